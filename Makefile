@@ -1,0 +1,57 @@
+# The front door. Meson does the building; tools/setup installs what is missing on the machine.
+
+BUILD ?= build
+FUZZ_SECONDS ?= 600
+# Warnings are errors where nobody looks at them.
+WERROR := $(if $(CI),true,false)
+
+.DEFAULT_GOAL := all
+.NOTPARALLEL: # apt-get and ninja each want the machine for themselves
+.PHONY: all program venv demo test bench fuzz asan format check clean help setup setup-tests
+
+all: program venv ## build the program (build/pyrometer) and the development venv (build/venv)
+
+program: setup ## build the program only
+	@tools/build $(BUILD) -Dwerror=$(WERROR)
+
+venv: setup $(BUILD)/venv/.ready
+
+$(BUILD)/venv/.ready: tests/requirements.txt
+	@tools/venv $(BUILD)/venv
+
+demo: program ## see it work: a slow program profiled, a running one attached to, profile.svg
+	@tools/demo $(BUILD)/pyrometer
+
+test: setup-tests program venv ## every test there is; the last line counts them
+	@tools/run_tests $(BUILD)
+
+bench: setup-tests program venv ## compare with other profilers, side by side
+	@bench/run $(BUILD)
+
+fuzz: setup-tests ## fuzz every target for FUZZ_SECONDS each (default 600)
+	@tools/build build-fuzz
+	@tools/fuzz build-fuzz $(FUZZ_SECONDS)
+
+asan: setup-tests ## the unit tests and the fuzzing corpora under ASan and UBSan
+	@tools/run_tests $(BUILD) asan
+
+format: setup-tests ## format the C code
+	@tools/format
+
+check: ## quick: layers and formatting
+	@tools/check_layers
+	@tools/format --check
+
+clean: ## remove everything that was built
+	rm -rf $(BUILD) build-asan build-fuzz profile.svg
+
+help: ## this list
+	@echo "make [target], with"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1@\2/p' Makefile | column -t -s@ 2>/dev/null \
+	    || sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1: \2/p' Makefile
+
+setup:
+	@tools/setup
+
+setup-tests:
+	@tools/setup --tests
