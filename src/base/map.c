@@ -1,0 +1,110 @@
+/* base/map.c - linear probing, at most three quarters full. */
+#include "base/map.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAP_CAPACITY_FIRST 16
+
+static uint64_t hash_key(uint64_t key0, uint64_t key1)
+{
+    uint64_t hash = pyro_hash_u64(key0);
+    /* Most keys have no second half; one multiplication more for those that do. */
+    return key1 ? pyro_hash_u64(hash + key1 * 0x9e3779b97f4a7c15u) : hash;
+}
+
+/* The slot of the key, or the free one where it belongs. The map has a free slot. */
+static struct pyro_map_slot *probe(const struct pyro_map *map, uint64_t key0, uint64_t key1)
+{
+    size_t mask = map->capacity - 1;
+    size_t index = (size_t)hash_key(key0, key1) & mask;
+    for (;; index = (index + 1) & mask) {
+        struct pyro_map_slot *slot = &map->slots[index];
+        if (!slot->used || (slot->key[0] == key0 && slot->key[1] == key1))
+            return slot;
+    }
+}
+
+static int rehash(struct pyro_map *map, size_t capacity)
+{
+    struct pyro_map grown = {.capacity = capacity, .count = map->count};
+    grown.slots = calloc(capacity, sizeof(*grown.slots));
+    if (!grown.slots)
+        return -ENOMEM;
+    for (size_t i = 0; i < map->capacity; i++) {
+        const struct pyro_map_slot *slot = &map->slots[i];
+        if (slot->used)
+            *probe(&grown, slot->key[0], slot->key[1]) = *slot;
+    }
+    free(map->slots);
+    *map = grown;
+    return 0;
+}
+
+static bool fits(size_t count, size_t capacity)
+{
+    return count <= capacity - capacity / 4;
+}
+
+int pyro_map_reserve(struct pyro_map *map, size_t count)
+{
+    if (count > SIZE_MAX / 4 / sizeof(struct pyro_map_slot))
+        return -ENOMEM;
+    size_t capacity = map->capacity ? map->capacity : MAP_CAPACITY_FIRST;
+    while (!fits(count, capacity))
+        capacity *= 2;
+    return capacity == map->capacity ? 0 : rehash(map, capacity);
+}
+
+uint64_t *pyro_map_find(const struct pyro_map *map, uint64_t key0, uint64_t key1)
+{
+    if (map->count == 0)
+        return NULL;
+    struct pyro_map_slot *slot = probe(map, key0, key1);
+    return slot->used ? &slot->value : NULL;
+}
+
+uint64_t *pyro_map_insert(struct pyro_map *map, uint64_t key0, uint64_t key1, bool *ret_new)
+{
+    struct pyro_map_slot *slot = map->count ? probe(map, key0, key1) : NULL;
+    bool is_new = !slot || !slot->used;
+    if (is_new) {
+        if (!fits(map->count + 1, map->capacity) && pyro_map_reserve(map, map->count + 1) < 0)
+            return NULL;
+        slot = probe(map, key0, key1);
+        *slot = (struct pyro_map_slot){.key = {key0, key1}, .used = true};
+        map->count++;
+    }
+    if (ret_new)
+        *ret_new = is_new;
+    return &slot->value;
+}
+
+void pyro_map_clear(struct pyro_map *map)
+{
+    if (map->capacity)
+        memset(map->slots, 0, map->capacity * sizeof(*map->slots));
+    map->count = 0;
+}
+
+void pyro_map_free(struct pyro_map *map)
+{
+    free(map->slots);
+    *map = (struct pyro_map){0};
+}
+
+uint64_t pyro_hash_bytes(const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+    uint64_t hash = 0x9e3779b97f4a7c15u ^ size;
+    for (; size >= 8; size -= 8, bytes += 8) {
+        uint64_t word;
+        memcpy(&word, bytes, sizeof(word));
+        hash = pyro_hash_u64(hash ^ word) + 0x9e3779b97f4a7c15u;
+    }
+    uint64_t rest = 0;
+    for (size_t i = 0; i < size; i++)
+        rest |= (uint64_t)bytes[i] << (8 * i);
+    return pyro_hash_u64(hash ^ rest);
+}
