@@ -1,0 +1,35 @@
+/* target/internal.h - what the files of this folder share: small reads from /proc, one wording for
+ * "not allowed". */
+#ifndef PYRO_TARGET_INTERNAL_H
+#define PYRO_TARGET_INTERNAL_H
+
+#include "target/process.h"
+
+#include <stddef.h>
+
+/* errno of a failed call on a /proc/PID file, in this program's terms: the process is gone is
+ * -ESRCH, a refusal -EPERM, anything else stays. */
+int pyro_proc_errno(int error_number);
+
+/* Read the file /proc/PID/NAME into TEXT, NUL-terminated, cut at SIZE - 1 bytes. The length or
+ * negative errno. */
+ssize_t pyro_proc_read(pid_t pid, const char *name, char *text, size_t size);
+
+/* An unsigned number at *TEXT in BASE, after spaces. Moves *TEXT past it. -EINVAL when there is none
+ * or it does not fit. */
+int pyro_proc_number(const char **text, int base, uint64_t *ret_number);
+
+/* Call VISIT with each entry of directory PATH whose name is a positive number, until it returns
+ * non-zero, and return that. Does not allocate. */
+int pyro_proc_each_number(const char *path, int (*visit)(pid_t number, void *context),
+                          void *context);
+
+/* Read the file NAME of a thread's /proc directory through *FD, opened on first use. TEXT is
+ * NUL-terminated, cut at SIZE - 1 bytes. The length or negative errno; an empty file is -ESRCH. */
+ssize_t pyro_kernel_thread_read(const struct pyro_kernel_thread *thread, int *fd, const char *name,
+                                char *text, size_t size);
+
+/* Fill ERROR for "may not look into PID" with the command to type as the hint; returns -EPERM. */
+int pyro_target_not_allowed(struct pyro_error *error, pid_t pid);
+
+#endif
