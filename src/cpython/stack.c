@@ -1,0 +1,503 @@
+/* cpython/stack.c - take one thread's stack from copies: frames on the data stack (3.11+).
+ *
+ * Facts this file stands on (Python/ceval.c, Include/internal/pycore_frame.h and pycore_interpframe.h):
+ *  - Frames lie one behind the other in chunks; each is pushed right behind its caller. Frames of generators and
+ *    coroutines lie in their objects, entry shims (3.12+) on the C stack.
+ *  - 3.11-3.13: `stacktop` is -1 exactly while a frame executes, not while it waits for a Python call.
+ *  - 3.14+: `f_executable` is cleared when a frame is popped.
+ *  - A generator's `previous` is set while it runs.
+ * The chunks themselves are chunks.c's matter. */
+#include "cpython/stack.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "cpython/chunks.h"
+
+#define OWNER_GENERATOR 1
+#define OWNER_SHIM      3 /* and above, 3.12+ */
+#define EXECUTING       (-1)
+#define SHIM_TRUSTED    256 /* takes for which the shim at the bottom is not read again */
+
+/* -- frames outside the chunks ---------------------------------------------------------------- */
+
+static struct pyro_stack_extra *extra_at(struct pyro_stack_reader *reader, uint64_t address)
+{
+    for (size_t i = 0; i < reader->extra_count; i++)
+        if (reader->extras[i].address == address)
+            return &reader->extras[i];
+    return NULL;
+}
+
+/* A slot for one more: a new one, or the one not used for longest. */
+static struct pyro_stack_extra *extra_slot(struct pyro_stack_reader *reader)
+{
+    if (reader->extra_count < reader->extra_capacity)
+        return &reader->extras[reader->extra_count++];
+    struct pyro_stack_extra *oldest = &reader->extras[0];
+    for (size_t i = 1; i < reader->extra_count; i++)
+        if (reader->extras[i].used_at < oldest->used_at)
+            oldest = &reader->extras[i];
+    return oldest;
+}
+
+/* The header at ADDRESS outside the chunks, copied or read late. NULL: out of reach. */
+static const uint8_t *extra_fetch(struct pyro_take *take, uint64_t address)
+{
+    struct pyro_stack_extra *extra = extra_at(take->reader, address);
+    if (!extra || !extra->data) {
+        uint8_t data[PYRO_STACK_HEADER_MAX];
+        if (take->late_reads >= PYRO_STACK_LATE_MAX)
+            return NULL;
+        take->late_reads++;
+        take->stack->late = true;
+        if (pyro_memory_read(take->memory, pyro_addr_at(address), data, take->reader->header) < 0)
+            return NULL;
+        if (!extra) {
+            extra = extra_slot(take->reader);
+            extra->address = address;
+            extra->caller = 0;
+        }
+        memcpy(extra->own, data, take->reader->header);
+        extra->data = extra->own;
+    }
+    extra->used_at = take->reader->takes;
+    return extra->data;
+}
+
+/* -- walking ---------------------------------------------------------------------------------- */
+
+static struct pyro_raw_frame frame_parse(const struct pyro_layout *layout, const uint8_t *data, uint64_t address)
+{
+    struct pyro_raw_frame frame = {
+        .address = address,
+        .code = pyro_field_u64(data, layout->frame.executable),
+        .instruction = pyro_field_u64(data, layout->frame.instruction),
+        .previous = pyro_field_u64(data, layout->frame.previous),
+    };
+    if (layout->minor >= 14)
+        frame.code &= ~(uint64_t)3; /* a tagged reference; NULL is tagged too */
+    if (layout->frame.stacktop != PYRO_ABSENT &&
+        (int32_t)pyro_field_u32(data, layout->frame.stacktop) == EXECUTING)
+        frame.flags |= PYRO_FRAME_EXECUTES;
+    if (layout->frame.is_entry != PYRO_ABSENT && data[layout->frame.is_entry])
+        frame.flags |= PYRO_FRAME_FROM_C;
+    return frame;
+}
+
+static bool is_shim(const struct pyro_layout *layout, const uint8_t *data)
+{
+    return layout->minor >= 12 && data[layout->frame.owner] >= OWNER_SHIM;
+}
+
+/* The header of the frame at ADDRESS. *RET_FLAGS: IN_CHUNK or nothing. NULL: out of reach. */
+static const uint8_t *frame_fetch(struct pyro_take *take, uint64_t address, uint32_t *ret_flags)
+{
+    *ret_flags = PYRO_FRAME_IN_CHUNK;
+    const uint8_t *data = take->window ? pyro_chunk_view(take->window, address, take->reader->header) : NULL;
+    if (data)
+        return data;
+    struct pyro_stack_chunk *chunk = pyro_chunk_holding(take->reader, address);
+    if (chunk) {
+        take->window = chunk;
+        return pyro_chunk_fetch(take, chunk, address, take->reader->header);
+    }
+    *ret_flags = 0;
+    return extra_fetch(take, address);
+}
+
+/* The oldest chunk begins with the thread's first frame; what it names as its caller is mostly the entry shim that
+ * ends the chain (though a generator may stand there too). */
+static bool is_first_frame(const struct pyro_stack_reader *reader, uint64_t address)
+{
+    if (reader->chunk_count == 0)
+        return false;
+    const struct pyro_stack_chunk *oldest = &reader->chunks[reader->chunk_count - 1];
+    return address - oldest->address <= reader->runtime->layout.chunk.data + 8;
+}
+
+/* The shim at the bottom need not be read again and again: it was seen to end the chain not long ago. */
+static bool ends_in_known_shim(const struct pyro_stack_reader *reader, const struct pyro_raw_frame *frame)
+{
+    return frame->previous == reader->bottom_shim && reader->takes - reader->bottom_seen_at < SHIM_TRUSTED &&
+           is_first_frame(reader, frame->address);
+}
+
+/* Which frame was the last on the data stack when it ended at TOP; 0: never seen. */
+static uint64_t *frame_ending_at(struct pyro_stack_reader *reader, uint64_t top)
+{
+    size_t slot = (top / 8) % PYRO_STACK_TOPS;
+    if (reader->tops[slot].top != top) {
+        reader->tops[slot].top = top;
+        reader->tops[slot].frame = 0;
+    }
+    return &reader->tops[slot].frame;
+}
+
+/* Who called the generator of this frame: a generator knows it only while it runs. It ran when the thread state was
+ * copied; if it was suspended since, its caller is the one it had, or the last frame on the data stack. */
+static uint64_t generator_caller(struct pyro_take *take, const struct pyro_raw_frame *frame)
+{
+    struct pyro_stack_extra *extra = extra_at(take->reader, frame->address);
+    if (frame->previous != 0) {
+        if (extra)
+            extra->caller = frame->previous;
+        return frame->previous;
+    }
+    if (extra && extra->caller)
+        return extra->caller;
+    return *frame_ending_at(take->reader, take->chunk_top);
+}
+
+/* Frames are found innermost first and wanted root first: the buffer is filled from behind. */
+static void push_below(struct pyro_raw_stack *stack, const struct pyro_raw_frame *frame)
+{
+    *--stack->frames = *frame;
+    stack->count++;
+}
+
+/* A shim is no frame of the user's. Remember the one that ends the chain. */
+static uint64_t pass_shim(struct pyro_take *take, const struct pyro_raw_frame *shim, bool *ret_whole)
+{
+    const struct pyro_raw_stack *stack = take->stack;
+    if (shim->previous == 0 && stack->count && is_first_frame(take->reader, stack->frames[0].address)) {
+        take->reader->bottom_shim = shim->address;
+        take->reader->bottom_seen_at = take->reader->takes;
+    }
+    *ret_whole = shim->previous == 0;
+    return shim->previous;
+}
+
+/* One step of a walk: note the frame at ADDRESS and return its caller's address. 0 ends the chain; *ret_whole tells
+ * whether it ended where a thread begins. */
+static uint64_t walk_frame(struct pyro_take *take, uint64_t address, bool *ret_whole)
+{
+    uint32_t flags;
+    const uint8_t *data = frame_fetch(take, address, &flags);
+    *ret_whole = false;
+    if (!data)
+        return 0;
+    struct pyro_raw_frame frame = frame_parse(take->layout, data, address);
+    frame.flags |= flags;
+    if (frame.previous == address)
+        return 0;
+    if (is_shim(take->layout, data))
+        return pass_shim(take, &frame, ret_whole);
+    if (!flags && data[take->layout->frame.owner] == OWNER_GENERATOR)
+        frame.previous = generator_caller(take, &frame);
+    push_below(take->stack, &frame);
+    if (ends_in_known_shim(take->reader, &frame)) {
+        *ret_whole = true;
+        return 0;
+    }
+    *ret_whole = frame.previous == 0 && take->layout->minor == 11; /* later ones end in a shim */
+    return frame.previous;
+}
+
+/* Leave out the middle of a very deep stack: from ADDRESS in a chunk that is not copied, go on in the oldest chunk. */
+static uint64_t elide_middle(struct pyro_take *take, uint64_t address)
+{
+    struct pyro_raw_stack *stack = take->stack;
+    if (stack->elided || take->reader->chunk_count <= PYRO_STACK_CHUNKS_READ + 1)
+        return address;
+    uint64_t below = pyro_chunks_skip(take, address, &stack->elided);
+    if (stack->elided)
+        stack->elided_at = stack->count; /* so many above it: turned around at the end */
+    return below;
+}
+
+/* Collect frames from ADDRESS to the root. */
+static void walk(struct pyro_take *take, uint64_t address)
+{
+    struct pyro_raw_stack *stack = take->stack;
+    uint64_t base = 0;
+    if (take->layout->tstate.base_frame != PYRO_ABSENT)
+        base = pyro_field_u64(take->reader->tstate_data, take->layout->tstate.base_frame);
+    bool whole = true;
+    stack->frames = stack->buffer + PYRO_STACK_FRAMES_MAX;
+    stack->count = 0;
+    stack->elided = 0;
+    for (size_t steps = 0; address != 0; steps++) {
+        whole = address == base;
+        if (whole || steps >= 2 * PYRO_STACK_FRAMES_MAX || stack->count >= PYRO_STACK_FRAMES_MAX)
+            break;
+        address = walk_frame(take, elide_middle(take, address), &whole);
+    }
+    stack->broken = !whole;
+    stack->elided_at = stack->count - stack->elided_at;
+}
+
+/* The frame on the data stack nearest to the leaf, of the stack just walked. */
+static uint64_t last_in_chunk(const struct pyro_raw_stack *stack)
+{
+    for (size_t i = stack->count; i-- > 0;)
+        if (stack->frames[i].flags & PYRO_FRAME_IN_CHUNK)
+            return stack->frames[i].address;
+    return 0;
+}
+
+/* -- the moment of the copy ------------------------------------------------------------------- */
+
+/* A frame's size is the distance to the frame it called. Known by code object; key 1 marks code that was seen. */
+static void learn_size(struct pyro_take *take, uint64_t code, uint64_t size)
+{
+    struct pyro_stack_reader *reader = take->reader;
+    size_t slot = (code / 16) % (sizeof(reader->learned) / sizeof(*reader->learned));
+    if (reader->learned[slot].code == code && reader->learned[slot].size >= size)
+        return;
+    reader->learned[slot].code = code;
+    reader->learned[slot].size = size;
+    (void)pyro_map_insert(take->frame_sizes, code, 1, NULL);
+    if (size < 64 || size > 65536 || size % 8 != 0)
+        return;
+    uint64_t *known = pyro_map_insert(take->frame_sizes, code, 0, NULL);
+    if (known)
+        *known = size; /* the code may be another one at the same address: the last word counts */
+}
+
+static void learn_sizes(struct pyro_take *take)
+{
+    const struct pyro_raw_stack *stack = take->stack;
+    for (size_t i = stack->count > 3 ? stack->count - 3 : 0; i < stack->count; i++) {
+        const struct pyro_raw_frame *frame = &stack->frames[i], *above = frame + 1;
+        bool next_to = i + 1 < stack->count && above->previous == frame->address &&
+                       (above->flags & frame->flags & PYRO_FRAME_IN_CHUNK);
+        learn_size(take, frame->code, next_to ? above->address - frame->address : 0);
+    }
+}
+
+/* Cut what the copy shows as left since the thread state was copied. */
+static void cut_left_frames(struct pyro_raw_stack *stack)
+{
+    for (size_t i = 0; i < stack->count; i++) {
+        const struct pyro_raw_frame *frame = &stack->frames[i], *above = frame + 1;
+        if (frame->code == 0) {
+            stack->count = i;
+            return;
+        }
+        if (i + 1 < stack->count && (frame->flags & PYRO_FRAME_EXECUTES) && above->previous == frame->address &&
+            (above->flags & frame->flags & PYRO_FRAME_IN_CHUNK) && !(above->flags & PYRO_FRAME_FROM_C)) {
+            stack->count = i + 1;
+            return;
+        }
+    }
+}
+
+/* The frame right behind FRAME in its chunk, if the copy shows one that FRAME called. */
+static bool frame_behind(struct pyro_take *take, const struct pyro_raw_frame *frame,
+                         struct pyro_raw_frame *ret_behind)
+{
+    const uint64_t *size = pyro_map_find(take->frame_sizes, frame->code, 0);
+    const struct pyro_stack_chunk *chunk = pyro_chunk_holding(take->reader, frame->address);
+    if (!size || !chunk)
+        return false;
+    uint64_t address = frame->address + *size;
+    const uint8_t *data = pyro_chunk_view(chunk, address, take->reader->header);
+    if (!data)
+        return false;
+    *ret_behind = frame_parse(take->layout, data, address);
+    ret_behind->flags |= PYRO_FRAME_IN_CHUNK;
+    return ret_behind->previous == frame->address && ret_behind->code != 0 &&
+           data[take->layout->frame.owner] == 0 &&
+           pyro_map_find(take->frame_sizes, ret_behind->code, 1) != NULL;
+}
+
+/* Add what was entered since. Before 3.14 a left frame looks like a live one, so only a frame that executes proves
+ * itself and those below it. */
+static void add_entered_frames(struct pyro_take *take)
+{
+    struct pyro_raw_stack *stack = take->stack;
+    if (stack->count == 0 || stack->broken)
+        return;
+    bool by_stacktop = take->layout->frame.stacktop != PYRO_ABSENT;
+    size_t proved = stack->count;
+    struct pyro_raw_frame *top = &stack->frames[stack->count - 1];
+    for (size_t i = 0; i < PYRO_STACK_ENTERED_MAX; i++) {
+        if (!(top->flags & PYRO_FRAME_IN_CHUNK) || (top->flags & PYRO_FRAME_EXECUTES))
+            break;
+        if (!frame_behind(take, top, top + 1))
+            break;
+        top++;
+        if (!by_stacktop || (top->flags & PYRO_FRAME_EXECUTES))
+            proved = (size_t)(top - stack->frames) + 1;
+    }
+    stack->count = proved;
+}
+
+/* -- taking ----------------------------------------------------------------------------------- */
+
+static uint64_t innermost_frame(struct pyro_take *take)
+{
+    uint64_t pointer = pyro_field_u64(take->reader->tstate_data, take->layout->tstate.frame);
+    if (take->layout->frames != PYRO_FRAMES_CFRAME || pointer == 0)
+        return pointer;
+    const uint8_t *cframe = extra_fetch(take, pointer);
+    return cframe ? pyro_field_u64(cframe, take->layout->cframe_current_frame) : 0;
+}
+
+static void take_chunks(struct pyro_take *take)
+{
+    struct pyro_stack_reader *reader = take->reader;
+    struct pyro_raw_stack *stack = take->stack;
+    take->chunk_top = pyro_field_u64(reader->tstate_data, take->layout->tstate.chunk_top);
+    pyro_chunks_follow(take, pyro_field_u64(reader->tstate_data, take->layout->tstate.chunk));
+    walk(take, innermost_frame(take));
+    uint64_t *ending = frame_ending_at(reader, take->chunk_top);
+    if (!stack->broken)
+        *ending = last_in_chunk(stack);
+    else if (*ending) /* what it stood in is gone already: the data stack is still there */
+        walk(take, *ending);
+    learn_sizes(take);
+    cut_left_frames(stack);
+    add_entered_frames(take);
+}
+
+/* In the order of the plan: thread state, extras, chunks oldest first. */
+static void accept_spans(struct pyro_stack_reader *reader, const struct pyro_span *spans, size_t arrived)
+{
+    size_t next = 1;
+    for (size_t i = 0; i < reader->extra_count; i++, next++)
+        reader->extras[i].data = next < arrived && spans[next].size ? spans[next].data : NULL;
+    if (next > arrived) /* this one's memory is gone: do not let it hide the rest again */
+        reader->extras[arrived - 1] = (struct pyro_stack_extra){0};
+    pyro_chunks_accept(reader, spans, next, arrived);
+}
+
+int pyro_stack_take(struct pyro_stack_reader *reader, const struct pyro_memory *memory, const struct pyro_span *spans,
+                    size_t arrived, struct pyro_map *frame_sizes, struct pyro_raw_stack *stack)
+{
+    const struct pyro_layout *layout = &reader->runtime->layout;
+    struct pyro_take take = {
+        .reader = reader, .layout = layout, .memory = memory, .frame_sizes = frame_sizes, .stack = stack};
+    stack->frames = stack->buffer;
+    stack->count = stack->elided_at = 0;
+    stack->elided = 0;
+    stack->late = stack->broken = stack->holds_gil = stack->wants_gil = false;
+    reader->takes++;
+    if (arrived == 0)
+        return -ESRCH;
+    reader->tstate_data = spans[0].data;
+    if (pyro_field_u64(reader->tstate_data, layout->tstate.interp) != reader->interp.u)
+        return -ESRCH;
+    if (layout->tstate.holds_gil != PYRO_ABSENT)
+        stack->holds_gil = pyro_field_u32(reader->tstate_data, layout->tstate.holds_gil) != 0;
+    if (layout->tstate.gil_requested != PYRO_ABSENT)
+        stack->wants_gil = pyro_field_u32(reader->tstate_data, layout->tstate.gil_requested) != 0;
+    if (layout->frames == PYRO_FRAMES_LINKED)
+        return pyro_linked_take(&take, spans, arrived);
+    accept_spans(reader, spans, arrived);
+    take_chunks(&take);
+    return 0;
+}
+
+size_t pyro_stack_plan(struct pyro_stack_reader *reader, struct pyro_span *spans)
+{
+    const struct pyro_layout *layout = &reader->runtime->layout;
+    size_t count = 0;
+    spans[count++] = (struct pyro_span){.addr = reader->tstate, .size = layout->tstate.size};
+    if (layout->frames == PYRO_FRAMES_LINKED)
+        return count + pyro_linked_plan(reader, spans + count);
+    for (size_t i = 0; i < reader->extra_count; i++)
+        spans[count++] = (struct pyro_span){.addr = pyro_addr_at(reader->extras[i].address),
+                                            .size = reader->extras[i].address ? reader->header : 0};
+    return count + pyro_chunks_plan(reader, spans + count);
+}
+
+/* -- confirming ------------------------------------------------------------------------------- */
+
+/* The second look: the same bytes the stack was made from, copied once more. */
+struct again {
+    struct pyro_span spans[PYRO_STACK_CHUNKS_READ + 1 + PYRO_STACK_EXTRAS_MAX];
+    size_t count, arrived;
+};
+
+static const uint8_t *again_view(const struct again *again, uint64_t address, size_t size)
+{
+    for (size_t i = 0; i < again->arrived; i++) {
+        uint64_t offset = address - again->spans[i].addr.u;
+        if (offset < again->spans[i].size && size <= again->spans[i].size - offset)
+            return (const uint8_t *)again->spans[i].data + offset;
+    }
+    return NULL;
+}
+
+static int again_plan(struct pyro_stack_reader *reader, struct again *again)
+{
+    size_t total = 0;
+    again->count = pyro_chunks_plan_again(reader, again->spans);
+    for (size_t i = 0; i < reader->extra_count; i++)
+        if (reader->extras[i].used_at == reader->takes)
+            again->spans[again->count++] =
+                (struct pyro_span){.addr = pyro_addr_at(reader->extras[i].address), .size = reader->header};
+    for (size_t i = 0; i < again->count; i++)
+        total += again->spans[i].size;
+    if (total > reader->again_size) {
+        uint8_t *grown = realloc(reader->again, total);
+        if (!grown)
+            return -ENOMEM;
+        reader->again = grown;
+        reader->again_size = total;
+    }
+    for (size_t i = 0, at = 0; i < again->count; at += again->spans[i++].size)
+        again->spans[i].data = reader->again + at;
+    return 0;
+}
+
+size_t pyro_stack_confirm(struct pyro_stack_reader *reader, const struct pyro_memory *memory,
+                          const struct pyro_raw_stack *stack)
+{
+    const struct pyro_layout *layout = &reader->runtime->layout;
+    if (layout->frames == PYRO_FRAMES_LINKED)
+        return pyro_linked_confirm(reader, memory, stack);
+    struct again again = {.count = 0};
+    if (again_plan(reader, &again) < 0)
+        return 0;
+    ssize_t arrived = pyro_memory_read_spans(memory, again.spans, again.count);
+    again.arrived = arrived > 0 ? (size_t)arrived : 0;
+    for (size_t i = 0; i < stack->count; i++) {
+        const uint8_t *data = again_view(&again, stack->frames[i].address, reader->header);
+        if (!data)
+            return i;
+        struct pyro_raw_frame frame = frame_parse(layout, data, stack->frames[i].address);
+        if (frame.code != stack->frames[i].code || frame.previous != stack->frames[i].previous)
+            return i;
+    }
+    return stack->count;
+}
+
+/* -- life ------------------------------------------------------------------------------------- */
+
+static size_t header_size(const struct pyro_layout *layout)
+{
+    size_t size = 0;
+    const struct {
+        uint32_t offset, bytes;
+    } fields[] = {
+        {layout->frame.executable, 8}, {layout->frame.previous, 8}, {layout->frame.instruction, 8},
+        {layout->frame.owner, 1},      {layout->frame.is_entry, 1}, {layout->frame.stacktop, 4},
+    };
+    for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
+        if (fields[i].offset != PYRO_ABSENT && fields[i].offset + fields[i].bytes > size)
+            size = fields[i].offset + fields[i].bytes;
+    return size;
+}
+
+int pyro_stack_reader_init(struct pyro_stack_reader *reader, const struct pyro_runtime *runtime, pyro_addr tstate,
+                           pyro_addr interp)
+{
+    *reader = (struct pyro_stack_reader){.runtime = runtime, .tstate = tstate, .interp = interp};
+    reader->header = header_size(&runtime->layout);
+    if (reader->header > PYRO_STACK_HEADER_MAX)
+        return -ENOTSUP;
+    reader->extra_capacity = PYRO_STACK_EXTRAS_MAX;
+    reader->extras = calloc(reader->extra_capacity, sizeof(*reader->extras));
+    return reader->extras ? 0 : -ENOMEM;
+}
+
+void pyro_stack_reader_clear(struct pyro_stack_reader *reader)
+{
+    pyro_chunks_clear(reader);
+    free(reader->extras);
+    free(reader->again);
+    *reader = (struct pyro_stack_reader){0};
+}
