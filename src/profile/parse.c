@@ -1,0 +1,479 @@
+/* profile/parse.c - decode the chunks of a recording. Every number in them may be a lie. */
+#include "profile/parse.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int pyro_grow(void *items_pointer, size_t count, size_t *capacity, size_t item_size)
+{
+    if (count < *capacity)
+        return 0;
+    void *items;
+    memcpy(&items, items_pointer, sizeof(items));
+    size_t grown = *capacity ? *capacity * 2 : 64;
+    items = realloc(items, grown * item_size);
+    if (!items)
+        return -ENOMEM;
+    memcpy(items_pointer, &items, sizeof(items));
+    *capacity = grown;
+    return 0;
+}
+
+static int bad(struct pyro_parse *parse, const char *problem)
+{
+    parse->problem = problem;
+    return -EBADMSG;
+}
+
+/* VALUE + STEP when that is below COUNT, else a value that is not. */
+static uint32_t stepped(uint32_t value, int64_t step, size_t count)
+{
+    if (step > UINT32_MAX || step < -(int64_t)UINT32_MAX)
+        return PYRO_NO_ID;
+    int64_t sum = (int64_t)value + step;
+    return sum >= 0 && sum < (int64_t)count ? (uint32_t)sum : PYRO_NO_ID;
+}
+
+/* -- definitions, a function for each record ---------------------------------------------------- */
+
+static int take_string(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_strings *strings = &parse->profile->strings;
+    size_t size;
+    const uint8_t *text = pyro_reader_bytes(block, &size);
+    if (block->failed || size == 0 || size > PYRO_STRING_SIZE_MAX ||
+        strings->count >= PYRO_STRINGS_MAX)
+        return bad(parse, "a text is empty, too long or one too many");
+    size_t expected = strings->count;
+    int64_t id = pyro_strings_intern(strings, (const char *)text, size);
+    if (id < 0)
+        return (int)id;
+    return (size_t)id == expected ? 0 : bad(parse, "the same text twice");
+}
+
+static int take_function(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_profile *profile = parse->profile;
+    struct pyro_function *last = &parse->last_function;
+    last->name = stepped(last->name, pyro_reader_zigzag(block), profile->strings.count);
+    last->file = stepped(last->file, pyro_reader_zigzag(block), profile->strings.count);
+    uint64_t first_line = pyro_reader_varint(block);
+    uint8_t kind = pyro_reader_u8(block);
+    if (block->failed || last->name == PYRO_NO_ID || last->file == PYRO_NO_ID ||
+        first_line > UINT32_MAX || kind > PYRO_FUNCTION_SPECIAL ||
+        profile->function_count >= PYRO_FUNCTIONS_MAX)
+        return bad(parse, "a function that cannot be");
+    last->first_line = (uint32_t)first_line;
+    last->kind = (enum pyro_function_kind)kind;
+    int error = pyro_grow(&profile->functions, profile->function_count, &parse->function_capacity,
+                          sizeof(*profile->functions));
+    if (error == 0)
+        profile->functions[profile->function_count++] = *last;
+    return error;
+}
+
+static int take_frame(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_profile *profile = parse->profile;
+    uint32_t function =
+        stepped(parse->last_frame_function, pyro_reader_zigzag(block), profile->function_count);
+    int64_t line_step = pyro_reader_zigzag(block);
+    if (block->failed || function == PYRO_NO_ID || profile->frame_count >= PYRO_FRAMES_MAX)
+        return bad(parse, "a frame of no known function");
+    uint32_t line =
+        stepped(profile->functions[function].first_line, line_step, (size_t)UINT32_MAX + 1);
+    parse->last_frame_function = function;
+    int error = pyro_grow(&profile->frames, profile->frame_count, &parse->frame_capacity,
+                          sizeof(*profile->frames));
+    if (error == 0)
+        profile->frames[profile->frame_count++] =
+            (struct pyro_frame){.function = function, .line = line};
+    return error;
+}
+
+static int add_root(struct pyro_parse *parse)
+{
+    struct pyro_profile *profile = parse->profile;
+    int error = pyro_grow(&profile->stacks, 0, &parse->stack_capacity, sizeof(*profile->stacks));
+    if (error == 0)
+        profile->stacks[profile->stack_count++] = (struct pyro_stack){0};
+    return error;
+}
+
+static int take_stack(struct pyro_parse *parse, struct pyro_reader *parents,
+                      struct pyro_reader *frames)
+{
+    struct pyro_profile *profile = parse->profile;
+    uint64_t up = pyro_reader_varint(parents);
+    uint32_t frame =
+        stepped(parse->last_stack_frame, pyro_reader_zigzag(frames), profile->frame_count);
+    if (parents->failed || frames->failed || up == 0 || up > profile->stack_count ||
+        frame == PYRO_NO_ID || profile->stack_count >= PYRO_STACKS_MAX)
+        return bad(parse, "a stack of no known parent or frame");
+    parse->last_stack_frame = frame;
+    uint32_t parent = (uint32_t)(profile->stack_count - up);
+    uint32_t depth = profile->stacks[parent].depth + 1;
+    if (depth > PYRO_STACK_DEPTH_MAX)
+        return bad(parse, "a stack too deep");
+    int error = pyro_grow(&profile->stacks, profile->stack_count, &parse->stack_capacity,
+                          sizeof(*profile->stacks));
+    if (error == 0)
+        profile->stacks[profile->stack_count++] =
+            (struct pyro_stack){.parent = parent, .frame = frame, .depth = depth};
+    return error;
+}
+
+static int take_wait(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_profile *profile = parse->profile;
+    uint64_t kind = pyro_reader_varint(block), text = pyro_reader_varint(block);
+    if (block->failed || kind >= profile->strings.count || text >= profile->strings.count ||
+        profile->wait_count >= PYRO_WAITS_MAX)
+        return bad(parse, "a wait reason of no known text");
+    int error = pyro_grow(&profile->waits, profile->wait_count, &parse->wait_capacity,
+                          sizeof(*profile->waits));
+    if (error == 0)
+        profile->waits[profile->wait_count++] =
+            (struct pyro_wait_reason){.kind = (uint32_t)kind, .text = (uint32_t)text};
+    return error;
+}
+
+static int take_process(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_profile *profile = parse->profile;
+    int64_t pid = pyro_reader_zigzag(block), parent = pyro_reader_zigzag(block);
+    uint64_t command = pyro_reader_varint(block), version = pyro_reader_varint(block);
+    if (block->failed || pid != (int32_t)pid || parent != (int32_t)parent ||
+        command >= profile->strings.count || version >= profile->strings.count ||
+        profile->process_count >= PYRO_PROCESSES_MAX)
+        return bad(parse, "a process that cannot be");
+    int error = pyro_grow(&profile->processes, profile->process_count, &parse->process_capacity,
+                          sizeof(*profile->processes));
+    if (error == 0)
+        profile->processes[profile->process_count++] =
+            (struct pyro_process){.pid = (int32_t)pid,
+                                  .parent_pid = (int32_t)parent,
+                                  .command = (uint32_t)command,
+                                  .python_version = (uint32_t)version};
+    return error;
+}
+
+/* A new thread, or what is now known of an old one. */
+static int take_thread(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_profile *profile = parse->profile;
+    uint64_t id = pyro_reader_varint(block), process = pyro_reader_varint(block);
+    uint64_t native_id = pyro_reader_varint(block), name = pyro_reader_varint(block);
+    uint64_t cpu_us = pyro_reader_varint(block);
+    if (block->failed || id > profile->thread_count || process >= profile->process_count ||
+        name >= profile->strings.count || id >= PYRO_THREADS_MAX)
+        return bad(parse, "a thread of no known process or name");
+    int error = pyro_grow(&profile->threads, profile->thread_count, &parse->thread_capacity,
+                          sizeof(*profile->threads));
+    if (error < 0)
+        return error;
+    if (id == profile->thread_count)
+        profile->thread_count++;
+    profile->threads[id] = (struct pyro_thread){.process = (uint32_t)process,
+                                                .native_id = native_id,
+                                                .name = (uint32_t)name,
+                                                .cpu_kernel_us = cpu_us};
+    return 0;
+}
+
+static int take_edge(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    size_t known = parse->profile->function_count;
+    uint32_t caller = stepped(parse->last_caller, pyro_reader_zigzag(block), known);
+    uint32_t callee = stepped(parse->last_callee, pyro_reader_zigzag(block), known);
+    if (block->failed || caller == PYRO_NO_ID || callee == PYRO_NO_ID ||
+        parse->edges.count >= PYRO_EDGES_MAX)
+        return bad(parse, "an edge of no known functions");
+    parse->last_caller = caller;
+    parse->last_callee = callee;
+    return pyro_map_insert(&parse->edges, (uint64_t)caller << 32 | callee, 0, NULL) ? 0 : -ENOMEM;
+}
+
+static int take_source(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_profile *profile = parse->profile;
+    uint32_t file = stepped(parse->last_file, pyro_reader_zigzag(block), profile->strings.count);
+    uint32_t line = stepped(parse->last_line, pyro_reader_zigzag(block), UINT32_MAX);
+    uint64_t text = pyro_reader_varint(block);
+    if (block->failed || file == PYRO_NO_ID || line == PYRO_NO_ID ||
+        text >= profile->strings.count || profile->source_count >= PYRO_SOURCES_MAX)
+        return bad(parse, "a source line of no known file or text");
+    parse->last_file = file;
+    parse->last_line = line;
+    int error = pyro_grow(&profile->sources, profile->source_count, &parse->source_capacity,
+                          sizeof(*profile->sources));
+    if (error == 0)
+        profile->sources[profile->source_count++] =
+            (struct pyro_source_line){.file = file, .line = line, .text = (uint32_t)text};
+    return error;
+}
+
+/* -- chunks ------------------------------------------------------------------------------------- */
+
+static int take_block(struct pyro_parse *parse, unsigned slot, struct pyro_reader *payload,
+                      struct pyro_reader *ret_block)
+{
+    int error = pyro_unpacker_take(&parse->unpacker, slot, payload, ret_block);
+    return error == -EBADMSG ? bad(parse, "a block that does not unpack") : error;
+}
+
+/* A chunk of one block, full of records. */
+static int take_records(struct pyro_parse *parse, struct pyro_reader *payload,
+                        int (*take)(struct pyro_parse *parse, struct pyro_reader *block))
+{
+    struct pyro_reader block;
+    int error = take_block(parse, 0, payload, &block);
+    while (error == 0 && pyro_reader_left(&block) > 0)
+        error = take(parse, &block);
+    return error;
+}
+
+static int take_stacks(struct pyro_parse *parse, struct pyro_reader *payload)
+{
+    struct pyro_reader parents, frames;
+    int error = take_block(parse, 0, payload, &parents);
+    if (error == 0)
+        error = take_block(parse, 1, payload, &frames);
+    while (error == 0 && (pyro_reader_left(&parents) > 0 || pyro_reader_left(&frames) > 0))
+        error = take_stack(parse, &parents, &frames);
+    return error;
+}
+
+static void take_info_number(struct pyro_recording_info *info, uint64_t key, uint64_t number)
+{
+    switch (key) {
+    case PYRO_INFO_PID:
+        info->pid = (int32_t)(uint32_t)number;
+        break;
+    case PYRO_INFO_STARTED_UNIX_US:
+        info->started_unix_us = number;
+        break;
+    case PYRO_INFO_RATE_HZ:
+        info->rate_hz = (uint32_t)number;
+        break;
+    case PYRO_INFO_EXACT:
+        info->exact = number != 0;
+        break;
+    default: /* of a later version */
+        break;
+    }
+}
+
+static int take_info(struct pyro_parse *parse, struct pyro_reader *payload)
+{
+    if (parse->has_info)
+        return bad(parse, "two INFO chunks");
+    parse->has_info = true;
+    while (pyro_reader_left(payload) > 0) {
+        uint64_t key = pyro_reader_varint(payload);
+        size_t size;
+        const uint8_t *value = pyro_reader_bytes(payload, &size);
+        if (payload->failed)
+            return bad(parse, "an INFO chunk that ends early");
+        if (key >= 1 && key <= PYRO_INFO_TEXTS) {
+            parse->info_texts[key - 1] = (struct pyro_text_slice){.text = value, .size = size};
+            continue;
+        }
+        struct pyro_reader number = pyro_reader_over(value, size);
+        take_info_number(&parse->profile->info, key, pyro_reader_varint(&number));
+    }
+    return 0;
+}
+
+/* Counters a file does not have are 0; counters we do not know are passed over. */
+static int take_counters(struct pyro_parse *parse, struct pyro_reader *payload)
+{
+    struct pyro_counters *c = &parse->profile->counters;
+    uint64_t *const fields[] = {
+        &c->duration_us, &c->sweeps,         &c->missed_ticks, &c->late,   &c->samples,
+        &c->empty,       &c->moved,          &c->unsure,       &c->failed, &c->second_reads,
+        &c->stopped,     &c->sampler_cpu_us, &c->code_reread,
+    };
+    for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
+        *fields[i] = pyro_reader_left(payload) > 0 ? pyro_reader_varint(payload) : 0;
+    return payload->failed ? bad(parse, "a COUNTERS chunk that ends early") : 0;
+}
+
+/* -- samples ------------------------------------------------------------------------------------ */
+
+static int grow_samples(struct pyro_parse *parse, size_t count)
+{
+    struct pyro_profile_samples *samples = &parse->profile->samples;
+    if (count <= parse->sample_capacity)
+        return 0;
+    size_t capacity = parse->sample_capacity ? parse->sample_capacity * 2 : 1024;
+    while (capacity < count)
+        capacity *= 2;
+    struct {
+        void *items_pointer;
+        size_t item_size;
+    } arrays[] = {
+        {&samples->time_us, sizeof(*samples->time_us)},
+        {&samples->thread, sizeof(*samples->thread)},
+        {&samples->stack, sizeof(*samples->stack)},
+        {&samples->wait, sizeof(*samples->wait)},
+        {&samples->state, sizeof(*samples->state)},
+        {&samples->flags, sizeof(*samples->flags)},
+    };
+    for (size_t i = 0; i < sizeof(arrays) / sizeof(*arrays); i++) {
+        size_t old_capacity = capacity / 2; /* so that pyro_grow doubles exactly to CAPACITY */
+        int error =
+            pyro_grow(arrays[i].items_pointer, old_capacity, &old_capacity, arrays[i].item_size);
+        if (error < 0)
+            return error;
+    }
+    parse->sample_capacity = capacity;
+    return 0;
+}
+
+static int on_sweep(void *context, uint64_t time_us, size_t sample_count)
+{
+    struct pyro_parse *parse = context;
+    if (parse->profile->samples.count + sample_count + parse->sweep_count >= parse->samples_max)
+        return -EFBIG;
+    int error = grow_samples(parse, parse->profile->samples.count + sample_count);
+    if (error < 0)
+        return error;
+    size_t capacity = parse->sweep_capacity;
+    error =
+        pyro_grow(&parse->sweep_times, parse->sweep_count, &capacity, sizeof(*parse->sweep_times));
+    if (error == 0)
+        error = pyro_grow(&parse->sweep_samples, parse->sweep_count, &parse->sweep_capacity,
+                          sizeof(*parse->sweep_samples));
+    if (error < 0)
+        return error;
+    parse->sweep_times[parse->sweep_count] = time_us;
+    parse->sweep_samples[parse->sweep_count++] = (uint32_t)sample_count;
+    return 0;
+}
+
+static int note_drop(struct pyro_parse *parse, const struct pyro_sample_value *value)
+{
+    if (value->drop > parse->profile->stacks[value->stack].depth)
+        return bad(parse, "a sample that drops more frames than it has");
+    int error =
+        pyro_grow(&parse->drops, parse->drop_count, &parse->drop_capacity, sizeof(*parse->drops));
+    if (error == 0)
+        parse->drops[parse->drop_count++] = value->drop;
+    return error;
+}
+
+static int on_sample(void *context, uint32_t thread, const struct pyro_sample_value *value)
+{
+    struct pyro_parse *parse = context;
+    struct pyro_profile_samples *samples = &parse->profile->samples;
+    size_t at = samples->count++;
+    samples->time_us[at] = parse->sweep_times[parse->sweep_count - 1];
+    samples->thread[at] = thread;
+    samples->stack[at] = value->stack;
+    samples->wait[at] = value->wait;
+    samples->state[at] = value->state_byte & PYRO_STATE_MASK;
+    samples->flags[at] =
+        (uint8_t)((value->state_byte & PYRO_STATE_GIL ? PYRO_SAMPLE_GIL : 0) |
+                  (value->state_byte & PYRO_STATE_GC ? PYRO_SAMPLE_GC : 0) |
+                  (value->state_byte & PYRO_STATE_UNSURE ? PYRO_SAMPLE_UNSURE : 0));
+    return value->drop ? note_drop(parse, value) : 0;
+}
+
+static int take_samples(struct pyro_parse *parse, struct pyro_reader *payload)
+{
+    const struct pyro_profile *profile = parse->profile;
+    const struct pyro_column_limits limits = {.threads = (uint32_t)profile->thread_count,
+                                              .stacks = (uint32_t)profile->stack_count,
+                                              .waits = (uint32_t)profile->wait_count};
+    const struct pyro_column_sink sink = {.sweep = on_sweep, .sample = on_sample, .context = parse};
+    int error = pyro_columns_take(&parse->columns, &parse->unpacker, payload, &limits, &sink);
+    if (error == -EBADMSG && !parse->problem)
+        parse->problem = "samples that make no sense";
+    return error;
+}
+
+/* -- the file ----------------------------------------------------------------------------------- */
+
+static int take_chunk(struct pyro_parse *parse, struct pyro_chunk *chunk)
+{
+    switch ((enum pyro_chunk_type)chunk->type) {
+    case PYRO_CHUNK_INFO:
+        return take_info(parse, &chunk->payload);
+    case PYRO_CHUNK_STRINGS:
+        return take_records(parse, &chunk->payload, take_string);
+    case PYRO_CHUNK_FUNCTIONS:
+        return take_records(parse, &chunk->payload, take_function);
+    case PYRO_CHUNK_FRAMES:
+        return take_records(parse, &chunk->payload, take_frame);
+    case PYRO_CHUNK_STACKS:
+        return take_stacks(parse, &chunk->payload);
+    case PYRO_CHUNK_WAITS:
+        return take_records(parse, &chunk->payload, take_wait);
+    case PYRO_CHUNK_PROCESSES:
+        return take_records(parse, &chunk->payload, take_process);
+    case PYRO_CHUNK_THREADS:
+        return take_records(parse, &chunk->payload, take_thread);
+    case PYRO_CHUNK_EDGES:
+        return take_records(parse, &chunk->payload, take_edge);
+    case PYRO_CHUNK_SOURCES:
+        return take_records(parse, &chunk->payload, take_source);
+    case PYRO_CHUNK_SAMPLES:
+        return take_samples(parse, &chunk->payload);
+    case PYRO_CHUNK_COUNTERS:
+        return take_counters(parse, &chunk->payload);
+    case PYRO_CHUNK_END:
+        parse->profile->complete = true;
+        return 0;
+    }
+    return 0; /* of a later version: passed over */
+}
+
+static int take_chunks(struct pyro_parse *parse, struct pyro_reader *file)
+{
+    struct pyro_profile *profile = parse->profile;
+    struct pyro_chunk chunk;
+    int more = 0;
+    while (!profile->complete && (more = pyro_chunk_take(file, &chunk)) > 0) {
+        int error = take_chunk(parse, &chunk);
+        if (error < 0)
+            return error;
+        if (!parse->has_info)
+            return bad(parse, "the first chunk is not INFO");
+    }
+    if (!parse->has_info)
+        return bad(parse, "it ends before its first chunk");
+    profile->torn = pyro_reader_left(file) > 0;
+    return 0;
+}
+
+int pyro_parse_run(struct pyro_parse *parse, const void *data, size_t size)
+{
+    if (size < PYRO_FILE_HEADER_SIZE)
+        return bad(parse, "it is no pyrometer recording");
+    struct pyro_reader file = pyro_reader_over(data, size);
+    int64_t version = pyro_file_take_header(&file);
+    if (version < 0)
+        return bad(parse, "it is no pyrometer recording");
+    if (version != PYRO_FILE_VERSION)
+        return -EPROTONOSUPPORT;
+    parse->unpacker.budget = PYRO_UNPACKED_BASE + PYRO_UNPACKED_FACTOR * size;
+    parse->samples_max = PYRO_SAMPLES_BASE + PYRO_SAMPLES_FACTOR * size;
+    if (parse->samples_max > PYRO_SAMPLES_MAX)
+        parse->samples_max = PYRO_SAMPLES_MAX;
+    if (pyro_strings_intern(&parse->profile->strings, "", 0) < 0)
+        return -ENOMEM;
+    int error = add_root(parse);
+    return error < 0 ? error : take_chunks(parse, &file);
+}
+
+void pyro_parse_clear(struct pyro_parse *parse)
+{
+    pyro_map_free(&parse->edges);
+    free(parse->sweep_times);
+    free(parse->sweep_samples);
+    free(parse->drops);
+    pyro_unpacker_free(&parse->unpacker);
+    pyro_columns_reader_free(&parse->columns);
+}

@@ -1,0 +1,66 @@
+/* profile/paths.c - decided by how Python lays out its directories on Linux. */
+#include "profile/paths.h"
+
+#include <ctype.h>
+#include <stddef.h>
+#include <string.h>
+
+/* After the last MARK in PATH, or NULL. */
+static const char *after_last(const char *path, const char *mark)
+{
+    const char *found = NULL;
+    for (const char *at = path; (at = strstr(at, mark)); at++)
+        found = at + strlen(mark);
+    return found;
+}
+
+/* "json/decoder.py" of "/usr/lib/python3.11/json/decoder.py", or NULL. */
+static const char *in_standard_library(const char *path)
+{
+    const char *version = after_last(path, "/lib/python3");
+    if (!version || (*version != '.' && *version != '/'))
+        return NULL;
+    while (*version == '.' || isdigit((unsigned char)*version) || *version == 't')
+        version++;
+    return *version == '/' ? version + 1 : NULL;
+}
+
+static const char *installed(const char *path)
+{
+    const char *found = after_last(path, "/site-packages/");
+    if (!found)
+        found = after_last(path, "/dist-packages/");
+    return found ? found : in_standard_library(path);
+}
+
+static const char *below(const char *path, const char *directory)
+{
+    size_t length = directory ? strlen(directory) : 0;
+    while (length > 1 && directory[length - 1] == '/')
+        length--;
+    if (length < 2 || strncmp(path, directory, length) != 0 || path[length] != '/')
+        return NULL;
+    return path + length + 1;
+}
+
+const char *pyro_path_short(const char *path, const char *directory)
+{
+    const char *found = installed(path);
+    if (!found)
+        found = below(path, directory);
+    return found && *found ? found : path;
+}
+
+bool pyro_path_is_library(const char *path, const char *directory)
+{
+    if (strncmp(path, "<frozen ", 8) == 0 || installed(path))
+        return true;
+    return path[0] == '/' && directory && directory[0] == '/' && directory[1] &&
+           !below(path, directory);
+}
+
+const char *pyro_path_basename(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
