@@ -1,0 +1,77 @@
+/* sample/internal.h - shared by sampler.c, stacks.c and threads.c. */
+#ifndef PYRO_SAMPLE_INTERNAL_H
+#define PYRO_SAMPLE_INTERNAL_H
+
+#include "cpython/stack.h"
+#include "sample/codes.h"
+#include "sample/sampler.h"
+#include "sample/state.h"
+
+/* One thread of the target, from first to last sight. */
+struct pyro_sampled_thread {
+    struct pyro_thread_info info;
+    struct pyro_stack_reader reader;
+    struct pyro_thread_state state;
+    uint32_t id;                 /* in the recording */
+    bool named, seen, gone;
+    size_t plan_first, plan_count; /* its spans in the sweep */
+    /* the last sample, to write only what is new: root first */
+    struct pyro_raw_frame *frames;
+    uint32_t *stacks;            /* stack of the recording up to each frame */
+    uint32_t *functions;         /* PYRO_NO_ID: left out (a shim) */
+    size_t count, capacity;
+    size_t sure;                 /* so many edges from the root were known */
+    uint64_t verified_ns, generation; /* when all of its code was looked up */
+    uint64_t elided;
+    size_t elided_at;
+};
+
+/* Fields of one interpreter that ride in every sweep. */
+struct pyro_sampled_interp {
+    pyro_addr addr, gil;
+    pyro_addr gil_holder;      /* of the last sweep, null when nobody holds it */
+    uint64_t generation;
+    size_t plan_first;
+    uint32_t lists_from, lists_size;
+    uint64_t threads_head;
+    bool collecting;
+};
+
+#define PYRO_SAMPLED_INTERPS_MAX 16
+
+struct pyro_sampler {
+    pid_t pid;
+    struct pyro_sampler_options options;
+    struct pyro_memory *memory;
+    struct pyro_runtime runtime;
+    struct pyro_pauser *pauser;
+    struct pyro_writer *writer;
+    uint32_t process;            /* in the recording */
+    struct pyro_codes codes;
+    struct pyro_map edges;       /* (caller, callee) seen to stand still */
+    struct pyro_map frame_sizes;
+    struct pyro_sampled_interp interps[PYRO_SAMPLED_INTERPS_MAX];
+    size_t interp_count;
+    struct pyro_sampled_thread **threads;
+    size_t thread_count, thread_capacity;
+    struct pyro_span *spans;
+    size_t span_capacity;
+    uint8_t *copies;             /* where the spans of a sweep go, one behind the other: one piece for the kernel */
+    size_t copies_size;
+    struct pyro_raw_stack stack; /* of the thread in turn */
+    uint64_t listed_ns;          /* when the thread list was read */
+    bool relist;
+    uint32_t unsure_frame, elided_function, gc_frame;
+    bool no_edge_check, torn_copy; /* faults for tests */
+};
+
+/* threads.c: bring threads and interpreters up to date with the target. -ESRCH: none is left. */
+int pyro_sampler_list(struct pyro_sampler *sampler, uint64_t now_ns);
+void pyro_sampled_thread_free(struct pyro_sampled_thread *thread);
+
+/* stacks.c: name the stack just taken; writes the sample. */
+void pyro_sampler_write(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
+                        const struct pyro_sampled_interp *interp, uint64_t now_ns,
+                        struct pyro_counters *counters);
+
+#endif

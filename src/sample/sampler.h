@@ -1,0 +1,39 @@
+/* sample/sampler.h - one process: a sweep over all its threads, written into a recording.
+ *
+ * A sweep is one system call where the prediction holds: the interpreters' GIL and GC fields, then each
+ * thread's state and stack. The edges (who called whom) of each stack are checked against those seen to stand still in
+ * two looks; a stack with an edge never confirmed keeps its sure root part and is counted as unsure. */
+#ifndef PYRO_SAMPLE_SAMPLER_H
+#define PYRO_SAMPLE_SAMPLER_H
+
+#include "base/error.h"
+#include "cpython/threads.h"
+#include "profile/writer.h"
+#include "target/pause.h"
+
+struct pyro_sampler;
+
+struct pyro_sampler_options {
+    bool exact;    /* stop each thread for its copy */
+    bool gil_only; /* only samples of threads that hold the GIL */
+};
+
+/* Find the interpreter in PID and name its process in the recording. As pyro_runtime_find() fails. */
+int pyro_sampler_open(pid_t pid, const struct pyro_sampler_options *options, struct pyro_sampler **ret_sampler,
+                      struct pyro_error *error);
+/* Before the first sweep. */
+int pyro_sampler_start(struct pyro_sampler *sampler, struct pyro_writer *writer, int32_t parent_pid,
+                       const char *command);
+
+/* Look at every thread now (after pyro_writer_sweep()). Adds to COUNTERS. -ESRCH: the interpreter is gone: the process
+ * ended, or became another program. */
+int pyro_sampler_sweep(struct pyro_sampler *sampler, uint64_t now_ns, struct pyro_counters *counters);
+
+/* Names of threads that have none yet, CPU as the kernel counts it: now and then, and at the end. */
+void pyro_sampler_settle(struct pyro_sampler *sampler);
+
+const char *pyro_sampler_python(const struct pyro_sampler *sampler); /* "3.12.1" */
+size_t pyro_sampler_threads(const struct pyro_sampler *sampler);
+void pyro_sampler_free(struct pyro_sampler *sampler); /* NULL is fine */
+
+#endif

@@ -1,0 +1,78 @@
+/* sample/schedule.c - exponential gaps; sleep, then spin. */
+#include "sample/schedule.h"
+
+#include <math.h>
+
+#include "base/clock.h"
+
+#define SPIN_NS     (30 * PYRO_NS_PER_US) /* a sleep of less returns too late to be of use */
+#define GAP_MAX     8.0                   /* means: a gap longer than this (1 in 3000) is cut */
+#define SLEEP_MAX_NS (100 * PYRO_NS_PER_MS)
+
+/* xorshift64*: enough to be out of step with anything. */
+static double random_unit(struct pyro_schedule *schedule)
+{
+    schedule->random ^= schedule->random >> 12;
+    schedule->random ^= schedule->random << 25;
+    schedule->random ^= schedule->random >> 27;
+    return (double)((schedule->random * 0x2545f4914f6cdd1dull) >> 11) * 0x1.0p-53;
+}
+
+static uint64_t random_gap(struct pyro_schedule *schedule)
+{
+    if (schedule->fixed)
+        return schedule->mean_ns;
+    double means = -log1p(-random_unit(schedule));
+    return (uint64_t)((double)schedule->mean_ns * (means < GAP_MAX ? means : GAP_MAX));
+}
+
+void pyro_schedule_start(struct pyro_schedule *schedule, uint64_t mean_ns, uint64_t now_ns)
+{
+    schedule->random = now_ns * 0x9e3779b97f4a7c15ull | 1;
+    schedule->mean_ns = mean_ns;
+    schedule->missed = schedule->late = 0;
+    schedule->due_ns = now_ns;
+}
+
+void pyro_schedule_set_mean(struct pyro_schedule *schedule, uint64_t mean_ns)
+{
+    schedule->mean_ns = mean_ns;
+}
+
+static void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+uint64_t pyro_schedule_wait(struct pyro_schedule *schedule, uint64_t latest_ns,
+                            const volatile int *stop, bool *ret_due)
+{
+    uint64_t now = pyro_clock_ns();
+    *ret_due = false;
+    while (now < schedule->due_ns) {
+        if ((stop && *stop) || now >= latest_ns)
+            return now;
+        uint64_t until = schedule->due_ns < latest_ns ? schedule->due_ns : latest_ns;
+        if (until - now > SLEEP_MAX_NS)
+            until = now + SLEEP_MAX_NS;
+        if (until > now + SPIN_NS)
+            pyro_clock_sleep_until(until);
+        else
+            relax();
+        now = pyro_clock_ns();
+    }
+    *ret_due = true;
+    if (now - schedule->due_ns > schedule->mean_ns / 2)
+        schedule->late++;
+    schedule->due_ns += random_gap(schedule);
+    if (schedule->due_ns + schedule->mean_ns < now) {
+        /* Exponential gaps have no memory: what is overdue is missed, and the next tick is drawn from now. */
+        schedule->missed += (now - schedule->due_ns) / schedule->mean_ns;
+        schedule->due_ns = now + random_gap(schedule);
+    }
+    return now;
+}

@@ -1,0 +1,27 @@
+/* sample/schedule.h - when to look: at random, so that nothing in the target can be in step with us.
+ *
+ * Gaps between ticks are exponential with the mean asked for. We sleep as long as that is exact enough and
+ * spin the rest, so high rates cost a core. A tick that is a whole mean gap late is skipped and counted as missed. */
+#ifndef PYRO_SAMPLE_SCHEDULE_H
+#define PYRO_SAMPLE_SCHEDULE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pyro_schedule {
+    uint64_t random;       /* state of the generator; never 0 */
+    uint64_t mean_ns;
+    uint64_t due_ns;       /* of the next tick */
+    uint64_t missed, late; /* counted */
+    bool fixed;            /* a fault for tests: no jitter */
+};
+
+void pyro_schedule_start(struct pyro_schedule *schedule, uint64_t mean_ns, uint64_t now_ns);
+void pyro_schedule_set_mean(struct pyro_schedule *schedule, uint64_t mean_ns);
+
+/* Wait for the next tick and return the time then. Returns early, before the tick, when *STOP becomes true or at
+ * LATEST_NS; *ret_due tells whether the tick has come. */
+uint64_t pyro_schedule_wait(struct pyro_schedule *schedule, uint64_t latest_ns,
+                            const volatile int *stop, bool *ret_due);
+
+#endif

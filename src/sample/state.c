@@ -1,0 +1,110 @@
+/* sample/state.c - running, runnable, waiting on what, waiting for the GIL. */
+#include "sample/state.h"
+
+#include "base/clock.h"
+
+#define RECHECK_NS (10 * PYRO_NS_PER_MS)
+#define GIL_BYTES  512 /* no GIL struct is larger: mutexes and conditions lie within */
+
+static const char *wait_kind_name(enum pyro_wait_kind kind)
+{
+    static const char *const names[] = {
+        [PYRO_WAIT_UNKNOWN] = "unknown",   [PYRO_WAIT_SOCKET] = "socket", [PYRO_WAIT_FILE] = "file",
+        [PYRO_WAIT_PIPE] = "pipe",         [PYRO_WAIT_POLL] = "poll",     [PYRO_WAIT_LOCK] = "lock",
+        [PYRO_WAIT_SLEEP] = "sleep",       [PYRO_WAIT_CHILD] = "child",   [PYRO_WAIT_TERMINAL] = "terminal",
+        [PYRO_WAIT_OTHER] = "other",
+    };
+    return kind <= PYRO_WAIT_OTHER ? names[kind] : "unknown";
+}
+
+void pyro_thread_state_init(struct pyro_thread_state *state, pid_t pid, pid_t tid)
+{
+    *state = (struct pyro_thread_state){.wait = PYRO_NO_ID, .open = tid > 0};
+    pyro_kernel_thread_init(&state->kernel, pid, tid);
+    if (state->open &&
+        pyro_kernel_thread_schedstat(&state->kernel, &state->first_run_ns, &state->queue_ns) == 0)
+        state->run_ns = state->first_run_ns;
+}
+
+void pyro_thread_state_close(struct pyro_thread_state *state)
+{
+    if (state->open)
+        pyro_kernel_thread_close(&state->kernel);
+    state->open = false;
+}
+
+uint64_t pyro_thread_state_cpu_us(struct pyro_thread_state *state)
+{
+    uint64_t run_ns, queue_ns;
+    if (state->open && pyro_kernel_thread_schedstat(&state->kernel, &run_ns, &queue_ns) == 0)
+        state->run_ns = run_ns;
+    return (state->run_ns - state->first_run_ns) / PYRO_NS_PER_US;
+}
+
+/* Runs or wants to: more time in the queue than on a CPU since the last look means it mostly wants to. */
+static enum pyro_state running_or_runnable(struct pyro_thread_state *state)
+{
+    uint64_t run_ns, queue_ns;
+    if (pyro_kernel_thread_schedstat(&state->kernel, &run_ns, &queue_ns) < 0)
+        return PYRO_STATE_RUNNING;
+    uint64_t ran = run_ns - state->run_ns, queued = queue_ns - state->queue_ns;
+    state->run_ns = run_ns;
+    state->queue_ns = queue_ns;
+    return queued > ran ? PYRO_STATE_RUNNABLE : PYRO_STATE_RUNNING;
+}
+
+static void find_wait(struct pyro_thread_state *state, const struct pyro_state_hints *hints,
+                      struct pyro_writer *writer)
+{
+    struct pyro_wait wait;
+    state->waits_known = true;
+    state->wait = PYRO_NO_ID;
+    if (pyro_kernel_thread_wait(&state->kernel, &wait) < 0)
+        return;
+    if (wait.kind == PYRO_WAIT_LOCK && hints->gil && wait.futex - hints->gil < GIL_BYTES) {
+        state->state = PYRO_STATE_GIL_WAIT;
+        return;
+    }
+    state->wait = pyro_writer_wait(writer, wait_kind_name(wait.kind), wait.text);
+}
+
+static void ask_kernel(struct pyro_thread_state *state, const struct pyro_state_hints *hints,
+                       struct pyro_writer *writer)
+{
+    struct pyro_kernel_state kernel;
+    state->checked_ns = hints->now_ns;
+    if (!state->open || pyro_kernel_thread_stat(&state->kernel, &kernel) < 0) {
+        state->state = PYRO_STATE_UNKNOWN;
+        return;
+    }
+    bool was_asleep = state->state == PYRO_STATE_WAITING || state->state == PYRO_STATE_GIL_WAIT;
+    if (kernel.state == 'R') {
+        state->state = running_or_runnable(state);
+        state->waits_known = false;
+        return;
+    }
+    state->state = PYRO_STATE_WAITING;
+    if (!state->waits_known || !was_asleep)
+        find_wait(state, hints, writer);
+    else if (state->wait == PYRO_NO_ID)
+        state->state = was_asleep ? PYRO_STATE_GIL_WAIT : PYRO_STATE_WAITING;
+}
+
+void pyro_thread_state_update(struct pyro_thread_state *state, const struct pyro_state_hints *hints,
+                              struct pyro_writer *writer)
+{
+    if (hints->moved) {
+        state->checked_ns = 0;
+        state->waits_known = false;
+    }
+    if (hints->holds_gil && hints->moved) {
+        state->state = PYRO_STATE_RUNNING;
+    } else if (hints->wants_gil && !hints->holds_gil) {
+        state->state = PYRO_STATE_GIL_WAIT;
+    } else if (state->checked_ns == 0 || hints->now_ns - state->checked_ns > RECHECK_NS) {
+        ask_kernel(state, hints, writer);
+    }
+    bool asleep = state->state == PYRO_STATE_WAITING;
+    if (!asleep)
+        state->wait = PYRO_NO_ID;
+}

@@ -1,0 +1,41 @@
+/* sample/state.h - what one thread is doing, asking the kernel as seldom as the truth allows.
+ *
+ * What the interpreter tells rides in every sweep. The kernel is asked (2-4 us) only about a thread that does not hold
+ * the GIL and moved since its last sample, and every RECHECK_NS about one that stands still; what it waits on once per
+ * stay. */
+#ifndef PYRO_SAMPLE_STATE_H
+#define PYRO_SAMPLE_STATE_H
+
+#include "profile/writer.h"
+#include "target/process.h"
+
+struct pyro_thread_state {
+    struct pyro_kernel_thread kernel;
+    bool open;
+    enum pyro_state state;
+    uint32_t wait;             /* of the recording; PYRO_NO_ID */
+    uint64_t checked_ns;       /* when the kernel was asked last; 0: never since it moved */
+    uint64_t run_ns, queue_ns; /* schedstat then */
+    uint64_t first_run_ns;     /* schedstat at first sight */
+    bool waits_known;          /* wait belongs to this stay */
+};
+
+/* What the sweep itself told. */
+struct pyro_state_hints {
+    uint64_t now_ns;
+    bool moved;     /* its frame or instruction is not that of its last sample */
+    bool holds_gil;
+    bool wants_gil; /* 3.15 */
+    bool has_gil_info;
+    uint64_t gil;   /* address of the GIL: a futex near it is a wait for the GIL; 0 when unknown */
+};
+
+void pyro_thread_state_init(struct pyro_thread_state *state, pid_t pid, pid_t tid);
+void pyro_thread_state_close(struct pyro_thread_state *state);
+/* Brings state->state and state->wait up to date. */
+void pyro_thread_state_update(struct pyro_thread_state *state, const struct pyro_state_hints *hints,
+                              struct pyro_writer *writer);
+/* CPU time the kernel counted since first sight. */
+uint64_t pyro_thread_state_cpu_us(struct pyro_thread_state *state);
+
+#endif

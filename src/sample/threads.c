@@ -1,0 +1,147 @@
+/* sample/threads.c - which threads and interpreters there are: read when the lists changed. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "sample/internal.h"
+
+#include "base/log.h"
+
+#define LISTS_MAX 512 /* bytes from the head of the thread list to the GC's flag that are read in one piece */
+#define LIST_MAX 4096 /* threads of one process that are sampled; more are not (and the log says so) */
+
+static struct pyro_sampled_thread *thread_find(const struct pyro_sampler *sampler,
+                                               const struct pyro_thread_info *info)
+{
+    for (size_t i = 0; i < sampler->thread_count; i++) {
+        struct pyro_sampled_thread *thread = sampler->threads[i];
+        if (thread->info.tstate.u == info->tstate.u && thread->info.native_id == info->native_id &&
+            thread->info.interp.u == info->interp.u)
+            return thread;
+    }
+    return NULL;
+}
+
+void pyro_sampled_thread_free(struct pyro_sampled_thread *thread)
+{
+    if (!thread)
+        return;
+    pyro_stack_reader_clear(&thread->reader);
+    pyro_thread_state_close(&thread->state);
+    free(thread->frames);
+    free(thread->stacks);
+    free(thread->functions);
+    free(thread);
+}
+
+static void name_thread(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread)
+{
+    char name[256];
+    if (pyro_thread_name(sampler->memory, &sampler->runtime, &thread->info, name, sizeof(name)) < 0)
+        return;
+    thread->named = true;
+    pyro_writer_thread_name(sampler->writer, thread->id, name);
+}
+
+static int thread_add(struct pyro_sampler *sampler, const struct pyro_thread_info *info)
+{
+    if (sampler->thread_count == sampler->thread_capacity) {
+        size_t capacity = sampler->thread_capacity ? sampler->thread_capacity * 2 : 16;
+        struct pyro_sampled_thread **grown = realloc(sampler->threads, capacity * sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        sampler->threads = grown;
+        sampler->thread_capacity = capacity;
+    }
+    struct pyro_sampled_thread *thread = calloc(1, sizeof(*thread));
+    if (!thread)
+        return -ENOMEM;
+    int status = pyro_stack_reader_init(&thread->reader, &sampler->runtime, info->tstate, info->interp);
+    if (status < 0) {
+        free(thread);
+        return status;
+    }
+    thread->info = *info;
+    thread->seen = true;
+    pyro_thread_state_init(&thread->state, sampler->pid, info->kernel_id);
+    thread->id = pyro_writer_thread(sampler->writer, sampler->process,
+                                    (uint64_t)(info->kernel_id ? info->kernel_id : info->native_id));
+    sampler->threads[sampler->thread_count++] = thread;
+    name_thread(sampler, thread);
+    return 0;
+}
+
+static void threads_drop_unseen(struct pyro_sampler *sampler)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < sampler->thread_count; i++) {
+        struct pyro_sampled_thread *thread = sampler->threads[i];
+        if (thread->seen) {
+            sampler->threads[kept++] = thread;
+            continue;
+        }
+        pyro_writer_thread_cpu(sampler->writer, thread->id, pyro_thread_state_cpu_us(&thread->state));
+        pyro_sampled_thread_free(thread);
+    }
+    sampler->thread_count = kept;
+}
+
+/* Where the fields that ride in every sweep lie. */
+static void interp_plan(const struct pyro_sampler *sampler, struct pyro_sampled_interp *interp)
+{
+    const struct pyro_layout *layout = &sampler->runtime.layout;
+    uint32_t from = layout->interp.threads_head, to = from + 8;
+    uint32_t gc = layout->interp.gc_collecting;
+    if (gc != PYRO_ABSENT && gc > from && gc - from <= LISTS_MAX)
+        to = gc + 4;
+    interp->lists_from = from;
+    interp->lists_size = to - from;
+}
+
+static int interps_list(struct pyro_sampler *sampler)
+{
+    pyro_addr found[PYRO_SAMPLED_INTERPS_MAX];
+    int count = pyro_interpreters_list(sampler->memory, &sampler->runtime, found, PYRO_SAMPLED_INTERPS_MAX);
+    if (count <= 0)
+        return -ESRCH;
+    if (count > PYRO_SAMPLED_INTERPS_MAX)
+        count = PYRO_SAMPLED_INTERPS_MAX;
+    sampler->interp_count = (size_t)count;
+    for (int i = 0; i < count; i++) {
+        struct pyro_sampled_interp *interp = &sampler->interps[i];
+        *interp = (struct pyro_sampled_interp){.addr = found[i]};
+        struct pyro_interp_state state;
+        if (pyro_interp_state(sampler->memory, &sampler->runtime, found[i], &state) == 0)
+            interp->gil = state.gil;
+        interp_plan(sampler, interp);
+    }
+    return 0;
+}
+
+int pyro_sampler_list(struct pyro_sampler *sampler, uint64_t now_ns)
+{
+    static struct pyro_thread_info infos[LIST_MAX];
+    sampler->listed_ns = now_ns;
+    sampler->relist = false;
+    if (interps_list(sampler) < 0)
+        return -ESRCH;
+    int count = pyro_threads_list(sampler->pid, sampler->memory, &sampler->runtime, infos, LIST_MAX);
+    if (count < 0)
+        return count == -EFAULT ? -ESRCH : count;
+    if (count > LIST_MAX)
+        count = LIST_MAX;
+    for (size_t i = 0; i < sampler->thread_count; i++)
+        sampler->threads[i]->seen = false;
+    for (int i = 0; i < count; i++) {
+        struct pyro_sampled_thread *thread = thread_find(sampler, &infos[i]);
+        if (thread) {
+            thread->seen = true;
+            thread->gone = false;
+            if (!thread->named)
+                name_thread(sampler, thread);
+        } else if (thread_add(sampler, &infos[i]) < 0) {
+            pyro_log("sample", "cannot follow thread %d", (int)infos[i].native_id);
+        }
+    }
+    threads_drop_unseen(sampler);
+    return sampler->thread_count > 0 ? 0 : -EAGAIN;
+}
