@@ -1,0 +1,301 @@
+/* analyze/stats.c - the totals of a profile as sorted rows and edges, in seconds. */
+#include "analyze/stats.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* -- sort keys ---------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    enum pyro_stats_key key;
+} key_names[] = {
+    {"calls", PYRO_SORT_CALLS},           {"ncalls", PYRO_SORT_CALLS},
+    {"cumtime", PYRO_SORT_CUMULATIVE},    {"cumulative", PYRO_SORT_CUMULATIVE},
+    {"file", PYRO_SORT_FILE},             {"filename", PYRO_SORT_FILE},
+    {"module", PYRO_SORT_FILE},           {"line", PYRO_SORT_LINE},
+    {"name", PYRO_SORT_NAME},             {"nfl", PYRO_SORT_NFL},
+    {"pcalls", PYRO_SORT_PRIMITIVE_CALLS}, {"stdname", PYRO_SORT_STDNAME},
+    {"time", PYRO_SORT_TIME},             {"tottime", PYRO_SORT_TIME},
+};
+#define KEY_NAMES  (sizeof(key_names) / sizeof(key_names[0]))
+#define KEY_ADVICE "calls, cumulative, filename, line, module, name, nfl, pcalls, stdname, time"
+
+int pyro_stats_key_by_name(const char *name, enum pyro_stats_key *ret_key, struct pyro_error *error)
+{
+    int found = -1;
+    size_t length = strlen(name);
+    for (size_t i = 0; i < KEY_NAMES && length; i++) {
+        if (strcmp(key_names[i].name, name) == 0) {
+            *ret_key = key_names[i].key;
+            return 0;
+        }
+        if (strncmp(key_names[i].name, name, length) != 0)
+            continue;
+        if (found >= 0 && key_names[found].key != key_names[i].key)
+            return pyro_error_set(error, -EINVAL, "sort key '%s' could be '%s' or '%s'; keys are: %s",
+                                  name, key_names[found].name, key_names[i].name, KEY_ADVICE);
+        found = (int)i;
+    }
+    if (found < 0)
+        return pyro_error_set(error, -EINVAL, "no sort key '%s'; keys are: %s", name, KEY_ADVICE);
+    *ret_key = key_names[found].key;
+    return 0;
+}
+
+struct order {
+    const struct pyro_profile *profile;
+    enum pyro_stats_key key;
+};
+
+static int by_double(double a, double b)
+{
+    return a > b ? -1 : a < b;
+}
+
+/* Uncounted functions stand behind counted ones. */
+static int by_calls(uint64_t a, uint64_t b)
+{
+    a = a == PYRO_NO_CALLS ? 0 : a + 1;
+    b = b == PYRO_NO_CALLS ? 0 : b + 1;
+    return a > b ? -1 : a < b;
+}
+
+static int by_name(const struct order *order, uint32_t a, uint32_t b)
+{
+    const struct pyro_function *functions = order->profile->functions;
+    return strcmp(pyro_profile_text(order->profile, functions[a].name),
+                  pyro_profile_text(order->profile, functions[b].name));
+}
+
+static int by_file(const struct order *order, uint32_t a, uint32_t b)
+{
+    const struct pyro_function *functions = order->profile->functions;
+    return strcmp(pyro_profile_text(order->profile, functions[a].file),
+                  pyro_profile_text(order->profile, functions[b].file));
+}
+
+static int by_line(const struct order *order, uint32_t a, uint32_t b)
+{
+    uint32_t line_a = order->profile->functions[a].first_line;
+    uint32_t line_b = order->profile->functions[b].first_line;
+    return line_a < line_b ? -1 : line_a > line_b;
+}
+
+static int first_that_differs(int a, int b, int c)
+{
+    return a ? a : b ? b : c;
+}
+
+static int by_key(const struct order *order, const struct pyro_stats_row *a,
+                  const struct pyro_stats_row *b)
+{
+    uint32_t x = a->function, y = b->function;
+    switch (order->key) {
+    case PYRO_SORT_TIME:
+        return by_double(a->tottime_s, b->tottime_s);
+    case PYRO_SORT_CALLS:
+        return by_calls(a->ncalls, b->ncalls);
+    case PYRO_SORT_PRIMITIVE_CALLS:
+        return by_calls(a->primitive_calls, b->primitive_calls);
+    case PYRO_SORT_NAME:
+        return by_name(order, x, y);
+    case PYRO_SORT_FILE:
+        return by_file(order, x, y);
+    case PYRO_SORT_LINE:
+        return by_line(order, x, y);
+    case PYRO_SORT_NFL:
+        return first_that_differs(by_name(order, x, y), by_file(order, x, y), by_line(order, x, y));
+    case PYRO_SORT_STDNAME:
+        return first_that_differs(by_file(order, x, y), by_line(order, x, y), by_name(order, x, y));
+    case PYRO_SORT_CUMULATIVE:
+        break;
+    }
+    return by_double(a->cumtime_s, b->cumtime_s);
+}
+
+/* Ties go to the larger time, then to what was seen first, which puts a caller before its callee. */
+static int compare_rows(const void *left, const void *right, void *data)
+{
+    const struct pyro_stats_row *a = left, *b = right;
+    int by_time = by_double(a->cumtime_s, b->cumtime_s);
+    int by_id = a->function < b->function ? -1 : a->function > b->function;
+    return first_that_differs(by_key(data, a, b), by_time, by_id);
+}
+
+static int compare_edges(const void *left, const void *right)
+{
+    const struct pyro_stats_edge *a = left, *b = right;
+    if (a->callee != b->callee)
+        return a->callee < b->callee ? -1 : 1;
+    int by_id = a->caller < b->caller ? -1 : a->caller > b->caller;
+    return first_that_differs(by_double(a->time_s, b->time_s), by_id, 0);
+}
+
+const struct pyro_stats_edge *pyro_stats_callers(const struct pyro_stats *stats, uint32_t callee,
+                                                 size_t *ret_count)
+{
+    size_t low = 0, high = stats->edge_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (stats->edges[middle].callee < callee)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    size_t end = low;
+    while (end < stats->edge_count && stats->edges[end].callee == callee)
+        end++;
+    *ret_count = end - low;
+    return stats->edges + low;
+}
+
+/* -- from totals -------------------------------------------------------------------------------- */
+
+/* Each sample lands in the function or not: a binomial count, with the weights of the samples. */
+static double sigma_s(const struct pyro_function_total *function, const struct pyro_totals *totals)
+{
+    double share = totals->counted_us > 0 ? function->self_us / totals->counted_us : 0;
+    double variance_us2 = function->self_squares_us2 * (share < 1 ? 1 - share : 0);
+    return sqrt(variance_us2) / 1e6;
+}
+
+static int make_rows(struct pyro_stats *stats, const struct pyro_totals *totals,
+                     const struct order *order)
+{
+    stats->rows = calloc(stats->profile->function_count + 1, sizeof(*stats->rows));
+    if (!stats->rows)
+        return -ENOMEM;
+    for (size_t i = 0; i < stats->profile->function_count; i++) {
+        const struct pyro_function_total *function = &totals->functions[i];
+        if (!function->total_samples)
+            continue;
+        stats->rows[stats->row_count++] = (struct pyro_stats_row){
+            .function = (uint32_t)i,
+            .tottime_s = function->self_us / 1e6,
+            .cumtime_s = function->total_us / 1e6,
+            .tottime_sigma_s = sigma_s(function, totals),
+            .samples_self = function->self_samples,
+            .samples_total = function->total_samples,
+            .ncalls = PYRO_NO_CALLS,
+            .primitive_calls = PYRO_NO_CALLS,
+        };
+    }
+    qsort_r(stats->rows, stats->row_count, sizeof(*stats->rows), compare_rows, (void *)order);
+    return 0;
+}
+
+static int make_edges(struct pyro_stats *stats, const struct pyro_totals *totals)
+{
+    stats->edges = calloc(totals->edge_count + 1, sizeof(*stats->edges));
+    if (!stats->edges)
+        return -ENOMEM;
+    for (size_t i = 0; i < totals->edge_count; i++)
+        stats->edges[i] = (struct pyro_stats_edge){
+            .caller = totals->edges[i].caller,
+            .callee = totals->edges[i].callee,
+            .time_s = totals->edges[i].total_us / 1e6,
+            .samples = totals->edges[i].total_samples,
+            .ncalls = PYRO_NO_CALLS,
+        };
+    stats->edge_count = totals->edge_count;
+    qsort(stats->edges, stats->edge_count, sizeof(*stats->edges), compare_edges);
+    return 0;
+}
+
+static int count_threads(struct pyro_stats *stats, const struct pyro_clock_view *view,
+                         const struct pyro_totals_filter *filter)
+{
+    const struct pyro_profile *profile = stats->profile;
+    bool *seen = calloc(profile->thread_count + 1, sizeof(*seen));
+    if (!seen)
+        return -ENOMEM;
+    for (size_t i = 0; i < profile->samples.count; i++) {
+        uint32_t thread = profile->samples.thread[i];
+        if (!seen[thread] && pyro_totals_wants(profile, filter, i) && pyro_clock_counts(view, i)) {
+            seen[thread] = true;
+            stats->thread_count++;
+        }
+    }
+    free(seen);
+    return 0;
+}
+
+static int add_up(struct pyro_stats *stats, const struct pyro_stats_options *options,
+                  const struct pyro_totals_filter *filter)
+{
+    struct pyro_totals totals = {0};
+    struct pyro_clock_view view;
+    int result = pyro_clock_view_init(&view, stats->profile, options->clock, options->idle);
+    if (result < 0)
+        return result;
+    result = pyro_totals_init(&totals, &view, filter);
+    if (result < 0)
+        goto out;
+    stats->total_s = totals.counted_us / 1e6;
+    stats->samples = totals.counted_samples;
+    stats->no_python_s = totals.stacks[PYRO_STACK_ROOT].self_us / 1e6;
+    const struct order order = {stats->profile, options->sort};
+    result = make_rows(stats, &totals, &order);
+    if (result == 0)
+        result = make_edges(stats, &totals);
+    if (result == 0)
+        result = count_threads(stats, &view, filter);
+out:
+    pyro_totals_clear(&totals);
+    pyro_clock_view_clear(&view);
+    return result;
+}
+
+static void take_summary(struct pyro_stats *stats)
+{
+    const struct pyro_summary *summary = &stats->summary;
+    stats->running_s = summary->running_us / 1e6;
+    stats->runnable_s = summary->runnable_us / 1e6;
+    stats->waiting_s = summary->waiting_us / 1e6;
+    stats->gil_wait_s = summary->gil_wait_us / 1e6;
+    stats->unknown_s = summary->unknown_us / 1e6;
+    stats->parked_s = summary->parked_us / 1e6;
+    stats->gc_s = summary->gc_us / 1e6;
+    stats->unsure_s = summary->unsure_us / 1e6;
+    for (size_t i = 0; i < summary->waiting_count; i++)
+        stats->waiting[stats->waiting_count++] = (struct pyro_stats_waiting){
+            summary->waiting[i].category, summary->waiting[i].time_us / 1e6};
+}
+
+int pyro_stats_make(const struct pyro_profile *profile, const struct pyro_stats_options *options,
+                    struct pyro_stats **ret_stats, struct pyro_error *error)
+{
+    const struct pyro_totals_filter filter = {options->pid, options->thread};
+    int result = -ENOMEM;
+    struct pyro_stats *stats = calloc(1, sizeof(*stats));
+    if (!stats)
+        goto fail;
+    stats->profile = profile;
+    stats->clock = options->clock;
+    stats->idle = options->idle;
+    stats->duration_s = (double)profile->counters.duration_us / 1e6;
+    result = pyro_summary_make(&stats->summary, profile, &filter);
+    if (result < 0)
+        goto fail;
+    take_summary(stats);
+    result = add_up(stats, options, &filter);
+    if (result < 0)
+        goto fail;
+    *ret_stats = stats;
+    return 0;
+fail:
+    pyro_stats_free(stats);
+    return pyro_error_set(error, result, "cannot add up the samples: %s", strerror(-result));
+}
+
+void pyro_stats_free(struct pyro_stats *stats)
+{
+    if (!stats)
+        return;
+    free(stats->rows);
+    free(stats->edges);
+    free(stats);
+}

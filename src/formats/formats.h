@@ -1,0 +1,34 @@
+/* formats/formats.h - foreign formats: one table, one file for each.
+ *
+ * A format turns a profile into bytes. The suffix of the output file chooses the format where none is named. */
+#ifndef PYRO_FORMATS_FORMATS_H
+#define PYRO_FORMATS_FORMATS_H
+
+#include "profile/clock.h"
+#include "profile/profile.h"
+
+#include <stdio.h>
+
+struct pyro_export_options {
+    enum pyro_clock clock;
+    bool functions;    /* -F: one entry a function, lines merged */
+    bool by_thread;    /* -t: a root for each thread */
+    bool by_process;
+    bool idle;         /* -i: parked threads too */
+    const char *title; /* NULL: made from the recording */
+};
+
+struct pyro_format {
+    const char *name;     /* "flamegraph" */
+    const char *suffixes; /* ".svg", space-separated; "" for none */
+    const char *summary;  /* one line for --help */
+    int (*write)(const struct pyro_profile *profile, const struct pyro_export_options *options, FILE *out,
+                 struct pyro_error *error);
+};
+
+extern const struct pyro_format pyro_formats[]; /* ends with a NULL name */
+
+const struct pyro_format *pyro_format_by_name(const char *name);     /* NULL: no such format */
+const struct pyro_format *pyro_format_by_path(const char *path);     /* by its suffix; NULL: none fits */
+
+#endif

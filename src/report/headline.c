@@ -1,0 +1,150 @@
+/* report/headline.c - line 1, and how well it was measured. */
+#include "report/internal.h"
+
+#include "base/utf8.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_BYTES 1024
+
+void pyro_report_unsure(char *text, size_t size, uint64_t unsure, uint64_t samples)
+{
+    double percent = samples ? 100.0 * (double)unsure / (double)samples : 0;
+    if (!unsure)
+        snprintf(text, size, "0 unsure");
+    else if (percent < 0.01)
+        snprintf(text, size, "<0.01 %% unsure");
+    else
+        snprintf(text, size, "%.*f %% unsure", percent < 1 ? 2 : percent < 10 ? 1 : 0, percent);
+}
+
+/* "python 3.14.10, 1 kHz, 0 unsure" */
+static void write_how(char *text, size_t size, const struct pyro_stats *stats)
+{
+    const struct pyro_recording_info *info = &stats->profile->info;
+    char rate[32] = "", unsure[32];
+    if (info->rate_hz)
+        pyro_summary_rate(rate, sizeof(rate), info->rate_hz);
+    pyro_report_unsure(unsure, sizeof(unsure), stats->summary.unsure_samples, stats->summary.samples);
+    bool python = info->python && *info->python;
+    snprintf(text, size, "%s%s%s%s%s%s", python ? "python " : "", python ? info->python : "",
+             python ? ", " : "", rate, *rate ? ", " : "", unsure);
+}
+
+void pyro_report_headline(FILE *out, const struct pyro_stats *stats, const struct pyro_report_style *style)
+{
+    char program[256], shown[256], duration[32], split[256], how[128], how_shown[128], left[LINE_BYTES];
+    pyro_summary_program(program, sizeof(program), stats->profile);
+    pyro_report_fit(shown, sizeof(shown), program, 40, style->utf8);
+    pyro_summary_duration(duration, sizeof(duration), stats->duration_s);
+    pyro_summary_split(split, sizeof(split), &stats->summary, style->utf8);
+    write_how(how, sizeof(how), stats);
+    pyro_report_fit(how_shown, sizeof(how_shown), how, 80, style->utf8);
+    snprintf(left, sizeof(left), "%s  %s   %s", shown, duration, split);
+    size_t columns = pyro_utf8_columns(left, strlen(left));
+    size_t how_columns = pyro_utf8_columns(how_shown, strlen(how_shown));
+    bool fits = columns + 3 + how_columns <= (size_t)style->width;
+    int gap = fits ? style->width - (int)(columns + how_columns) : 0;
+    if (gap > 8)
+        gap = 8;
+    fprintf(out, "%s%s%s%s%*s%s%s%s\n", pyro_ink_on(style, PYRO_INK_BOLD), left,
+            pyro_ink_off(style, PYRO_INK_BOLD), fits ? "" : "\n", fits ? gap : 4, "",
+            pyro_ink_on(style, PYRO_INK_GREY), how_shown, pyro_ink_off(style, PYRO_INK_GREY));
+}
+
+/* -- quality ------------------------------------------------------------------------------------ */
+
+struct thread_cpu {
+    uint32_t thread;
+    double kernel_s, profile_s;
+};
+
+static int by_kernel_time(const void *left, const void *right)
+{
+    const struct thread_cpu *a = left, *b = right;
+    if (a->kernel_s != b->kernel_s)
+        return a->kernel_s > b->kernel_s ? -1 : 1;
+    return a->thread < b->thread ? -1 : a->thread > b->thread;
+}
+
+/* CPU of each thread as the kernel counted it and as the samples say; NULL when out of memory. */
+static struct thread_cpu *thread_times(const struct pyro_profile *profile)
+{
+    struct thread_cpu *times = calloc(profile->thread_count + 1, sizeof(*times));
+    if (!times)
+        return NULL;
+    for (size_t i = 0; i < profile->thread_count; i++) {
+        times[i].thread = (uint32_t)i;
+        times[i].kernel_s = (double)profile->threads[i].cpu_kernel_us / 1e6;
+    }
+    for (size_t i = 0; i < profile->samples.count; i++)
+        if (profile->samples.state[i] == PYRO_STATE_RUNNING)
+            times[profile->samples.thread[i]].profile_s += (double)profile->samples.weight_us[i] / 1e6;
+    qsort(times, profile->thread_count, sizeof(*times), by_kernel_time);
+    return times;
+}
+
+#define THREADS_SHOWN 4
+
+/* "CPU: kernel 0.36 s, profile 0.35 s   MainThread 0.30/0.29, worker 0.06/0.06" */
+static void print_cpu(FILE *out, const struct pyro_profile *profile, const struct pyro_report_style *style)
+{
+    struct thread_cpu *times = thread_times(profile);
+    if (!times)
+        return;
+    double kernel_s = 0, profile_s = 0;
+    for (size_t i = 0; i < profile->thread_count; i++) {
+        kernel_s += times[i].kernel_s;
+        profile_s += times[i].profile_s;
+    }
+    fprintf(out, "CPU: kernel %.2f s, profile %.2f s", kernel_s, profile_s);
+    for (size_t i = 0; profile->thread_count > 1 && i < profile->thread_count; i++) {
+        if (i == THREADS_SHOWN) {
+            fprintf(out, ", %zu more", profile->thread_count - i);
+            break;
+        }
+        const struct pyro_thread *thread = &profile->threads[times[i].thread];
+        char name[128];
+        pyro_report_fit(name, sizeof(name), pyro_profile_text(profile, thread->name), 24, style->utf8);
+        if (!*name)
+            snprintf(name, sizeof(name), "thread %" PRIu64, thread->native_id);
+        fprintf(out, "%s%s %.2f/%.2f", i ? ", " : "   ", name, times[i].kernel_s, times[i].profile_s);
+    }
+    fprintf(out, "\n");
+    free(times);
+}
+
+static void print_samples(FILE *out, const struct pyro_profile *profile)
+{
+    const struct pyro_counters *counters = &profile->counters;
+    uint64_t unsure_samples = 0;
+    for (size_t i = 0; i < profile->samples.count; i++)
+        unsure_samples += (profile->samples.flags[i] & PYRO_SAMPLE_UNSURE) != 0;
+    char reached[32], asked[32], unsure[32];
+    pyro_summary_rate(reached, sizeof(reached), pyro_summary_rate_reached(profile));
+    pyro_summary_rate(asked, sizeof(asked), profile->info.rate_hz);
+    pyro_report_unsure(unsure, sizeof(unsure), unsure_samples, profile->samples.count);
+    fprintf(out, "%zu samples at %s (asked %s), %" PRIu64 " missed, %" PRIu64 " late, %s",
+            profile->samples.count, reached, asked, counters->missed_ticks, counters->late, unsure);
+    if (counters->failed)
+        fprintf(out, ", %" PRIu64 " unreadable", counters->failed);
+    if (counters->duration_us)
+        fprintf(out, ", own CPU %.1f %% of a core",
+                100.0 * (double)counters->sampler_cpu_us / (double)counters->duration_us);
+    fprintf(out, "\n");
+}
+
+void pyro_report_quality(FILE *out, const struct pyro_profile *profile,
+                         const struct pyro_report_style *style)
+{
+    fputs(pyro_ink_on(style, PYRO_INK_GREY), out);
+    print_samples(out, profile);
+    print_cpu(out, profile, style);
+    if (profile->torn)
+        fprintf(out, "the recording breaks off: what stands before is whole\n");
+    else if (!profile->complete)
+        fprintf(out, "the recording was not closed: its last second may be missing\n");
+    fputs(pyro_ink_off(style, PYRO_INK_GREY), out);
+}
