@@ -1,0 +1,315 @@
+/* cli/record.c - `pyrometer record`: watch a running process for a while. */
+#include "base/clock.h"
+#include "cli/ask.h"
+#include "cli/command.h"
+#include "cli/list.h"
+#include "cli/options.h"
+#include "cli/print.h"
+#include "cli/progress.h"
+#include "cli/redact.h"
+#include "cli/session.h"
+#include "sample/recorder.h"
+#include "target/process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ATTACH_NS   (500 * PYRO_NS_PER_MS) /* for a process that is just starting */
+#define REPORT_ROWS 10
+
+struct options {
+    pid_t pid;
+    uint64_t duration_ns;
+    uint32_t rate_hz;
+    const char *output, *format;
+    bool subprocesses, gil, exact, source;
+    struct pyro_export_options export;
+};
+
+static const struct pyro_option record_options[] = {
+    {.letter = 'p',
+     .name = "pid",
+     .value = "PID",
+     .purpose = "to watch a running process",
+     .summary = "the process, decimal or 0x...; without it the Python processes are listed",
+     .parse = pyro_parse_pid,
+     .field = offsetof(struct options, pid)},
+    {.letter = 'd',
+     .name = "duration",
+     .value = "SEC",
+     .purpose = "to record a running process for a while",
+     .summary = "how long: 10, 10s, 2m or unlimited (default: until Ctrl-C or its end)",
+     .parse = pyro_parse_duration,
+     .field = offsetof(struct options, duration_ns)},
+    {.letter = 'r',
+     .name = "rate",
+     .alias = "sampling-rate",
+     .value = "HZ",
+     .summary = "samples a second, on average: 100, 20hz, 1khz (default 1khz)",
+     .parse = pyro_parse_rate,
+     .field = offsetof(struct options, rate_hz)},
+    {.letter = 'o',
+     .name = "output",
+     .value = "FILE",
+     .choices = "FILE",
+     .summary =
+         "write FILE, its suffix names the format (.svg .pyro ...); the recording is kept besides",
+     .parse = pyro_parse_text,
+     .field = offsetof(struct options, output)},
+    {.letter = 'f',
+     .name = "format",
+     .value = "FORMAT",
+     .summary = "format of FILE: pyro, flamegraph, collapsed, speedscope, pstats, pprof or json",
+     .choices = "pyro flamegraph collapsed speedscope pstats pprof json",
+     .parse = pyro_parse_format,
+     .field = offsetof(struct options, format)},
+    {.letter = 's',
+     .name = "subprocesses",
+     .purpose = "to follow children",
+     .summary = "follow its children too",
+     .parse = pyro_parse_switch,
+     .field = offsetof(struct options, subprocesses)},
+    {.letter = 'g',
+     .name = "gil",
+     .purpose = "to see only who holds the GIL",
+     .summary = "only threads that hold the GIL",
+     .parse = pyro_parse_switch,
+     .field = offsetof(struct options, gil)},
+    {.letter = 'i',
+     .name = "idle",
+     .purpose = "to include parked threads",
+     .summary = "parked threads in FILE and report too",
+     .parse = pyro_parse_switch,
+     .field = offsetof(struct options, export.idle)},
+    {.letter = 't',
+     .name = "threads",
+     .purpose = "to divide by thread",
+     .summary = "in FILE a root for each thread",
+     .parse = pyro_parse_switch,
+     .field = offsetof(struct options, export.by_thread)},
+    {.letter = 'F',
+     .name = "function",
+     .purpose = "to merge lines",
+     .summary = "in FILE one entry a function: lines are merged",
+     .parse = pyro_parse_switch,
+     .field = offsetof(struct options, export.functions)},
+    {.name = "exact",
+     .alias = "blocking",
+     .purpose = "to stop each thread for its copy",
+     .summary = "stop each thread for its copy, about 70 us: no sample can be torn",
+     .parse = pyro_parse_switch,
+     .field = offsetof(struct options, exact)},
+    {.name = "nonblocking", .parse = pyro_parse_off, .field = offsetof(struct options, exact)},
+    {.name = "no-source",
+     .purpose = "to leave source lines out",
+     .summary = "leave source lines out of the recording",
+     .parse = pyro_parse_off,
+     .field = offsetof(struct options, source)},
+    {0},
+};
+
+/* -- ending by a signal ------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t stop;
+
+static void request_stop(int signal_number)
+{
+    stop = 1;
+}
+
+/* The first one ends the recording, the second one the program. */
+static void install_stop(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = request_stop, .sa_flags = (int)SA_RESETHAND}, before;
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
+}
+
+/* -- recording ---------------------------------------------------------------------------------- */
+
+static int fail(const struct pyro_error *error, int status)
+{
+    pyro_print_error(error);
+    return status;
+}
+
+static int choose_one(void)
+{
+    int count = pyro_list_print(stdout);
+    fflush(stdout);
+    pyro_print_note(count > 0 ? "choose one: pyrometer record --pid PID"
+                              : "no Python is running; to start one: pyrometer run SCRIPT");
+    return PYRO_EXIT_USAGE;
+}
+
+static void put_info(const struct options *options, const struct pyro_recorder *recorder,
+                     struct pyro_buffer *command, char *directory, size_t size,
+                     struct pyro_recording_info *info)
+{
+    char link[64];
+    snprintf(link, sizeof(link), "/proc/%d/cwd", (int)options->pid);
+    ssize_t length = readlink(link, directory, size - 1);
+    directory[length < 0 ? 0 : length] = '\0';
+    pyro_redacted_command(options->pid, command);
+    pyro_buffer_put_u8(command, '\0');
+    *info = (struct pyro_recording_info){
+        .command = command->failed ? "" : (const char *)command->data,
+        .python = pyro_recorder_python(recorder),
+        .mode = "wall",
+        .pyrometer = PYRO_VERSION,
+        .directory = directory,
+        .pid = options->pid,
+        .started_unix_us = pyro_clock_unix_us(),
+        .rate_hz = options->rate_hz,
+        .exact = options->exact,
+    };
+}
+
+static int open_recording(const struct options *options, const struct pyro_recorder *recorder,
+                          struct pyro_session *session, struct pyro_error *error)
+{
+    struct pyro_buffer command = {0};
+    struct pyro_recording_info info;
+    char directory[PATH_MAX];
+    put_info(options, recorder, &command, directory, sizeof(directory), &info);
+    int code = pyro_session_open(session, &info, error);
+    pyro_buffer_free(&command);
+    return code;
+}
+
+static void print_report(const struct options *options, const struct pyro_session *session,
+                         const struct pyro_profile *profile)
+{
+    bool wrote = session->output.path != NULL;
+    FILE *out = wrote ? stderr : stdout;
+    struct pyro_report_style style = pyro_print_style(out, profile->info.directory);
+    struct pyro_error error = {0};
+    struct pyro_question question = {.limit = REPORT_ROWS, .idle = options->export.idle};
+    if (wrote)
+        pyro_session_print_wrote(session, profile);
+    else if (pyro_question_answer(out, profile, &question, &error) < 0)
+        pyro_print_error(&error);
+    else
+        fputc('\n', out);
+    pyro_report_quality(out, profile, &style);
+    if (!wrote)
+        pyro_session_print_kept(session, out);
+}
+
+/* The recording is closed: give it to -o, and say what is in it. */
+static int finish(const struct options *options, struct pyro_session *session)
+{
+    struct pyro_profile *profile = NULL;
+    struct pyro_error error = {0};
+    int code = pyro_session_export(session, &options->export, &profile, &error);
+    bool empty = code == 0 && profile->samples.count == 0;
+    if (empty)
+        pyro_print_note("no samples: process %d ended at once, or no thread of it was in Python",
+                        (int)options->pid);
+    if (empty && !session->output.path)
+        pyro_session_discard(session);
+    else if (code == 0)
+        print_report(options, session, profile);
+    else
+        pyro_print_error(&error);
+    pyro_profile_free(profile);
+    bool written = pyro_print_finish(stdout);
+    return code < 0 || !written ? PYRO_EXIT_FAILED : PYRO_EXIT_OK;
+}
+
+/* Sample into the session's recording, and close it. */
+static int sample(struct pyro_recorder *recorder, struct pyro_session *session,
+                  struct pyro_progress_line *line, struct pyro_error *error)
+{
+    enum pyro_recorder_end end;
+    struct pyro_error close_error = {0};
+    int code = pyro_recorder_run(recorder, session->writer, &end, error);
+    pyro_progress_clear(line);
+    int closed = pyro_session_close(session, &close_error);
+    if (code < 0 || closed == 0)
+        return code;
+    *error = close_error;
+    return closed;
+}
+
+static int attach(const struct options *options, struct pyro_progress_line *line,
+                  struct pyro_recorder **ret_recorder, struct pyro_error *error)
+{
+    struct pyro_recorder_options recorder_options = {
+        .pid = options->pid,
+        .rate_hz = options->rate_hz,
+        .duration_ns = options->duration_ns,
+        .attach_timeout_ns = ATTACH_NS,
+        .exact = options->exact,
+        .subprocesses = options->subprocesses,
+        .gil_only = options->gil,
+        .tolerate_no_python = options->subprocesses,
+        .stop = &stop,
+        .progress = pyro_progress_wanted() ? pyro_progress_show : NULL,
+        .progress_context = line,
+    };
+    return pyro_recorder_attach(&recorder_options, ret_recorder, error);
+}
+
+static int record(const struct options *options, struct pyro_session *session)
+{
+    struct pyro_recorder *recorder = NULL;
+    struct pyro_progress_line line = {.duration_ns = options->duration_ns};
+    struct pyro_error error = {0};
+    if (attach(options, &line, &recorder, &error) < 0)
+        return fail(&error, PYRO_EXIT_TARGET);
+    int code = open_recording(options, recorder, session, &error);
+    if (code == 0)
+        code = sample(recorder, session, &line, &error);
+    pyro_recorder_free(recorder);
+    return code < 0 ? fail(&error, PYRO_EXIT_FAILED) : finish(options, session);
+}
+
+static int run_record(const struct pyro_command *self, int argc, char **argv)
+{
+    struct options options = {.rate_hz = 1000, .source = true};
+    struct pyro_session session = {0};
+    struct pyro_operands operands;
+    struct pyro_error error = {0};
+    int status;
+    if (!pyro_options_read(self, argc, argv, &options, &operands, &status))
+        return status;
+    if (!options.pid)
+        return choose_one();
+    if (options.format && !options.output)
+        pyro_error_set(&error, -EINVAL, "-f needs a file: add -o FILE");
+    else if (options.output)
+        pyro_output_resolve(options.output, options.format, &session.output, &error);
+    if (error.code)
+        return fail(&error, PYRO_EXIT_USAGE);
+    if (options.output && pyro_output_check(&session.output, &error) < 0)
+        return fail(&error, PYRO_EXIT_FAILED);
+    install_stop();
+    pyro_session_begin(&session, options.pid, options.source);
+    status = record(&options, &session);
+    pyro_session_end(&session);
+    return status;
+}
+
+const struct pyro_command pyro_command_record = {
+    .name = "record",
+    .group = "start here",
+    .summary = "record a running process; without --pid list the Python processes",
+    .usage = {"record --pid PID [-d SEC] [-r RATE] [-o FILE] [-f FORMAT] [-s] [-g] [-i] [-t] [-F] "
+              "[--exact] [--no-source]"},
+    .about =
+        "Samples a process that runs already. It is only read: nothing is put into it and it is "
+        "not "
+        "stopped, unless --exact asks for that. Ctrl-C ends the recording normally, and so does "
+        "the end of the process. Without -o the report is printed; the recording is kept either "
+        "way, so that `stats` and `export` can ask it again.",
+    .examples = {"pyrometer record --pid 12345",
+                 "pyrometer record --pid 12345 -d 10 -o profile.svg",
+                 "pyrometer record --pid 12345 -d 1m -r 100 -s -o server.pyro"},
+    .options = record_options,
+    .run = run_record,
+};

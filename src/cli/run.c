@@ -1,0 +1,377 @@
+/* cli/run.c - `pyrometer run`: start a program as the user would, and record it.
+ *
+ * The program is plain python with the same arguments; all we do is look from outside. What is ours
+ * comes after it: the report, and its exit status passed on. */
+#include "base/clock.h"
+#include "cli/ask.h"
+#include "cli/child.h"
+#include "cli/command.h"
+#include "cli/interpreter.h"
+#include "cli/options.h"
+#include "cli/print.h"
+#include "cli/redact.h"
+#include "cli/session.h"
+#include "sample/recorder.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ATTACH_NS       (20 * PYRO_NS_PER_S) /* a wrapper script may take its time before Python starts */
+#define RATE_HZ         1000
+#define FIRST_SECOND_HZ 10000
+
+struct options {
+    struct pyro_question question;
+    uint32_t rate_hz; /* 0: the default */
+    bool subprocesses, report_stderr, source;
+    const char *python, *output, *module, *code;
+};
+
+static const struct pyro_option run_options[] = {
+    {.letter = 's',
+     .name = "sort",
+     .value = "KEY",
+     .summary = "sort the report by KEY: see stats",
+     .choices = "cumulative tottime calls pcalls name filename module line nfl stdname",
+     .parse = pyro_parse_sort,
+     .field = offsetof(struct options, question.sort)},
+    {.letter = 'n',
+     .name = "limit",
+     .value = "N",
+     .summary = "rows of the report (default 20; 0: all)",
+     .parse = pyro_parse_count,
+     .field = offsetof(struct options, question.limit)},
+    {.letter = 'r',
+     .name = "rate",
+     .value = "HZ",
+     .summary = "samples a second, on average (default 1khz, and 10khz in the first second)",
+     .parse = pyro_parse_rate,
+     .field = offsetof(struct options, rate_hz)},
+    {.name = "subprocesses",
+     .summary = "follow the program's children (always with -- CMD)",
+     .parse = pyro_parse_switch,
+     .field = offsetof(struct options, subprocesses)},
+    {.name = "python",
+     .value = "PATH",
+     .purpose = "to choose the Python",
+     .choices = "FILE",
+     .summary =
+         "the Python to run, or a virtual environment (default: $VIRTUAL_ENV, ./.venv, python3)",
+     .parse = pyro_parse_text,
+     .field = offsetof(struct options, python)},
+    {.letter = 'o',
+     .name = "output",
+     .value = "FILE",
+     .choices = "FILE",
+     .summary = "write FILE instead of the report; its suffix names the format (.svg .pyro ...)",
+     .parse = pyro_parse_text,
+     .field = offsetof(struct options, output)},
+    {.name = "report",
+     .value = "WHERE",
+     .purpose = "to move the report",
+     .choices = "stdout stderr",
+     .summary = "print the report on stdout (default) or stderr",
+     .parse = pyro_parse_report,
+     .field = offsetof(struct options, report_stderr)},
+    {.letter = 'j',
+     .name = "json",
+     .summary = "the report as JSON (docs/json.md)",
+     .parse = pyro_parse_switch,
+     .field = offsetof(struct options, question.json)},
+    {.name = "no-source",
+     .summary = "leave source lines out of the recording",
+     .parse = pyro_parse_off,
+     .field = offsetof(struct options, source)},
+    {.letter = 'm',
+     .name = "module",
+     .value = "MODULE",
+     .summary = "run a module, as python -m does",
+     .purpose = "to run a module",
+     .ends_options = true,
+     .parse = pyro_parse_text,
+     .field = offsetof(struct options, module)},
+    {.letter = 'c',
+     .name = "code",
+     .value = "CODE",
+     .summary = "run code, as python -c does",
+     .purpose = "to run code",
+     .ends_options = true,
+     .parse = pyro_parse_text,
+     .field = offsetof(struct options, code)},
+    {0},
+};
+
+/* What is to be started. */
+struct program {
+    struct pyro_interpreter interpreter; /* of a CMD only its path */
+    char **argv;                         /* to be freed; its texts live elsewhere */
+    bool any_command;                    /* -- CMD: maybe no Python itself */
+};
+
+/* -- what to start ------------------------------------------------------------------------------ */
+
+static int usage(const struct pyro_error *error)
+{
+    pyro_print_error(error);
+    return PYRO_EXIT_USAGE;
+}
+
+/* [python] [-m MODULE | -c CODE] rest... */
+static char **make_argv(const struct options *options, const char *python,
+                        const struct pyro_operands *operands)
+{
+    char **argv = calloc((size_t)operands->count + 4, sizeof(*argv));
+    size_t at = 0;
+    if (!argv)
+        return NULL;
+    if (python)
+        argv[at++] = (char *)python;
+    if (options->module || options->code) {
+        argv[at++] = (char *)(options->module ? "-m" : "-c");
+        argv[at++] = (char *)(options->module ? options->module : options->code);
+    }
+    for (int i = 0; i < operands->count; i++)
+        argv[at++] = operands->items[i];
+    return argv;
+}
+
+/* 0, or the exit status after a message. */
+static int find_program(const struct options *options, const struct pyro_operands *operands,
+                        struct program *program)
+{
+    struct pyro_error error = {0};
+    const char *python = NULL;
+    program->any_command = operands->dashes;
+    if (program->any_command) {
+        const char *name = operands->items[0];
+        int code = pyro_program_find(name, program->interpreter.path, PATH_MAX);
+        if (code < 0) {
+            pyro_print_note("cannot run '%s': %s", name, strerror(-code));
+            return code == -ENOENT ? PYRO_EXIT_NOT_FOUND : PYRO_EXIT_CANNOT_EXECUTE;
+        }
+    } else if (pyro_interpreter_find(options->python, &program->interpreter, &error) < 0) {
+        pyro_print_error(&error);
+        return PYRO_EXIT_RUN;
+    } else {
+        python = program->interpreter.name;
+    }
+    program->argv = make_argv(options, python, operands);
+    return program->argv ? 0 : PYRO_EXIT_RUN;
+}
+
+/* -- recording ---------------------------------------------------------------------------------- */
+
+static int attach(const struct options *options, const struct program *program,
+                  const struct pyro_child *child, struct pyro_recorder **ret_recorder,
+                  struct pyro_error *error)
+{
+    struct pyro_recorder_options recorder_options = {
+        .pid = child->pid,
+        .rate_hz = options->rate_hz ? options->rate_hz : RATE_HZ,
+        .first_second_hz = options->rate_hz ? 0 : FIRST_SECOND_HZ,
+        .attach_timeout_ns = ATTACH_NS,
+        .subprocesses = options->subprocesses || program->any_command,
+        .tolerate_no_python = program->any_command,
+        .stop = &child->ended,
+    };
+    return pyro_recorder_attach(&recorder_options, ret_recorder, error);
+}
+
+/* The program's arguments in one line, secrets left out. */
+static void put_command(const struct program *program, struct pyro_buffer *command)
+{
+    struct pyro_buffer arguments = {0};
+    for (char **argument = program->argv; *argument; argument++)
+        pyro_buffer_put(&arguments, *argument, strlen(*argument) + 1);
+    if (!arguments.failed)
+        pyro_redact_arguments((const char *)arguments.data, arguments.size, command);
+    pyro_buffer_put_u8(command, '\0');
+    pyro_buffer_free(&arguments);
+}
+
+static int open_recording(const struct options *options, const struct program *program,
+                          const struct pyro_child *child, const struct pyro_recorder *recorder,
+                          struct pyro_session *session, struct pyro_error *error)
+{
+    struct pyro_buffer command = {0};
+    char directory[PATH_MAX];
+    put_command(program, &command);
+    struct pyro_recording_info info = {
+        .command = command.failed ? "" : (const char *)command.data,
+        .python = pyro_recorder_python(recorder),
+        .mode = "wall",
+        .pyrometer = PYRO_VERSION,
+        .directory = getcwd(directory, sizeof(directory)),
+        .pid = child->pid,
+        .started_unix_us = pyro_clock_unix_us(),
+        .rate_hz = options->rate_hz ? options->rate_hz : RATE_HZ,
+    };
+    int code = pyro_session_open(session, &info, error);
+    pyro_buffer_free(&command);
+    return code;
+}
+
+/* Record until the program ends. 0, -ENOEXEC when there was no Python to see, or another error. */
+static int record(const struct options *options, const struct program *program,
+                  const struct pyro_child *child, struct pyro_session *session,
+                  struct pyro_error *error)
+{
+    struct pyro_recorder *recorder = NULL;
+    struct pyro_error close_error = {0};
+    enum pyro_recorder_end end;
+    int code = attach(options, program, child, &recorder, error);
+    if (code == 0)
+        code = open_recording(options, program, child, recorder, session, error);
+    if (code == 0)
+        code = pyro_recorder_run(recorder, session->writer, &end, error);
+    if (session->writer) {
+        int closed = pyro_session_close(session, &close_error);
+        if (code == 0 && closed < 0) {
+            *error = close_error;
+            code = closed;
+        }
+    }
+    pyro_recorder_free(recorder);
+    return code;
+}
+
+/* -- afterwards --------------------------------------------------------------------------------- */
+
+static void print_python(FILE *out, const struct program *program,
+                         const struct pyro_profile *profile)
+{
+    const char *version = profile->info.python;
+    if (program->any_command)
+        return;
+    fprintf(out, "ran by %s (%s%s%s)\n", program->interpreter.path,
+            version && *version ? version : "", version && *version ? ", from " : "from ",
+            program->interpreter.origin);
+}
+
+static int print_report(const struct options *options, const struct program *program,
+                        const struct pyro_session *session, const struct pyro_profile *profile,
+                        struct pyro_error *error)
+{
+    FILE *out = options->report_stderr ? stderr : stdout;
+    struct pyro_report_style style = pyro_print_style(out, profile->info.directory);
+    if (session->output.path) {
+        pyro_session_print_wrote(session, profile);
+        return 0;
+    }
+    int code = pyro_question_answer(out, profile, &options->question, error);
+    if (code == 0 && !options->question.json) {
+        fputc('\n', out);
+        print_python(out, program, profile);
+        pyro_report_quality(out, profile, &style);
+        pyro_session_print_kept(session, out);
+    }
+    if (code == 0 && (fflush(out) != 0 || ferror(out)))
+        code = pyro_error_set(error, -EIO, "cannot write the report: %s", strerror(errno));
+    return code;
+}
+
+static int report(const struct options *options, const struct program *program,
+                  struct pyro_session *session, struct pyro_error *error)
+{
+    struct pyro_profile *profile = NULL;
+    const struct pyro_export_options export = {0};
+    int code = pyro_session_export(session, &export, &profile, error);
+    bool empty = code == 0 && profile->samples.count == 0;
+    if (empty)
+        pyro_print_note("%s", program->any_command
+                                  ? "no samples: no Python was seen, or it ended too early"
+                                  : "no samples: the program ended too early");
+    if (empty && !session->output.path)
+        pyro_session_discard(session);
+    else if (code == 0)
+        code = print_report(options, program, session, profile, error);
+    pyro_profile_free(profile);
+    return code;
+}
+
+/* The program has ended; ERROR (CODE) is what came of watching it. Its status is ours, but where it would say that all
+ * went well while we failed. */
+static int conclude(int code, const struct pyro_error *error, bool ended_early, int wait_status)
+{
+    if (code == 0)
+        return pyro_child_exit_like(wait_status);
+    if (ended_early) {
+        pyro_print_note("the program ended too early to be sampled");
+        return pyro_child_exit_like(wait_status);
+    }
+    pyro_print_error(error);
+    if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0)
+        return PYRO_EXIT_RUN;
+    return pyro_child_exit_like(wait_status);
+}
+
+static int run_program(const struct options *options, const struct program *program,
+                       struct pyro_session *session)
+{
+    struct pyro_child child;
+    struct pyro_error error = {0};
+    int code = pyro_child_start(&child, program->interpreter.path, program->argv, &error);
+    if (code < 0) {
+        pyro_print_error(&error);
+        return program->any_command ? PYRO_EXIT_CANNOT_EXECUTE : PYRO_EXIT_RUN;
+    }
+    pyro_session_begin(session, child.pid, options->source);
+    code = record(options, program, &child, session, &error);
+    bool ended_early = (code == -ENOEXEC || code == -ESRCH) && pyro_child_over(&child);
+    int wait_status = pyro_child_wait(&child);
+    if (code == 0)
+        code = report(options, program, session, &error);
+    pyro_session_end(session);
+    return conclude(code, &error, ended_early, wait_status);
+}
+
+static int run_run(const struct pyro_command *self, int argc, char **argv)
+{
+    struct options options = {.question.limit = PYRO_QUESTION_ROWS, .source = true};
+    struct pyro_session session = {0};
+    struct program program = {0};
+    struct pyro_operands operands;
+    struct pyro_error error = {0};
+    int status;
+    if (!pyro_options_read(self, argc, argv, &options, &operands, &status))
+        return status;
+    if (!operands.count && !options.module && !options.code)
+        pyro_error_set(&error, -EINVAL,
+                       "run: what? pyrometer run SCRIPT [args], see: pyrometer run --help");
+    else if (options.output)
+        pyro_output_resolve(options.output, NULL, &session.output, &error);
+    if (error.code)
+        return usage(&error);
+    if (options.output && pyro_output_check(&session.output, &error) < 0) {
+        pyro_print_error(&error);
+        return PYRO_EXIT_RUN;
+    }
+    status = find_program(&options, &operands, &program);
+    if (status == 0)
+        status = run_program(&options, &program, &session);
+    free(program.argv);
+    return status;
+}
+
+const struct pyro_command pyro_command_run = {
+    .name = "run",
+    .group = "start here",
+    .summary = "run a program and print where its time went; `run` itself may be left out",
+    .usage =
+        {"[run] [-s KEY] [-n N] [-r RATE] [--subprocesses] [--python PATH] [-o FILE] SCRIPT [args]",
+         "[run] [options] -m MODULE [args]", "run [options] -c CODE [args]",
+         "run [options] -- CMD [args]"},
+    .about = "The program runs as if plain python had been typed: same arguments, standard input, "
+             "terminal, "
+             "signals, output and exit status. It is watched from outside, and the report comes "
+             "after it. "
+             "With -- any command is started, and every Python below it is recorded.",
+    .examples = {"pyrometer app.py --verbose", "pyrometer run -s tottime -n 10 app.py",
+                 "pyrometer run -o profile.svg -m pytest tests", "pyrometer run -- make docs"},
+    .options = run_options,
+    .program = true,
+    .run = run_run,
+};

@@ -1,0 +1,179 @@
+/* cli/source.c - which lines, from which files, within limits.
+ *
+ * A path comes from the target (co_filename) and may be anything: a device, a pipe, a file the target
+ * itself could not read. So it is resolved within the target's root, read with its owner's rights,
+ * and only when it is a regular file of a sane size. */
+#include "cli/source.h"
+
+#include "target/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define FILE_BYTES_MAX  (16u << 20) /* a larger file is no source */
+#define LINE_BYTES_MAX  1000u       /* longer lines are cut */
+#define TOTAL_BYTES_MAX (64u << 20) /* of text in one recording */
+
+struct place {
+    uint32_t file, line;
+};
+
+void pyro_source_roots_open(struct pyro_source_roots *roots, pid_t pid)
+{
+    char path[64];
+    struct stat status;
+    struct pyro_process_info info;
+    *roots = (struct pyro_source_roots){.root_fd = -1, .directory_fd = -1};
+    if (pyro_process_info(pid, &info) < 0)
+        return;
+    snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+    /* The group of /proc/PID is the process's only while its owner is: else it is root's, no use to us. */
+    bool same = stat(path, &status) == 0 && status.st_uid == info.uid;
+    roots->owner = (struct pyro_identity){info.uid, same ? status.st_gid : (gid_t)65534};
+    snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
+    roots->root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    snprintf(path, sizeof(path), "/proc/%d/cwd", (int)pid);
+    roots->directory_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+void pyro_source_roots_close(struct pyro_source_roots *roots)
+{
+    if (roots->root_fd >= 0)
+        close(roots->root_fd);
+    if (roots->directory_fd >= 0)
+        close(roots->directory_fd);
+    roots->root_fd = roots->directory_fd = -1;
+}
+
+/* -- one file ----------------------------------------------------------------------------------- */
+
+static int open_below(int root_fd, const char *path, uint64_t resolve)
+{
+    struct open_how how = {
+        .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+        .resolve = resolve,
+    };
+    return (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+}
+
+/* Symbolic links are followed as the target would: absolute ones start at its root. */
+static int open_source(const struct pyro_source_roots *roots, const char *path)
+{
+    int fd;
+    if (path[0] == '/')
+        fd = open_below(roots->root_fd, path, RESOLVE_IN_ROOT);
+    else /* relative to where the target stood when we began */
+        fd = open_below(roots->directory_fd, path, RESOLVE_BENEATH);
+    if (fd < 0 && errno == ENOSYS) { /* before Linux 5.6 */
+        bool absolute = path[0] == '/';
+        fd = openat(absolute ? roots->root_fd : roots->directory_fd, path + strspn(path, "/"),
+                    O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+    }
+    return fd;
+}
+
+/* The whole file in a buffer to be freed; NULL when it is none we want. */
+static char *read_source(const struct pyro_source_roots *roots, const char *path, size_t *ret_size)
+{
+    struct stat status;
+    int fd = open_source(roots, path);
+    if (fd < 0)
+        return NULL;
+    char *text = NULL;
+    size_t size = 0;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0 &&
+        status.st_size <= FILE_BYTES_MAX)
+        text = malloc((size_t)status.st_size);
+    while (text && size < (size_t)status.st_size) {
+        ssize_t count = read(fd, text + size, (size_t)status.st_size - size);
+        if (count <= 0)
+            break;
+        size += (size_t)count;
+    }
+    close(fd);
+    *ret_size = size;
+    return text;
+}
+
+/* Hand the lines of PLACES[0..COUNT), all in one file and ascending, to the writer. */
+static void write_lines(struct pyro_writer *writer, const struct place *places, size_t count,
+                        const char *text, size_t size, size_t *total)
+{
+    const char *at = text, *end = text + size;
+    uint32_t line = 1;
+    for (size_t i = 0; i < count && at < end && *total < TOTAL_BYTES_MAX; i++) {
+        while (line < places[i].line && at < end) {
+            const char *newline = memchr(at, '\n', (size_t)(end - at));
+            at = newline ? newline + 1 : end;
+            line++;
+        }
+        const char *newline = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
+        size_t length = (size_t)((newline ? newline : end) - at);
+        if (length && at[length - 1] == '\r')
+            length--;
+        if (length > LINE_BYTES_MAX)
+            length = LINE_BYTES_MAX;
+        if (at < end)
+            pyro_writer_source(writer, places[i].file, places[i].line, at, length);
+        *total += length;
+    }
+}
+
+/* -- all of them -------------------------------------------------------------------------------- */
+
+static int compare_places(const void *a, const void *b)
+{
+    const struct place *first = a, *second = b;
+    if (first->file != second->file)
+        return first->file < second->file ? -1 : 1;
+    return (first->line > second->line) - (first->line < second->line);
+}
+
+/* Every place a frame stands at, sorted, once each. *RET_PLACES is to be freed. */
+static size_t collect_places(const struct pyro_writer *writer, struct place **ret_places)
+{
+    size_t frames = pyro_writer_frame_count(writer), count = 0, unique = 0;
+    struct place *places = calloc(frames ? frames : 1, sizeof(*places));
+    *ret_places = places;
+    if (!places)
+        return 0;
+    for (size_t i = 0; i < frames; i++) {
+        struct pyro_frame frame = pyro_writer_frame_at(writer, (uint32_t)i);
+        struct pyro_function function = pyro_writer_function_at(writer, frame.function);
+        if (frame.line && function.kind == PYRO_FUNCTION_PYTHON)
+            places[count++] = (struct place){function.file, frame.line};
+    }
+    qsort(places, count, sizeof(*places), compare_places);
+    for (size_t i = 0; i < count; i++)
+        if (i == 0 || compare_places(&places[i], &places[i - 1]) != 0)
+            places[unique++] = places[i];
+    return unique;
+}
+
+void pyro_source_write(const struct pyro_source_roots *roots, struct pyro_writer *writer)
+{
+    struct place *places;
+    size_t count = collect_places(writer, &places), total = 0, next;
+    pyro_identity_enter(&roots->owner);
+    for (size_t at = 0; at < count && total < TOTAL_BYTES_MAX; at = next) {
+        for (next = at + 1; next < count && places[next].file == places[at].file; next++)
+            ;
+        const char *path = pyro_writer_text(writer, places[at].file);
+        size_t size = 0;
+        char *text = *path && *path != '<' ? read_source(roots, path, &size) : NULL;
+        if (text)
+            write_lines(writer, places + at, next - at, text, size, &total);
+        free(text);
+    }
+    pyro_identity_leave();
+    free(places);
+}
