@@ -1,0 +1,104 @@
+/* fuzz/fuzz_recording.c - the reader of .pyro files against any bytes.
+ *
+ * The first byte chooses: even, the rest is a file as it is; odd, it is chunks without checksums (type, size in two
+ * bytes, payload), which are framed rightly here so that the decoders behind the checksums are reached. What comes
+ * out must hold the promises of profile/profile.h. */
+#include "profile/chunk.h"
+#include "profile/clock.h"
+#include "profile/profile.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void check_tables(const struct pyro_profile *profile)
+{
+    for (size_t i = 0; i < profile->function_count; i++)
+        require(profile->functions[i].name < profile->strings.count &&
+                profile->functions[i].file < profile->strings.count);
+    for (size_t i = 0; i < profile->frame_count; i++)
+        require(profile->frames[i].function < profile->function_count);
+    for (size_t i = 1; i < profile->stack_count; i++) {
+        const struct pyro_stack *stack = &profile->stacks[i];
+        require(stack->parent < i && stack->frame < profile->frame_count &&
+                stack->depth == profile->stacks[stack->parent].depth + 1);
+    }
+    for (size_t i = 0; i < profile->thread_count; i++)
+        require(profile->threads[i].process < profile->process_count &&
+                profile->threads[i].name < profile->strings.count);
+    for (size_t i = 1; i < profile->source_count; i++)
+        require(profile->sources[i - 1].file <= profile->sources[i].file);
+}
+
+static void check_samples(const struct pyro_profile *profile)
+{
+    const struct pyro_profile_samples *samples = &profile->samples;
+    uint64_t unsure = 0;
+    for (size_t i = 0; i < samples->count; i++) {
+        require(samples->thread[i] < profile->thread_count &&
+                samples->stack[i] < profile->stack_count && samples->state[i] < PYRO_STATE_COUNT &&
+                samples->weight_us[i] >= 0);
+        require(samples->wait[i] == PYRO_NO_ID || samples->wait[i] < profile->wait_count);
+        require(i == 0 || samples->time_us[i] >= samples->time_us[i - 1]);
+        unsure += (samples->flags[i] & PYRO_SAMPLE_UNSURE) != 0;
+    }
+    require(unsure == profile->counters.unsure && samples->count == profile->counters.samples);
+}
+
+static void ask_clock(const struct pyro_profile *profile)
+{
+    struct pyro_clock_view view;
+    if (pyro_clock_view_init(&view, profile, PYRO_CLOCK_WAIT, false) < 0)
+        return;
+    for (size_t i = 0; i < profile->samples.count; i++)
+        require(!pyro_clock_counts(&view, i) || pyro_clock_wait_category(&view, i)[0]);
+    pyro_clock_view_clear(&view);
+}
+
+static void read_bytes(const void *data, size_t size)
+{
+    struct pyro_profile *profile;
+    if (pyro_profile_parse(data, size, &profile, NULL) < 0)
+        return;
+    check_tables(profile);
+    check_samples(profile);
+    ask_clock(profile);
+    pyro_profile_free(profile);
+}
+
+/* Make a file of the right form out of chunks without heads. */
+static void frame_chunks(struct pyro_reader input, struct pyro_buffer *file)
+{
+    pyro_file_put_header(file);
+    while (pyro_reader_left(&input) >= 3) {
+        uint8_t type = pyro_reader_u8(&input);
+        size_t size = pyro_reader_u8(&input);
+        size |= (size_t)pyro_reader_u8(&input) << 8;
+        if (size > pyro_reader_left(&input))
+            size = pyro_reader_left(&input);
+        size_t begin = pyro_chunk_begin(file, (enum pyro_chunk_type)type);
+        pyro_buffer_put(file, pyro_reader_take(&input, size), size);
+        pyro_chunk_end(file, begin);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    if (data[0] % 2 == 0) {
+        read_bytes(data + 1, size - 1);
+        return 0;
+    }
+    struct pyro_buffer file = {0};
+    frame_chunks(pyro_reader_over(data + 1, size - 1), &file);
+    read_bytes(file.data, file.size);
+    pyro_buffer_free(&file);
+    return 0;
+}

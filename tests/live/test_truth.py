@@ -1,0 +1,168 @@
+"""The short form of the campaign (tests/oracle/run): what is shown can exist, and its shares are true.
+
+A recording of a second or so holds too few samples for one in 10^5; a limit of a few in 10^4 is what a
+torn copy breaks by far (see the tests of the tests below). A share that is off by chance is measured
+again, longer; a bias shows again.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from oracle import campaign
+from oracle.campaign import CASES, GENERATORS, REALISTIC, Case, Outcome
+from pythons import Python, find_python
+
+RATE = 10000
+SECONDS = 1.0
+MOST_IMPOSSIBLE = 3  # in some 10,000 samples of an adversarial program; 0 on a realistic one
+
+
+def names(cases: list[Case]) -> list[str]:
+    return [one.name.replace(" ", "-") for one in cases]
+
+
+def since_311(python: Python) -> None:
+    if python.minor < (3, 11):
+        pytest.skip(f"Python {python.id}: the figures are stated for 3.11 and later")
+
+
+def explain(outcome: Outcome) -> str:
+    return "\n".join([campaign.table([outcome.row()]), *map(str, outcome.shares), outcome.verdict.explain()])
+
+
+def measure(pyrometer: Path, python: Python, case: Case, points: float = 0.5, rate: int = RATE,
+            exact: bool = False, seconds: float = SECONDS) -> Outcome:
+    """One recording; a second, longer one if a share is off."""
+    graph = case.graph(python)
+    outcome = campaign.measure(pyrometer, python, case, seconds, [rate], exact, graph=graph)[0]
+    if not all(share.within(points) for share in outcome.shares):
+        outcome = campaign.measure(pyrometer, python, case, 3 * seconds, [rate], exact, graph=graph)[0]
+    return outcome
+
+
+@pytest.mark.parametrize("case", CASES, ids=names(CASES))
+def test_stacks_and_shares(pyrometer: Path, python: Python, case: Case) -> None:
+    since_311(python)
+    points = 2.0 if case.kind == REALISTIC else 0.5
+    outcome = measure(pyrometer, python, case, points)
+    verdict = outcome.verdict
+    most = 0 if case.kind == REALISTIC else MOST_IMPOSSIBLE
+    assert verdict.impossible <= most, explain(outcome)
+    assert verdict.wrong_lines <= most, explain(outcome)
+    assert verdict.samples > 100, explain(outcome)
+    assert all(share.within(points) for share in outcome.shares), explain(outcome)
+
+
+@pytest.mark.parametrize("case", [one for one in CASES if one.name in (
+    "chains 30", "generators plain", "recursion 200", "threads 8")], ids=lambda one: one.name.replace(" ", "-"))
+def test_exact_shows_nothing_impossible(pyrometer: Path, python: Python, case: Case) -> None:
+    since_311(python)
+    outcome = measure(pyrometer, python, case, rate=2000, exact=True)
+    assert outcome.verdict.impossible == 0, explain(outcome)
+    assert outcome.verdict.wrong_lines == 0, explain(outcome)
+    assert outcome.verdict.unsure == 0, explain(outcome)
+    assert all(share.within() for share in outcome.shares), explain(outcome)
+
+
+def test_shares_of_older_pythons(pyrometer: Path, python: Python) -> None:
+    if python.minor >= (3, 11):
+        pytest.skip(f"Python {python.id}: test_stacks_and_shares has it")
+    outcome = measure(pyrometer, python, campaign.case("split flat"))
+    assert outcome.verdict.empty == 0, explain(outcome)
+    assert all(share.within(1.0) for share in outcome.shares), explain(outcome)
+
+
+def test_nothing_is_lost(pyrometer: Path, python: Python) -> None:
+    """Every tick that was due has its sample, or is counted as missed; no sample is empty."""
+    case = campaign.case("chains 30")
+    with campaign.running(python, case, 60) as target:
+        recording = campaign.record(pyrometer, target.pid, 2.0, 1000)
+    missed = recording.info.get("missed_ticks") or 0
+    due = 1000 * recording.info["duration_s"]
+    assert recording.stack.count(-1) == 0
+    assert abs(len(recording) + missed - due) < 6 * due ** 0.5, (len(recording), missed, due)
+    covered = sum(recording.weight_us) / 1e6
+    assert covered == pytest.approx(recording.info["duration_s"], rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["chains 12", "generators plain"])
+def test_distribution_equals_that_of_stopped_sampling(pyrometer: Path, python: Python, name: str) -> None:
+    """Two seeds of the campaign's ten: at most one may be rejected."""
+    since_311(python)
+    case = campaign.case(name)
+    for seed in range(2):
+        verdict = campaign.compare_with_stopped(pyrometer, python, case, RATE, seed, stopped=4000,
+                                                stopped_rate=2000, sampled=10000, windows=2)
+        if verdict.p_value >= 0.001:
+            return
+    pytest.fail(f"p {verdict.p_value:.2g}, {verdict.cells} cells, sizes {verdict.sizes}, most different "
+                f"(cell, sampled, stopped): {[worst[:3] for worst in verdict.worst]}")
+
+
+def test_rare_code_is_not_lost(pyrometer: Path, python: Python) -> None:
+    since_311(python)
+    for _ in range(2):
+        true, reported, seen, verdict = campaign.rare_code(pyrometer, python)
+        if abs(reported / true - 1) <= 0.10:
+            break
+    assert verdict.impossible == 0, verdict.explain()
+    assert reported == pytest.approx(true, rel=0.10)
+    assert seen > 700, f"{seen} of 1000 functions seen"
+
+
+# ---- the tests themselves are tested: each of these faults must break them ----
+
+def faulty_program() -> Path | None:
+    """A build with -DPYRO_FAULTS: $PYROMETER_FAULTS, or the tested program where it is one."""
+    path = Path(os.environ.get("PYROMETER_FAULTS") or campaign.program_path())
+    return path if path.exists() and b"no-edge-check" in path.read_bytes() else None
+
+
+@pytest.fixture
+def faults() -> Path:
+    path = faulty_program()
+    if path is None:
+        pytest.skip("no build with -DPYRO_FAULTS ($PYROMETER_FAULTS)")
+    return path
+
+
+@pytest.fixture(params=["3.11", "3.13", "3.15"])
+def some_python(request: pytest.FixtureRequest) -> Python:
+    python = find_python(request.param)
+    if python.missing:
+        pytest.skip(f"Python {python.id}: {python.missing}")
+    return python
+
+
+def impossible(program: Path, python: Python, name: str, fault: str) -> Outcome:
+    return campaign.measure(program, python, campaign.case(name), 1.0, [RATE], env={"PYRO_FAULT": fault})[0]
+
+
+def test_a_torn_copy_is_found(faults: Path, some_python: Python) -> None:
+    outcome = impossible(faults, some_python, "chains 30", "torn-copy")
+    assert outcome.verdict.impossible > 10 * MOST_IMPOSSIBLE, explain(outcome)
+
+
+def test_a_missing_edge_check_is_found(faults: Path, some_python: Python) -> None:
+    """Without the check a torn copy, which is otherwise shown as [unsure], shows as a stack."""
+    found = [impossible(faults, some_python, case.name, "no-edge-check")
+             for case in CASES if case.kind == GENERATORS]
+    assert max(one.verdict.impossible for one in found) > MOST_IMPOSSIBLE, "\n".join(map(explain, found))
+
+
+def test_a_fixed_period_is_found(faults: Path, some_python: Python) -> None:
+    """The bursts run in step with the clock; a fixed period sees too much of them or too little."""
+    case = campaign.case("burst clock")
+    outcome = campaign.measure(faults, some_python, case, 2.0, [1000], env={"PYRO_FAULT": "fixed-period"})[0]
+    assert not all(share.within() for share in outcome.shares), explain(outcome)
+
+
+def test_a_bias_against_moving_code_is_found(faults: Path, some_python: Python) -> None:
+    """Dropping what moves passes for truth until the whole distribution is compared."""
+    verdict = campaign.compare_with_stopped(faults, some_python, campaign.case("chains 12"), RATE, 0, stopped=4000,
+                                            stopped_rate=2000, windows=2, env={"PYRO_FAULT": "torn-copy"})
+    assert verdict.p_value < 0.001

@@ -1,0 +1,293 @@
+/* tests/unit/report_text.c - report/report.h: what a person reads, and the JSON of stats. */
+#include "report/report.h"
+
+#include "fixture_profile.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+
+static const struct pyro_report_style style = {.width = 120, .utf8 = true, .directory = "/srv/shop"};
+
+static struct pyro_stats *stats_of(const struct pyro_profile *profile, enum pyro_clock clock)
+{
+    struct pyro_stats_options options = {.clock = clock, .thread = PYRO_NO_ID};
+    struct pyro_stats *stats = NULL;
+    CHECK_EQ(pyro_stats_make(profile, &options, &stats, NULL), 0);
+    return stats;
+}
+
+/* What was written to a memory stream; one at a time. */
+static char *written;
+static size_t written_size;
+
+static FILE *page(void)
+{
+    FILE *out = open_memstream(&written, &written_size);
+    CHECK(out);
+    return out;
+}
+
+static void check_headline(const struct pyro_profile *profile, const struct pyro_report_style *how,
+                           const char *expected)
+{
+    struct pyro_stats *stats = stats_of(profile, PYRO_CLOCK_WALL);
+    FILE *out = page();
+    pyro_report_headline(out, stats, how);
+    fclose(out);
+    CHECK_STR(written, expected);
+    free(written);
+    pyro_stats_free(stats);
+}
+
+static void line_1_says_what_it_waits_for(void)
+{
+    struct pyro_profile *profile = fixture_orders();
+    check_headline(profile, &style,
+                   "orders.py  1.00 s   91 % waiting (database 88, sleep 3) \xc2\xb7 9 % Python        "
+                   "python 3.14.10, 1 kHz, 0.20 % unsure\n");
+    struct pyro_report_style ascii = style;
+    ascii.utf8 = false;
+    ascii.width = 80;
+    check_headline(profile, &ascii,
+                   "orders.py  1.00 s   91 % waiting (database 88, sleep 3) | 9 % Python\n"
+                   "    python 3.14.10, 1 kHz, 0.20 % unsure\n");
+    fixture_free(profile);
+}
+
+/* Three thirds: 34 + 33 + 33, never 99. */
+static void percentages_add_up(void)
+{
+    struct pyro_profile *profile = fixture_profile();
+    uint32_t code = fixture_code(profile, "f", "/srv/shop/a.py", 1);
+    uint32_t stack = FIXTURE_PATH(profile, code);
+    FIXTURE_ADD(profile, .stack = stack, .state = PYRO_STATE_RUNNING, .count = 10);
+    FIXTURE_ADD(profile, .stack = stack, .state = PYRO_STATE_RUNNABLE, .count = 10);
+    FIXTURE_ADD(profile, .stack = stack, .state = PYRO_STATE_GIL_WAIT, .count = 10);
+    struct pyro_summary summary;
+    char text[128];
+    CHECK_EQ(pyro_summary_make(&summary, profile, &PYRO_TOTALS_ALL), 0);
+    pyro_summary_split(text, sizeof(text), &summary, false);
+    CHECK_STR(text, "34 % waiting (gil) | 33 % Python | 33 % ready but without a CPU");
+    fixture_free(profile);
+}
+
+static void programs_are_named_by_their_script(void)
+{
+    static const struct {
+        const char *command, *name;
+    } cases[] = {
+        {"python3 /srv/shop/orders.py --all", "orders.py"},
+        {"/usr/bin/python3.11 -X dev -W error -u orders.py", "orders.py"},
+        {"python -m http.server 8000", "http.server"},
+        {"python3 -c import x", "python -c"},
+        {"/srv/venv/bin/gunicorn app", "gunicorn"},
+        {"python3", "python3"},
+        {"python3 -m", "python3"},
+        {"", "python"},
+    };
+    struct pyro_profile *profile = fixture_profile();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char name[64];
+        profile->info.command = cases[i].command;
+        pyro_summary_program(name, sizeof(name), profile);
+        CHECK_STR(name, cases[i].name);
+    }
+    profile->info.command = NULL;
+    char name[64];
+    pyro_summary_program(name, sizeof(name), profile);
+    CHECK_STR(name, "python");
+    fixture_free(profile);
+}
+
+static void durations_and_rates_are_short(void)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } durations[] = {{0.83, "830 ms"}, {4.02, "4.02 s"}, {9.996, "10.0 s"}, {59.94, "59.9 s"}, {723, "12 min 03 s"}, {7322, "2 h 02 min"}},
+      rates[] = {{100, "100 Hz"}, {999.6, "1 kHz"}, {2500, "2.5 kHz"}, {10000, "10 kHz"}};
+    char text[32];
+    for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
+        pyro_summary_duration(text, sizeof(text), durations[i].value);
+        CHECK_STR(text, durations[i].text);
+    }
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        pyro_summary_rate(text, sizeof(text), rates[i].value);
+        CHECK_STR(text, rates[i].text);
+    }
+}
+
+static void check_table(const struct pyro_profile *profile, enum pyro_clock clock,
+                        struct pyro_report_table table, const char *expected)
+{
+    struct pyro_stats *stats = stats_of(profile, clock);
+    FILE *out = page();
+    struct pyro_report_style narrow = style;
+    narrow.width = 90;
+    CHECK_EQ(pyro_report_stats(out, stats, &table, &narrow, NULL), 0);
+    fclose(out);
+    CHECK_STR(written, expected);
+    free(written);
+    pyro_stats_free(stats);
+}
+
+#define REASON                                                                                     \
+    "ncalls and percall are -: the program was sampled from outside, its calls were not counted\n"
+
+static void the_table_adds_up_to_the_duration(void)
+{
+    struct pyro_profile *profile = fixture_orders();
+    check_table(profile, PYRO_CLOCK_WALL, (struct pyro_report_table){.limit = 3, .fold_libraries = true},
+                "ncalls tottime        percall cumtime percall filename:lineno(function)\n"
+                "     -  <0.001              -   1.000       - orders.py:1(<module>)\n"
+                "     -  <0.001              -   0.930       - views.py:45(order_list)\n"
+                "     -  <0.001              -   0.880       - orm.py:312(execute_query)\n"
+                "         0.998                                [4 more functions]\n"
+                "     -   0.002 \xc2\xb1" "0.001       -   0.002       - [unsure]\n"
+                "         1.000                                total\n" REASON);
+    fixture_free(profile);
+}
+
+static void small_library_rows_are_folded(void)
+{
+    struct pyro_profile *profile = fixture_profile();
+    uint32_t own = fixture_code(profile, "main", "/srv/shop/a.py", 1), library[3];
+    for (int i = 0; i < 3; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "lib%d", i);
+        library[i] = fixture_code(profile, name, "/usr/lib/python3.11/json/decoder.py", 10 + (uint32_t)i);
+    }
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, own), .state = PYRO_STATE_RUNNING, .count = 900);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, own, library[0]), .state = PYRO_STATE_RUNNING, .count = 90);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, own, library[1]), .state = PYRO_STATE_RUNNING, .count = 6);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, own, library[2]), .state = PYRO_STATE_RUNNING, .count = 4);
+    check_table(profile, PYRO_CLOCK_CPU, (struct pyro_report_table){.fold_libraries = true},
+                "ncalls tottime        percall cumtime percall filename:lineno(function)\n"
+                "     -   0.900              -   1.000       - a.py:1(main)\n"
+                "     -   0.090              -   0.090       - json/decoder.py:10(lib0)\n"
+                "         0.010                                [2 library functions below 1 %]\n"
+                "         1.000                                total of CPU time\n" REASON);
+    fixture_free(profile);
+}
+
+static void callers_and_callees(void)
+{
+    struct pyro_profile *profile = fixture_orders();
+    check_table(profile, PYRO_CLOCK_WALL, (struct pyro_report_table){.callers = "walk"},
+                "\ncallers of tree.py:7(walk)   0.040 s\n"
+                "             -   0.040  100 %  orders.py:1(<module>)\n"
+                "             -   0.030   75 %  tree.py:7(walk)\n");
+    check_table(profile, PYRO_CLOCK_WALL, (struct pyro_report_table){.callees = "/srv/shop/views"},
+                "\ncallees of views.py:45(order_list)   0.930 s\n"
+                "             -   0.880   95 %  orm.py:312(execute_query)\n"
+                "             -   0.048    5 %  serializers.py:20(OrderSerializer.data)\n"
+                "             -   0.002    0 %  [unsure]\n");
+    check_table(profile, PYRO_CLOCK_WALL, (struct pyro_report_table){.callers = "nobody"},
+                "\nno function matches 'nobody'\n");
+    fixture_free(profile);
+}
+
+static void a_bad_regular_expression_is_an_error(void)
+{
+    struct pyro_profile *profile = fixture_orders();
+    struct pyro_stats *stats = stats_of(profile, PYRO_CLOCK_WALL);
+    struct pyro_error error = {0};
+    FILE *out = page();
+    const struct pyro_report_table table = {.callers = "("};
+    CHECK_EQ(pyro_report_stats(out, stats, &table, &style, &error), -EINVAL);
+    CHECK(strstr(error.message, "bad regular expression '('"));
+    fclose(out);
+    free(written);
+    pyro_stats_free(stats);
+    fixture_free(profile);
+}
+
+static void hostile_names_stay_harmless(void)
+{
+    struct pyro_profile *profile = fixture_profile();
+    uint32_t code = fixture_code(profile, "a\033[31m\n\xe2\x80\xae" "b\xff", "/srv/shop/x.py", 3);
+    char label[128];
+    pyro_report_label(label, sizeof(label), profile, profile->frames[code].function, &style);
+    CHECK_STR(label, "x.py:3(a?[31m??b\xef\xbf\xbd)");
+    struct pyro_report_style ascii = {.width = 80};
+    pyro_report_label(label, sizeof(label), profile, profile->frames[code].function, &ascii);
+    CHECK_STR(label, "/srv/shop/x.py:3(a?[31m??b?)");
+    fixture_free(profile);
+}
+
+static void labels_are_cut_in_the_middle(void)
+{
+    struct pyro_profile *profile = fixture_profile();
+    uint32_t code = fixture_code(profile, "execute_query", "/srv/shop/models/managers/orders.py", 312);
+    char label[128], tiny[8];
+    struct pyro_report_style narrow = {.width = 30, .utf8 = true, .directory = "/srv/shop/"};
+    pyro_report_label(label, sizeof(label), profile, profile->frames[code].function, &narrow);
+    CHECK_STR(label, "models/ma\xe2\x80\xa6" "y:312(execute_query)");
+    pyro_report_label(tiny, sizeof(tiny), profile, profile->frames[code].function, &narrow);
+    CHECK_STR(tiny, "models/");
+    fixture_free(profile);
+}
+
+static void quality_tells_what_went_wrong(void)
+{
+    struct pyro_profile *profile = fixture_orders();
+    profile->threads[0].cpu_kernel_us = 92000;
+    profile->counters.missed_ticks = 5;
+    profile->counters.late = 7;
+    profile->counters.sampler_cpu_us = 7000;
+    profile->complete = false;
+    FILE *out = page();
+    pyro_report_quality(out, profile, &style);
+    fclose(out);
+    CHECK_STR(written, "1000 samples at 1 kHz (asked 1 kHz), 5 missed, 7 late, 0.20 % unsure, own CPU 0.7 % of a core\n"
+                       "CPU: kernel 0.09 s, profile 0.09 s\n"
+                       "the recording was not closed: its last second may be missing\n");
+    free(written);
+    fixture_free(profile);
+}
+
+static void json_keeps_its_contract(void)
+{
+    static const char *const recording_keys[] = {
+        "command",       "pid",             "python",  "started",      "duration_s",    "modes",  "rate_hz", "samples", "unsure",
+        "missed_ticks", "late", "sampler_cpu_s", "collector_cpu_s", "probe_s", "cpu_kernel_s", "cpu_profile_s", "waiting"};
+    static const char *const function_keys[] = {"name",      "file",      "line",    "kind",         "ncalls",        "primitive_calls",
+                                                "tottime_s", "cumtime_s", "probe_s", "samples_self", "samples_total", "callers"};
+    struct pyro_profile *profile = fixture_orders();
+    struct pyro_stats *stats = stats_of(profile, PYRO_CLOCK_WALL);
+    FILE *out = page();
+    CHECK_EQ(pyro_report_stats_json(out, stats, NULL), 0);
+    fclose(out);
+    json_t *root = json_loadb(written, written_size, 0, NULL);
+    CHECK(root);
+    json_t *recording = json_object_get(root, "recording"), *functions = json_object_get(root, "functions");
+    CHECK_EQ(json_object_size(recording), sizeof(recording_keys) / sizeof(recording_keys[0]));
+    for (size_t i = 0; i < sizeof(recording_keys) / sizeof(recording_keys[0]); i++)
+        CHECK(json_object_get(recording, recording_keys[i]));
+    CHECK_STR(json_string_value(json_object_get(recording, "started")), "2026-05-28T20:26:40.123456Z");
+    json_t *first = json_array_get(functions, 0);
+    CHECK_EQ(json_object_size(first), sizeof(function_keys) / sizeof(function_keys[0]));
+    for (size_t i = 0; i < sizeof(function_keys) / sizeof(function_keys[0]); i++)
+        CHECK(json_object_get(first, function_keys[i]));
+    CHECK(json_is_null(json_object_get(first, "ncalls")));
+    json_t *caller = json_array_get(json_object_get(json_array_get(functions, 1), "callers"), 0);
+    CHECK_STR(json_string_value(json_object_get(caller, "name")), "<module>");
+    CHECK_STR(json_string_value(json_object_get(caller, "file")), "/srv/shop/orders.py");
+    CHECK_EQ(json_integer_value(json_object_get(caller, "line")), 1);
+    CHECK(fabs(json_number_value(json_object_get(caller, "time_s")) - 0.930) < 1e-6);
+    json_decref(root);
+    free(written);
+    pyro_stats_free(stats);
+    fixture_free(profile);
+}
+
+int main(void)
+{
+    return CHECK_MAIN(TEST(line_1_says_what_it_waits_for), TEST(percentages_add_up),
+                      TEST(programs_are_named_by_their_script), TEST(durations_and_rates_are_short),
+                      TEST(the_table_adds_up_to_the_duration), TEST(small_library_rows_are_folded),
+                      TEST(callers_and_callees), TEST(a_bad_regular_expression_is_an_error),
+                      TEST(hostile_names_stay_harmless), TEST(labels_are_cut_in_the_middle),
+                      TEST(quality_tells_what_went_wrong), TEST(json_keeps_its_contract));
+}
