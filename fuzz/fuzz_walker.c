@@ -1,7 +1,9 @@
-/* fuzz/fuzz_walker.c - everything that looks into a Python process, over a memory image that may hold anything.
+/* fuzz/fuzz_walker.c - everything that looks into a Python process, over a memory image that may
+ * hold anything.
  *
- * Input: a snapshot (target/snapshot.h), or else a byte that chooses the version and the raw bytes of one
- * segment that begins with the runtime. Nothing may crash, loop, or take memory out of proportion. */
+ * Input: a snapshot (target/snapshot.h), or else a byte that chooses the version and the raw bytes
+ * of one segment that begins with the runtime. Nothing may crash, loop, or take memory out of
+ * proportion. */
 #include "cpython/dump.h"
 #include "target/snapshot.h"
 

@@ -1,8 +1,10 @@
-/* tools/snapshot.c - keep what a look at a Python process reads, and nothing else, as a snapshot file.
+/* tools/snapshot.c - keep what a look at a Python process reads, and nothing else, as a snapshot
+ * file.
  *
- * Walks everything that src/cpython can see of process PID (which should stand still) while every read is noted
- * (the linker wraps the calls), then writes these bytes in the format of target/snapshot.h. The result is small
- * enough for tests and for a fuzzer's corpus. Built and run by tools/snapshot.
+ * Walks everything that src/cpython can see of process PID (which should stand still) while every
+ * read is noted (the linker wraps the calls), then writes these bytes in the format of
+ * target/snapshot.h. The result is small enough for tests and for a fuzzer's corpus. Built and run
+ * by tools/snapshot.
  *
  * usage: snapshot PID FILE */
 #include "cpython/dump.h"

@@ -12,13 +12,20 @@ static const struct {
     const char *name;
     enum pyro_stats_key key;
 } key_names[] = {
-    {"calls", PYRO_SORT_CALLS},           {"ncalls", PYRO_SORT_CALLS},
-    {"cumtime", PYRO_SORT_CUMULATIVE},    {"cumulative", PYRO_SORT_CUMULATIVE},
-    {"file", PYRO_SORT_FILE},             {"filename", PYRO_SORT_FILE},
-    {"module", PYRO_SORT_FILE},           {"line", PYRO_SORT_LINE},
-    {"name", PYRO_SORT_NAME},             {"nfl", PYRO_SORT_NFL},
-    {"pcalls", PYRO_SORT_PRIMITIVE_CALLS}, {"stdname", PYRO_SORT_STDNAME},
-    {"time", PYRO_SORT_TIME},             {"tottime", PYRO_SORT_TIME},
+    {"calls", PYRO_SORT_CALLS},
+    {"ncalls", PYRO_SORT_CALLS},
+    {"cumtime", PYRO_SORT_CUMULATIVE},
+    {"cumulative", PYRO_SORT_CUMULATIVE},
+    {"file", PYRO_SORT_FILE},
+    {"filename", PYRO_SORT_FILE},
+    {"module", PYRO_SORT_FILE},
+    {"line", PYRO_SORT_LINE},
+    {"name", PYRO_SORT_NAME},
+    {"nfl", PYRO_SORT_NFL},
+    {"pcalls", PYRO_SORT_PRIMITIVE_CALLS},
+    {"stdname", PYRO_SORT_STDNAME},
+    {"time", PYRO_SORT_TIME},
+    {"tottime", PYRO_SORT_TIME},
 };
 #define KEY_NAMES  (sizeof(key_names) / sizeof(key_names[0]))
 #define KEY_ADVICE "calls, cumulative, filename, line, module, name, nfl, pcalls, stdname, time"
@@ -35,8 +42,9 @@ int pyro_stats_key_by_name(const char *name, enum pyro_stats_key *ret_key, struc
         if (strncmp(key_names[i].name, name, length) != 0)
             continue;
         if (found >= 0 && key_names[found].key != key_names[i].key)
-            return pyro_error_set(error, -EINVAL, "sort key '%s' could be '%s' or '%s'; keys are: %s",
-                                  name, key_names[found].name, key_names[i].name, KEY_ADVICE);
+            return pyro_error_set(error, -EINVAL,
+                                  "sort key '%s' could be '%s' or '%s'; keys are: %s", name,
+                                  key_names[found].name, key_names[i].name, KEY_ADVICE);
         found = (int)i;
     }
     if (found < 0)

@@ -31,21 +31,21 @@ struct pyro_stats_waiting {
 struct pyro_stats {
     const struct pyro_profile *profile;
     enum pyro_clock clock;
-    bool idle;                         /* parked threads are in the rows */
-    double duration_s;                 /* of the recording */
-    double total_s;                    /* all that counts: the rows' tottime and no_python_s add up to it */
-    double no_python_s;                /* of it: threads that stood in no Python frame */
-    uint64_t samples;                  /* that count */
-    size_t thread_count;               /* that have such samples */
+    bool idle;           /* parked threads are in the rows */
+    double duration_s;   /* of the recording */
+    double total_s;      /* all that counts: the rows' tottime and no_python_s add up to it */
+    double no_python_s;  /* of it: threads that stood in no Python frame */
+    uint64_t samples;    /* that count */
+    size_t thread_count; /* that have such samples */
     /* Wall time whatever the clock, parked time apart: by state, ... */
     double running_s, runnable_s, waiting_s, gil_wait_s, unknown_s, parked_s;
-    double gc_s, unsure_s; /* ... and across the states */
-    struct pyro_summary summary;           /* the same in microseconds, and what line 1 is worded from */
+    double gc_s, unsure_s;       /* ... and across the states */
+    struct pyro_summary summary; /* the same in microseconds, and what line 1 is worded from */
     struct pyro_stats_waiting waiting[16]; /* largest first; the GIL is one of them */
     size_t waiting_count;
-    struct pyro_stats_row *rows;       /* sorted as asked */
+    struct pyro_stats_row *rows; /* sorted as asked */
     size_t row_count;
-    struct pyro_stats_edge *edges;     /* by callee, then time */
+    struct pyro_stats_edge *edges; /* by callee, then time */
     size_t edge_count;
 };
 
@@ -66,7 +66,8 @@ enum pyro_stats_key {
 };
 /* pstats' names and their unambiguous prefixes: "cumulative" "cumtime" "time" "tottime" "calls" "ncalls" "pcalls"
  * "name" "filename" "file" "module" "line" "nfl" "stdname". -EINVAL with all of them in the message. */
-int pyro_stats_key_by_name(const char *name, enum pyro_stats_key *ret_key, struct pyro_error *error);
+int pyro_stats_key_by_name(const char *name, enum pyro_stats_key *ret_key,
+                           struct pyro_error *error);
 
 struct pyro_stats_options {
     enum pyro_clock clock;

@@ -18,9 +18,9 @@ static void put_code_point(FILE *out, uint32_t code_point)
             return;
         }
     /* U+2028 and U+2029 end a line in old JavaScript, the others are not allowed in XML. */
-    bool escape = code_point < 0x20 || code_point == 0x7f || code_point == '<' || code_point == '>' ||
-                  code_point == '&' || code_point == 0x2028 || code_point == 0x2029 ||
-                  code_point == 0xfffe || code_point == 0xffff;
+    bool escape = code_point < 0x20 || code_point == 0x7f || code_point == '<' ||
+                  code_point == '>' || code_point == '&' || code_point == 0x2028 ||
+                  code_point == 0x2029 || code_point == 0xfffe || code_point == 0xffff;
     if (escape) {
         fprintf(out, "\\u%04" PRIx32, code_point);
         return;

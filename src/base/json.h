@@ -31,7 +31,8 @@ void pyro_json_string(struct pyro_json *json, const char *key, const char *text)
 void pyro_json_bytes(struct pyro_json *json, const char *key, const char *text, size_t length);
 void pyro_json_u64(struct pyro_json *json, const char *key, uint64_t value);
 void pyro_json_i64(struct pyro_json *json, const char *key, int64_t value);
-void pyro_json_double(struct pyro_json *json, const char *key, double value); /* six decimals; no number: null */
+void pyro_json_double(struct pyro_json *json, const char *key,
+                      double value); /* six decimals; no number: null */
 void pyro_json_null(struct pyro_json *json, const char *key);
 void pyro_json_bool(struct pyro_json *json, const char *key, bool value);
 

@@ -7,9 +7,9 @@
 #include "cli/list.h"
 #include "cli/options.h"
 #include "cli/print.h"
-#include "cli/redact.h"
 
 #include "base/clock.h"
+#include "base/redact.h"
 #include "base/json.h"
 #include "cpython/dump.h"
 #include "cpython/threads.h"
@@ -220,7 +220,7 @@ static void print_head(FILE *out, const struct dumped *dumped)
 {
     struct pyro_buffer command = {0};
     char path[4096];
-    pyro_redacted_command(dumped->options->pid, &command);
+    pyro_process_command(dumped->options->pid, &command);
     pyro_buffer_put_u8(&command, '\0');
     fprintf(out, "Process %d: %s\n", (int)dumped->options->pid,
             command.failed ? "" : (const char *)command.data);

@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "cli/print.h"
-#include "cli/redact.h"
 #include "cpython/runtime.h"
 #include "target/process.h"
 
@@ -100,9 +99,9 @@ static void print_row(FILE *out, const struct row *row, int width)
     struct pyro_buffer command = {0};
     char rss[32];
     pyro_print_bytes(rss, sizeof(rss), row->rss_bytes);
-    if (pyro_redacted_command(row->pid, &command) < 0)
+    if (pyro_process_command(row->pid, &command) < 0)
         pyro_buffer_clear(&command);
-    size_t room = width > 48 ? (size_t)width - 38 : 10;
+    size_t room = isatty(fileno(out)) && width > 48 ? (size_t)width - 38 : SIZE_MAX;
     fprintf(out, "%8d %5.1f %8s  %-10s  %.*s\n", (int)row->pid, row->cpu_percent, rss,
             *row->version ? row->version : "?", (int)(command.size < room ? command.size : room),
             command.data ? (const char *)command.data : "");

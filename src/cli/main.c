@@ -20,7 +20,6 @@
  *     dump.c         stacks, once                            `pyrometer dump --pid 12`
  *     stats.c        ask a recording                         `pyrometer stats`
  *     export.c       turn a recording into another format    `pyrometer export`
- *     redact.c       secrets in arguments and local variables
  *     help.c         --help, `help`, `version`
  *     manual.c         the manual page and docs/cli.md
  *     completion.c     completion for shells

@@ -6,7 +6,6 @@
 #include "cli/options.h"
 #include "cli/print.h"
 #include "cli/progress.h"
-#include "cli/redact.h"
 #include "cli/session.h"
 #include "sample/recorder.h"
 #include "target/process.h"
@@ -154,7 +153,7 @@ static void put_info(const struct options *options, const struct pyro_recorder *
     snprintf(link, sizeof(link), "/proc/%d/cwd", (int)options->pid);
     ssize_t length = readlink(link, directory, size - 1);
     directory[length < 0 ? 0 : length] = '\0';
-    pyro_redacted_command(options->pid, command);
+    pyro_process_command(options->pid, command);
     pyro_buffer_put_u8(command, '\0');
     *info = (struct pyro_recording_info){
         .command = command->failed ? "" : (const char *)command->data,

@@ -3,13 +3,13 @@
  * The program is plain python with the same arguments; all we do is look from outside. What is ours
  * comes after it: the report, and its exit status passed on. */
 #include "base/clock.h"
+#include "base/redact.h"
 #include "cli/ask.h"
 #include "cli/child.h"
 #include "cli/command.h"
 #include "cli/interpreter.h"
 #include "cli/options.h"
 #include "cli/print.h"
-#include "cli/redact.h"
 #include "cli/session.h"
 #include "sample/recorder.h"
 
@@ -19,7 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ATTACH_NS       (20 * PYRO_NS_PER_S) /* a wrapper script may take its time before Python starts */
+#define ATTACH_NS (20 * PYRO_NS_PER_S) /* a wrapper script may take its time before Python starts */
+#define COMMAND_NS \
+    (50 * PYRO_NS_PER_MS) /* of any command: its children are looked for after that */
 #define RATE_HZ         1000
 #define FIRST_SECOND_HZ 10000
 
@@ -172,7 +174,7 @@ static int attach(const struct options *options, const struct program *program,
         .pid = child->pid,
         .rate_hz = options->rate_hz ? options->rate_hz : RATE_HZ,
         .first_second_hz = options->rate_hz ? 0 : FIRST_SECOND_HZ,
-        .attach_timeout_ns = ATTACH_NS,
+        .attach_timeout_ns = program->any_command ? COMMAND_NS : ATTACH_NS,
         .subprocesses = options->subprocesses || program->any_command,
         .tolerate_no_python = program->any_command,
         .stop = &child->ended,

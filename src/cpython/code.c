@@ -13,7 +13,7 @@
 #define ARGCOUNT_MAX    (1u << 24)
 #define FRAME_WORDS_MAX (1u << 20)
 
-/* -- strings ----------------------------------------------------------------------------------- */
+/* -- strings ---------------------------------------------------------------------------------- */
 
 struct unicode {
     uint64_t length; /* characters */
@@ -22,8 +22,8 @@ struct unicode {
     pyro_addr data;
 };
 
-/* The state's bit field (Include/cpython/unicodeobject.h): interned, kind:3, compact:1, ascii:1. "interned"
- * takes two bits, or the whole first byte in free-threaded builds since 3.14. */
+/* The state's bit field (Include/cpython/unicodeobject.h): interned, kind:3, compact:1, ascii:1.
+ * "interned" takes two bits, or the whole first byte in free-threaded builds since 3.14. */
 static bool decode_state(uint32_t state, unsigned shift, struct unicode *unicode, bool *ret_compact)
 {
     unsigned kind = state >> shift & 7;
@@ -40,7 +40,8 @@ static int unicode_header(const struct pyro_memory *memory, const struct pyro_la
     uint32_t data_pointer = layout->unicode.compact_data;
     if (!pyro_addr_aligned(addr))
         return -EINVAL;
-    /* The pointer after the header exists only in strings that are not compact: it is read apart. */
+    /* The pointer after the header exists only in strings that are not compact: it is read apart.
+     */
     int code = pyro_memory_read(memory, addr, header, layout->unicode.ascii_data);
     if (code != 0)
         return code;
@@ -156,15 +157,15 @@ int pyro_unicode_read(const struct pyro_memory *memory, const struct pyro_layout
     return pyro_unicode_read_some(memory, layout, addr, PYRO_NAME_MAX, arena, ret_text, ret_length);
 }
 
-/* -- code objects ------------------------------------------------------------------------------ */
+/* -- code objects ----------------------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
     return pyro_hash_u64(hash ^ value) + 0x9e3779b97f4a7c15u;
 }
 
-/* A hash of what never changes in a living code object; HEADER is the object's first bytes. Fields one by
- * one, because what lies between them (versions, counters) may change. */
+/* A hash of what never changes in a living code object; HEADER is the object's first bytes. Fields
+ * one by one, because what lies between them (versions, counters) may change. */
 static uint64_t identity_of(const struct pyro_layout *layout, const uint8_t *header)
 {
     uint64_t hash = (uint64_t)pyro_field_u32(header, layout->code.first_line) << 32 |
@@ -266,8 +267,9 @@ static uint32_t framesize_of(const struct pyro_layout *layout, const uint8_t *he
     return words <= FRAME_WORDS_MAX ? (uint32_t)words * 8 : 0;
 }
 
-/* Code that CPython itself makes to enter a function from C (_Py_MakeShimCode) has one string for name and
- * file, and no line anywhere: every entry of its table is of the kind "no location" (15). */
+/* Code that CPython itself makes to enter a function from C (_Py_MakeShimCode) has one string for
+ * name and file, and no line anywhere: every entry of its table is of the kind "no location" (15).
+ */
 static bool is_shim(const struct pyro_layout *layout, const uint8_t *header,
                     const struct pyro_code *code)
 {

@@ -1,9 +1,9 @@
 /* cpython/debug_offsets.c - the layout of 3.13 and newer, from the target's own _Py_DebugOffsets.
  *
- * Include/internal/pycore_debug_offsets.h: the cookie, PY_VERSION_HEX, a flag, then 64-bit numbers in groups, each
- * group led by the size of the struct it describes. Later minors put new numbers in between but never
- * reordered or dropped any, so one list with "since" describes them all. A newer minor than we know is
- * read as the newest known one and believed only if every check still holds.
+ * Include/internal/pycore_debug_offsets.h: the cookie, PY_VERSION_HEX, a flag, then 64-bit numbers
+ * in groups, each group led by the size of the struct it describes. Later minors put new numbers in
+ * between but never reordered or dropped any, so one list with "since" describes them all. A newer
+ * minor than we know is read as the newest known one and believed only if every check still holds.
  *
  * The bytes are hostile: each offset must lie within its struct, each struct within a limit. */
 #include "cpython/layout.h"
@@ -222,7 +222,8 @@ static int decode(const uint8_t *bytes, size_t size, uint8_t minor, struct expor
     return 0;
 }
 
-/* What debug offsets leave out, from neighbours that have not moved since 3.13 (checked with the headers). */
+/* What debug offsets leave out, from neighbours that have not moved since 3.13 (checked with the
+ * headers). */
 static void derive(struct exported *exported)
 {
     struct pyro_layout *layout = &exported->layout;

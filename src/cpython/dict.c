@@ -1,4 +1,5 @@
-/* cpython/dict.c - dicts, as Objects/dictobject.c and Include/internal/pycore_dict.h of 3.8-3.15 lay them out.
+/* cpython/dict.c - dicts, as Objects/dictobject.c and Include/internal/pycore_dict.h of 3.8-3.15
+ * lay them out.
  *
  * The header of a keys object is not in debug offsets; it has been the same since 3.11. */
 #include "cpython/dict.h"
@@ -30,7 +31,7 @@ enum {
 #define TEXT_HEADER_MAX 96 /* of a str, in every known version 40-56 */
 #define INT_HEADER_MAX  64
 
-/* -- tables ---------------------------------------------------------------------------------------- */
+/* -- tables ----------------------------------------------------------------------------------- */
 
 static void open_keys_to_310(const uint8_t *keys, pyro_addr at, struct pyro_dict *dict)
 {
@@ -133,7 +134,7 @@ int pyro_dict_entries(const struct pyro_memory *memory, const struct pyro_dict *
     return (int)count;
 }
 
-/* -- finding a key -------------------------------------------------------------------------------------- */
+/* -- finding a key ---------------------------------------------------------------------------- */
 
 /* Copy SIZE bytes of each key into COPIES, STRIDE apart; a key that cannot be read is left zero. */
 static int copy_keys(const struct pyro_memory *memory, const struct pyro_dict_entry *entries,
@@ -237,7 +238,7 @@ int pyro_dict_find_int(const struct pyro_memory *memory, const struct pyro_layou
     return -ENOENT;
 }
 
-/* -- attributes -------------------------------------------------------------------------------------------- */
+/* -- attributes ------------------------------------------------------------------------------- */
 
 struct instance {
     pyro_addr object, type;
@@ -289,8 +290,8 @@ static int open_inline(const struct pyro_memory *memory, const struct pyro_layou
                         : -ENOENT;
 }
 
-/* 3.11+: before the object itself stands a pointer to its dict, or to its values. Include/internal/pycore_object.h
- * of each minor. */
+/* 3.11+: before the object itself stands a pointer to its dict, or to its values.
+ * Include/internal/pycore_object.h of each minor. */
 static int open_managed(const struct pyro_memory *memory, const struct pyro_layout *layout,
                         const struct instance *instance, struct pyro_dict *dict)
 {

@@ -1,8 +1,8 @@
 /* cpython/dict.h - read dicts, instance attributes and ints of a target.
  *
- * Dicts have three shapes: combined tables of any keys, combined tables of str keys (smaller entries,
- * 3.11+), and split tables, where the keys belong to a class and each instance has only values.
- * All are read in batches, entry by entry in insertion order; nothing is hashed. */
+ * Dicts have three shapes: combined tables of any keys, combined tables of str keys (smaller
+ * entries, 3.11+), and split tables, where the keys belong to a class and each instance has only
+ * values. All are read in batches, entry by entry in insertion order; nothing is hashed. */
 #ifndef PYRO_CPYTHON_DICT_H
 #define PYRO_CPYTHON_DICT_H
 
@@ -26,7 +26,8 @@ struct pyro_dict_entry {
 int pyro_dict_open(const struct pyro_memory *memory, const struct pyro_layout *layout,
                    pyro_addr addr, struct pyro_dict *ret_dict);
 
-/* At most PYRO_DICT_BATCH entries from number START on. Returns their count (0: the end) or negative errno. */
+/* At most PYRO_DICT_BATCH entries from number START on. Returns their count (0: the end) or
+ * negative errno. */
 int pyro_dict_entries(const struct pyro_memory *memory, const struct pyro_dict *dict,
                       uint32_t start, struct pyro_dict_entry *entries);
 

@@ -1,9 +1,10 @@
 /* cpython/discover.c - look for _PyRuntime in the modules of a process, in one of four ways.
  *
- * Symbol and section come from the ELF file, which may be stripped of them, or be gone. The cookie and the
- * scan look at the module's own writable memory: the first for what 3.13+ puts there to be found, the
- * second for the shape of struct pyinterpreters of 3.8-3.12 (Include/internal/pycore_pystate.h of 3.8,
- * pycore_runtime.h later): a lock, the first and the main interpreter, the next id. */
+ * Symbol and section come from the ELF file, which may be stripped of them, or be gone. The cookie
+ * and the scan look at the module's own writable memory: the first for what 3.13+ puts there to be
+ * found, the second for the shape of struct pyinterpreters of 3.8-3.12
+ * (Include/internal/pycore_pystate.h of 3.8, pycore_runtime.h later): a lock, the first and the
+ * main interpreter, the next id. */
 #include "cpython/internal.h"
 
 #include "target/elf.h"
@@ -21,10 +22,12 @@
 #define ELSEWHERE_BYTES_MAX (64u << 20)  /* looked at outside of the modules */
 #define NEXT_ID_MAX         (1u << 20)   /* interpreters ever made in a process */
 
+#define YOUNG_SECONDS 1 /* a process that may not have made its version text yet */
+
 #define OLDEST_MINOR        8
 #define NEWEST_STATIC_MINOR 12
 
-/* -- modules -------------------------------------------------------------------------------------- */
+/* -- modules ---------------------------------------------------------------------------------- */
 
 static bool same_file(const struct pyro_mapping *a, const struct pyro_mapping *b)
 {
@@ -60,7 +63,8 @@ static bool is_library(const char *path)
     return strncmp(name, "libpython", 9) == 0;
 }
 
-/* "python3.12" started through the dynamic linker by hand; extension modules only end in "cpython-...". */
+/* "python3.12" started through the dynamic linker by hand; extension modules only end in
+ * "cpython-...". */
 static bool is_program(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -106,10 +110,9 @@ void pyro_discovery_end(struct pyro_discovery *discovery)
     pyro_maps_clear(&discovery->maps);
 }
 
-/* -- looking through memory -------------------------------------------------------------------------- */
+/* -- looking through memory ------------------------------------------------------------------- */
 
-/* Called with SIZE bytes at DATA, which are at ADDR in the target; START bytes were already seen. Non-zero ends
- * the search. */
+/* Called with SIZE bytes at DATA, which are at ADDR in the target. Non-zero ends the search. */
 typedef int (*look_fn)(void *context, pyro_addr addr, const uint8_t *data, size_t size);
 
 static int look_through(const struct pyro_memory *memory, pyro_addr start, pyro_addr end,
@@ -164,7 +167,7 @@ static int look_through_module(const struct pyro_discovery *discovery,
     return look_through_mappings(discovery, module->first, module->last, &budget, look, context);
 }
 
-/* -- which version -------------------------------------------------------------------------------------- */
+/* -- which version ---------------------------------------------------------------------------- */
 
 static const char *parse_number(const char *next, const char *end, uint32_t *ret_value)
 {
@@ -190,7 +193,8 @@ static const char *parse_level(const char *next, const char *end, uint32_t *vers
     return next;
 }
 
-/* Py_GetVersion() of 3.8-3.12 formats PY_VERSION, maybe with a "+", then " (", into a static buffer. */
+/* Py_GetVersion() of 3.8-3.12 formats PY_VERSION, maybe with a "+", then " (", into a static
+ * buffer. */
 uint32_t pyro_version_parse(const char *text, size_t size)
 {
     const char *next = text, *end = text + size;
@@ -251,17 +255,21 @@ static uint32_t version_of_symbol(const struct pyro_discovery *discovery,
     return (uint32_t)version;
 }
 
-/* What MODULE says of its version; 0: nothing. The micro of a version known by name is 0. */
+/* What MODULE says of its version; 0: nothing. Of a version known by name only the minor is right:
+ * not EXACT. */
 static uint32_t version_of_module(const struct pyro_discovery *discovery,
-                                  const struct pyro_module *module, const struct pyro_elf *elf)
+                                  const struct pyro_module *module, const struct pyro_elf *elf,
+                                  bool *ret_exact)
 {
     uint32_t version = version_of_symbol(discovery, elf);
-    if (version == 0 && look_through_module(discovery, module, look_for_version, &version) != 1)
-        version = 0;
-    return version ? version : version_of_name(module->file->path);
+    *ret_exact = true;
+    if (version != 0 || look_through_module(discovery, module, look_for_version, &version) == 1)
+        return version;
+    *ret_exact = false;
+    return version_of_name(module->file->path);
 }
 
-/* -- a candidate -------------------------------------------------------------------------------------------- */
+/* -- a candidate ------------------------------------------------------------------------------ */
 
 static int accept(const struct pyro_discovery *discovery, struct pyro_runtime *runtime,
                   struct pyro_runtime *ret_runtime)
@@ -305,7 +313,11 @@ static int try_candidate(const struct pyro_discovery *discovery, const struct py
         code = pyro_layout_from_debug_offsets(offsets, sizeof offsets, &runtime.layout, NULL);
         return code == 0 ? accept(discovery, &runtime, ret_runtime) : -ENOENT;
     }
-    uint32_t version = version_of_module(discovery, module, elf);
+    bool exact;
+    uint32_t version = version_of_module(discovery, module, elf, &exact);
+    /* The text comes within milliseconds of the first thread: wait for it rather than guess. */
+    if (!exact && pyro_process_age_s(discovery->pid) <= YOUNG_SECONDS)
+        return -EAGAIN;
     if (version != 0)
         return try_version(discovery, &runtime, version, ret_runtime);
     int result = -ENOENT;
@@ -319,7 +331,7 @@ static int try_candidate(const struct pyro_discovery *discovery, const struct py
     return result;
 }
 
-/* -- symbol and section --------------------------------------------------------------------------------- */
+/* -- symbol and section ----------------------------------------------------------------------- */
 
 static int locate_in_elf(const struct pyro_elf *elf, enum pyro_runtime_source source,
                          pyro_addr *ret_addr)
@@ -350,12 +362,13 @@ static int discover_by_elf(const struct pyro_discovery *discovery, enum pyro_run
     return result;
 }
 
-/* -- cookie and scan --------------------------------------------------------------------------------------- */
+/* -- cookie and scan -------------------------------------------------------------------------- */
 
 struct search {
     const struct pyro_discovery *discovery;
     const struct pyro_module *module;
     uint32_t version;
+    bool exact;
     struct pyro_runtime *ret_runtime;
     int result; /* what the best candidate so far gave */
 };
@@ -411,6 +424,8 @@ static int try_static(struct search *search, pyro_addr interpreters_head, uint32
         return -ENOENT;
     runtime.addr = pyro_addr_at(interpreters_head.u - layout.runtime.interpreters_head);
     int code = try_version(search->discovery, &runtime, version, search->ret_runtime);
+    if (code == 0 && !search->exact && pyro_process_age_s(search->discovery->pid) <= YOUNG_SECONDS)
+        return -EAGAIN;
     return code == -EAGAIN ? -ENOENT : code; /* no threads proves nothing here */
 }
 
@@ -438,7 +453,8 @@ static int discover_in_modules(struct search *search, look_fn look)
     for (int i = 0; i < search->discovery->module_count; i++) {
         search->module = &search->discovery->modules[i];
         if (look == look_for_interpreters)
-            search->version = version_of_module(search->discovery, search->module, NULL);
+            search->version =
+                version_of_module(search->discovery, search->module, NULL, &search->exact);
         int code = look_through_module(search->discovery, search->module, look, search);
         if (code < 0)
             return code;

@@ -1,7 +1,7 @@
 /* cpython/dump.c - a thread's stack, frame by frame.
  *
- * Simple rather than fast: one read a frame, code objects read once each. The chain may be torn or hostile,
- * so it is followed for a bounded number of frames, and a circle in it ends it. */
+ * Simple rather than fast: one read a frame, code objects read once each. The chain may be torn or
+ * hostile, so it is followed for a bounded number of frames, and a circle in it ends it. */
 #include "cpython/dump.h"
 #include "cpython/internal.h"
 
@@ -60,7 +60,7 @@ struct frame {
     uint8_t owner;
 };
 
-/* -- frames ---------------------------------------------------------------------------------------- */
+/* -- frames ----------------------------------------------------------------------------------- */
 
 static int read_frame(const struct dumper *dumper, pyro_addr addr, struct frame *frame)
 {
@@ -94,7 +94,7 @@ static int first_frame(const struct dumper *dumper, pyro_addr tstate, pyro_addr 
     return code;
 }
 
-/* -- code objects ------------------------------------------------------------------------------------- */
+/* -- code objects ----------------------------------------------------------------------------- */
 
 static void *grow(void *items, size_t count, size_t *capacity, size_t size)
 {
@@ -136,7 +136,7 @@ static int know_code(struct dumper *dumper, pyro_addr addr, struct known_code **
     return 0;
 }
 
-/* -- names of locals ------------------------------------------------------------------------------------ */
+/* -- names of locals -------------------------------------------------------------------------- */
 
 static int read_names(struct dumper *dumper, pyro_addr tuple, struct slot_names *slots)
 {
@@ -236,10 +236,10 @@ static int load_names(struct dumper *dumper, struct known_code *known)
     return 0;
 }
 
-/* -- values of locals -------------------------------------------------------------------------------------- */
+/* -- values of locals ------------------------------------------------------------------------- */
 
-/* What a cell holds; null when it is empty. An object that is no cell stands for itself: an argument that has
- * not been moved into its cell yet. */
+/* What a cell holds; null when it is empty. An object that is no cell stands for itself: an
+ * argument that has not been moved into its cell yet. */
 static pyro_addr cell_content(const struct dumper *dumper, pyro_addr object)
 {
     const struct pyro_layout *layout = dumper->layout;
@@ -312,7 +312,7 @@ static int add_locals(struct dumper *dumper, const struct frame *frame, struct k
     return 0;
 }
 
-/* -- the walk ------------------------------------------------------------------------------------------------ */
+/* -- the walk --------------------------------------------------------------------------------- */
 
 static int add_frame(struct dumper *dumper, const struct frame *frame, struct known_code *known)
 {
@@ -349,7 +349,8 @@ static int visit(struct dumper *dumper, const struct frame *frame)
     return code != 0 ? code : 1;
 }
 
-/* Follow the chain from AT on. A circle is found by remembering one frame of it, ever further apart. */
+/* Follow the chain from AT on. A circle is found by remembering one frame of it, ever further
+ * apart. */
 static int walk(struct dumper *dumper, pyro_addr at, bool *ret_incomplete)
 {
     pyro_addr remembered = {0};

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* -- fields of a struct that was copied ---------------------------------------------------------- */
+/* -- fields of a struct that was copied ------------------------------------------------------- */
 
 static inline uint32_t pyro_field_u32(const uint8_t *copy, uint32_t offset)
 {
@@ -32,7 +32,7 @@ static inline bool pyro_addr_aligned(pyro_addr addr)
     return addr.u != 0 && addr.u % 8 == 0;
 }
 
-/* -- the runtime ---------------------------------------------------------------------------------- */
+/* -- the runtime ------------------------------------------------------------------------------ */
 
 /* Does the object TYPE, a type, have the name NAME? */
 bool pyro_type_named(const struct pyro_memory *memory, const struct pyro_layout *layout,
@@ -46,7 +46,8 @@ int pyro_unicode_read_some(const struct pyro_memory *memory, const struct pyro_l
                            pyro_addr addr, size_t max, struct pyro_arena *arena,
                            const char **ret_text, uint32_t *ret_length);
 
-/* As pyro_value_text(), taking what it costs off *BUDGET (reads, roughly); 0 left: values are cut short. */
+/* As pyro_value_text(), taking what it costs off *BUDGET (reads, roughly); 0 left: values are cut
+ * short. */
 int pyro_value_text_within(const struct pyro_memory *memory, const struct pyro_layout *layout,
                            pyro_addr object, struct pyro_arena *arena, int *budget,
                            const char **ret_text);
@@ -54,7 +55,7 @@ int pyro_value_text_within(const struct pyro_memory *memory, const struct pyro_l
 /* "3.12.1", "3.13.0rc2" from PY_VERSION_HEX. */
 void pyro_version_text(uint32_t version, char *text, size_t size);
 
-/* -- discovery ------------------------------------------------------------------------------------ */
+/* -- discovery -------------------------------------------------------------------------------- */
 
 /* The program or library that may hold the interpreter: its mappings are FIRST ... LAST in maps. */
 struct pyro_module {
@@ -76,10 +77,13 @@ int pyro_discovery_start(struct pyro_discovery *discovery, pid_t pid,
                          const struct pyro_memory *memory, struct pyro_error *error);
 void pyro_discovery_end(struct pyro_discovery *discovery);
 
-/* Looks for a runtime in one way. 0 with a checked *ret_runtime; -ENOENT nothing there; -EAGAIN one that has not
- * been initialised yet; other errors as memory reads give them. */
+/* Looks for a runtime in one way. 0 with a checked *ret_runtime; -ENOENT nothing there; -EAGAIN one
+ * that has not been initialised yet; other errors as memory reads give them. */
 int pyro_discover(struct pyro_discovery *discovery, enum pyro_runtime_source source,
                   struct pyro_runtime *ret_runtime);
+
+/* Seconds since process PID started; UINT64_MAX when that cannot be told. */
+uint64_t pyro_process_age_s(pid_t pid);
 
 /* Is there Python in the name of the file at PATH ("python3.12", "libpython3.11.so.1.0")? */
 bool pyro_path_is_python(const char *path);

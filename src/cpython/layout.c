@@ -1,10 +1,10 @@
 /* cpython/layout.c - the layouts of CPython 3.8-3.12.
  *
- * Within each of these minors the structs never changed between patch releases, and none of the fields
- * lies behind a field whose size depends on the platform: the mutexes and condition variables of the GIL
- * (40 and 48 bytes on x86-64, 48 and 48 on aarch64) come after the GIL's holder and its locked flag, and
- * in the runtime after everything else used here. tools/check_offsets proves both with the real headers,
- * for whichever versions it finds. */
+ * Within each of these minors the structs never changed between patch releases, and none of the
+ * fields lies behind a field whose size depends on the platform: the mutexes and condition
+ * variables of the GIL (40 and 48 bytes on x86-64, 48 and 48 on aarch64) come after the GIL's
+ * holder and its locked flag, and in the runtime after everything else used here.
+ * tools/check_offsets proves both with the real headers, for whichever versions it finds. */
 #include "cpython/layout.h"
 
 #include <errno.h>

@@ -2,7 +2,8 @@
  *
  * 3.8, 3.9: co_lnotab, pairs (bytes of code, change of line); Objects/lnotab_notes.txt of 3.9.
  * 3.10: co_linetable of PEP 626, pairs (bytes of code, change of line for exactly these bytes).
- * 3.11+: co_linetable of PEP 657, entries of a lead byte and varints; Objects/locations.md of 3.11. */
+ * 3.11+: co_linetable of PEP 657, entries of a lead byte and varints; Objects/locations.md of 3.11.
+ */
 #include "cpython/linetable.h"
 
 #define CODE_UNIT 2 /* bytes of an instruction or cache entry */
@@ -41,7 +42,7 @@ uint32_t pyro_linetable_ranges(const struct pyro_linetable *table, uint64_t offs
     return 0;
 }
 
-/* -- 3.11+ ------------------------------------------------------------------------------------- */
+/* -- 3.11+ ------------------------------------------------------------------------------------ */
 
 enum {
     LEAD_BIT = 0x80, /* set in an entry's first byte only */

@@ -1,5 +1,6 @@
-/* cpython/linetable.h - from an offset in the bytecode to a source line, for each of CPython's three
- * encodings. Pure functions over bytes; hostile tables give a wrong line, never a bad access. */
+/* cpython/linetable.h - from an offset in the bytecode to a source line, for each of CPython's
+ * three encodings. Pure functions over bytes; hostile tables give a wrong line, never a bad access.
+ */
 #ifndef PYRO_CPYTHON_LINETABLE_H
 #define PYRO_CPYTHON_LINETABLE_H
 

@@ -1,4 +1,5 @@
-/* cpython/runtime.c - the ways to the interpreter tried one after another, and what each must pass. */
+/* cpython/runtime.c - the ways to the interpreter tried one after another, and what each must pass.
+ */
 #include "cpython/runtime.h"
 #include "cpython/internal.h"
 
@@ -17,7 +18,7 @@
 #define STARTING_SECONDS \
     10 /* a program named python without an interpreter is starting up for this long */
 
-/* -- checks ----------------------------------------------------------------------------------------- */
+/* -- checks ----------------------------------------------------------------------------------- */
 
 /* Is one of the threads in the list of INTERP its own? 1 yes, 0 no thread, negative errno. */
 static int check_threads(const struct pyro_memory *memory, const struct pyro_layout *layout,
@@ -84,7 +85,7 @@ bool pyro_type_named(const struct pyro_memory *memory, const struct pyro_layout 
            pyro_memory_read(memory, at, text, size) == 0 && memcmp(text, name, size) == 0;
 }
 
-/* -- the type of code objects ------------------------------------------------------------------------ */
+/* -- the type of code objects ----------------------------------------------------------------- */
 
 static int innermost_frame(const struct pyro_memory *memory, const struct pyro_layout *layout,
                            pyro_addr thread, pyro_addr *ret_frame)
@@ -148,7 +149,7 @@ void pyro_runtime_learn_code_type(const struct pyro_memory *memory, struct pyro_
     }
 }
 
-/* -- a runtime at a known place ------------------------------------------------------------------------ */
+/* -- a runtime at a known place --------------------------------------------------------------- */
 
 void pyro_version_text(uint32_t version, char *text, size_t size)
 {
@@ -183,7 +184,7 @@ int pyro_runtime_at(const struct pyro_memory *memory, pyro_addr addr, uint32_t v
     return 0;
 }
 
-/* -- finding it ------------------------------------------------------------------------------------------ */
+/* -- finding it ------------------------------------------------------------------------------- */
 
 const char *pyro_runtime_source_name(enum pyro_runtime_source source)
 {
@@ -216,22 +217,22 @@ bool pyro_runtime_plausible(pid_t pid)
     return found;
 }
 
-/* The dynamic linker maps libpython some milliseconds after the program starts. */
-static bool starting(pid_t pid, const char *exe)
+uint64_t pyro_process_age_s(pid_t pid)
 {
     struct pyro_process_info info;
     struct timespec now;
     long ticks = sysconf(_SC_CLK_TCK);
-    if (!pyro_path_is_python(exe) || ticks <= 0 || pyro_process_info(pid, &info) != 0 ||
+    if (ticks <= 0 || pyro_process_info(pid, &info) != 0 ||
         clock_gettime(CLOCK_BOOTTIME, &now) != 0)
-        return false;
-    uint64_t age = (uint64_t)now.tv_sec - info.start_ticks / (uint64_t)ticks;
-    return age <= STARTING_SECONDS;
+        return UINT64_MAX;
+    uint64_t start = info.start_ticks / (uint64_t)ticks;
+    return (uint64_t)now.tv_sec > start ? (uint64_t)now.tv_sec - start : 0;
 }
 
 static int not_found(struct pyro_error *error, pid_t pid, const char *exe)
 {
-    if (starting(pid, exe))
+    /* The dynamic linker maps libpython some milliseconds after the program starts. */
+    if (pyro_path_is_python(exe) && pyro_process_age_s(pid) <= STARTING_SECONDS)
         return pyro_error_set(error, -EAGAIN,
                               "process %d has not started its Python interpreter yet", (int)pid);
     pyro_error_set(error, -ENOEXEC, "no Python interpreter (3.8-3.15) found in process %d (%s)",

@@ -67,7 +67,7 @@ static const uint8_t *extra_fetch(struct pyro_take *take, uint64_t address)
 
 /* -- walking ---------------------------------------------------------------------------------- */
 
-static struct pyro_raw_frame frame_parse(const struct pyro_layout *layout, const uint8_t *data, uint64_t address)
+static inline struct pyro_raw_frame frame_parse(const struct pyro_layout *layout, const uint8_t *data, uint64_t address)
 {
     struct pyro_raw_frame frame = {
         .address = address,
@@ -117,10 +117,11 @@ static bool is_first_frame(const struct pyro_stack_reader *reader, uint64_t addr
 }
 
 /* The shim at the bottom need not be read again and again: it was seen to end the chain not long ago. */
-static bool ends_in_known_shim(const struct pyro_stack_reader *reader, const struct pyro_raw_frame *frame)
+static bool is_known_bottom(const struct pyro_stack_reader *reader, const struct pyro_raw_stack *stack,
+                            uint64_t address)
 {
-    return frame->previous == reader->bottom_shim && reader->takes - reader->bottom_seen_at < SHIM_TRUSTED &&
-           is_first_frame(reader, frame->address);
+    return address == reader->bottom_shim && reader->takes - reader->bottom_seen_at < SHIM_TRUSTED &&
+           stack->count && is_first_frame(reader, stack->frames[0].address);
 }
 
 /* Which frame was the last on the data stack when it ended at TOP; 0: never seen. */
@@ -186,12 +187,29 @@ static uint64_t walk_frame(struct pyro_take *take, uint64_t address, bool *ret_w
     if (!flags && data[take->layout->frame.owner] == OWNER_GENERATOR)
         frame.previous = generator_caller(take, &frame);
     push_below(take->stack, &frame);
-    if (ends_in_known_shim(take->reader, &frame)) {
-        *ret_whole = true;
-        return 0;
-    }
     *ret_whole = frame.previous == 0 && take->layout->minor == 11; /* later ones end in a shim */
     return frame.previous;
+}
+
+/* Most frames are followed by one in the same chunk: go down there as long as nothing is special. Returns the first
+ * address that needs walk_frame(). */
+static uint64_t walk_window(struct pyro_take *take, uint64_t address)
+{
+    struct pyro_raw_stack *stack = take->stack;
+    const struct pyro_stack_chunk *chunk = take->window;
+    const struct pyro_layout *layout = take->layout;
+    while (stack->count < PYRO_STACK_FRAMES_MAX) {
+        const uint8_t *data = pyro_chunk_view(chunk, address, take->reader->header);
+        if (!data || data[layout->frame.owner] != 0)
+            break;
+        struct pyro_raw_frame frame = frame_parse(layout, data, address);
+        if (frame.previous == 0 || frame.previous == address)
+            break;
+        frame.flags |= PYRO_FRAME_IN_CHUNK;
+        push_below(stack, &frame);
+        address = frame.previous;
+    }
+    return address;
 }
 
 /* Leave out the middle of a very deep stack: from ADDRESS in a chunk that is not copied, go on in the oldest chunk. */
@@ -218,7 +236,9 @@ static void walk(struct pyro_take *take, uint64_t address)
     stack->count = 0;
     stack->elided = 0;
     for (size_t steps = 0; address != 0; steps++) {
-        whole = address == base;
+        if (take->window)
+            address = walk_window(take, address);
+        whole = address == base || is_known_bottom(take->reader, stack, address);
         if (whole || steps >= 2 * PYRO_STACK_FRAMES_MAX || stack->count >= PYRO_STACK_FRAMES_MAX)
             break;
         address = walk_frame(take, elide_middle(take, address), &whole);
@@ -405,30 +425,17 @@ size_t pyro_stack_plan(struct pyro_stack_reader *reader, struct pyro_span *spans
 
 /* -- confirming ------------------------------------------------------------------------------- */
 
-/* The second look: the same bytes the stack was made from, copied once more. */
+/* The second look, in one call: frames outside the chunks, the chunks, and the former once more. So what lies
+ * outside is seen before and after, and cannot have been something else when the chunks were copied. */
 struct again {
-    struct pyro_span spans[PYRO_STACK_CHUNKS_READ + 1 + PYRO_STACK_EXTRAS_MAX];
-    size_t count, arrived;
+    struct pyro_span spans[PYRO_STACK_CHUNKS_READ + 1 + 2 * PYRO_STACK_EXTRAS_MAX];
+    size_t count;
+    size_t extras; /* so many first, and the same again last */
 };
 
-static const uint8_t *again_view(const struct again *again, uint64_t address, size_t size)
-{
-    for (size_t i = 0; i < again->arrived; i++) {
-        uint64_t offset = address - again->spans[i].addr.u;
-        if (offset < again->spans[i].size && size <= again->spans[i].size - offset)
-            return (const uint8_t *)again->spans[i].data + offset;
-    }
-    return NULL;
-}
-
-static int again_plan(struct pyro_stack_reader *reader, struct again *again)
+static int again_place(struct pyro_stack_reader *reader, struct again *again)
 {
     size_t total = 0;
-    again->count = pyro_chunks_plan_again(reader, again->spans);
-    for (size_t i = 0; i < reader->extra_count; i++)
-        if (reader->extras[i].used_at == reader->takes)
-            again->spans[again->count++] =
-                (struct pyro_span){.addr = pyro_addr_at(reader->extras[i].address), .size = reader->header};
     for (size_t i = 0; i < again->count; i++)
         total += again->spans[i].size;
     if (total > reader->again_size) {
@@ -443,26 +450,77 @@ static int again_plan(struct pyro_stack_reader *reader, struct again *again)
     return 0;
 }
 
-size_t pyro_stack_confirm(struct pyro_stack_reader *reader, const struct pyro_memory *memory,
+static void again_plan(struct pyro_stack_reader *reader, struct again *again)
+{
+    for (size_t i = 0; i < reader->extra_count; i++)
+        if (reader->extras[i].used_at == reader->takes)
+            again->spans[again->extras++] =
+                (struct pyro_span){.addr = pyro_addr_at(reader->extras[i].address), .size = reader->header};
+    again->count = again->extras;
+    again->count += pyro_chunks_plan_again(reader, again->spans + again->count);
+    memcpy(again->spans + again->count, again->spans, again->extras * sizeof(*again->spans));
+    again->count += again->extras;
+}
+
+static const uint8_t *again_view(const struct again *again, size_t from, size_t to, uint64_t address, size_t size)
+{
+    for (size_t i = from; i < to; i++) {
+        uint64_t offset = address - again->spans[i].addr.u;
+        if (offset < again->spans[i].size && size <= again->spans[i].size - offset)
+            return (const uint8_t *)again->spans[i].data + offset;
+    }
+    return NULL;
+}
+
+static bool stands_still(const struct pyro_layout *layout, const uint8_t *data, const struct pyro_raw_frame *was,
+                         uint32_t *ret_flags)
+{
+    if (!data)
+        return false;
+    struct pyro_raw_frame is = frame_parse(layout, data, was->address);
+    *ret_flags = is.flags;
+    return is.code == was->code && is.previous == was->previous;
+}
+
+/* How many frames of STACK from the root stand in the second look as they did. */
+static size_t count_still(const struct pyro_stack_reader *reader, const struct again *again,
                           const struct pyro_raw_stack *stack)
 {
     const struct pyro_layout *layout = &reader->runtime->layout;
-    if (layout->frames == PYRO_FRAMES_LINKED)
-        return pyro_linked_confirm(reader, memory, stack);
-    struct again again = {.count = 0};
-    if (again_plan(reader, &again) < 0)
-        return 0;
-    ssize_t arrived = pyro_memory_read_spans(memory, again.spans, again.count);
-    again.arrived = arrived > 0 ? (size_t)arrived : 0;
+    size_t chunks_end = again->count - again->extras;
+    uint32_t below = 0;
     for (size_t i = 0; i < stack->count; i++) {
-        const uint8_t *data = again_view(&again, stack->frames[i].address, reader->header);
-        if (!data)
+        const struct pyro_raw_frame *was = &stack->frames[i];
+        bool in_chunk = was->flags & PYRO_FRAME_IN_CHUNK;
+        size_t from = in_chunk ? again->extras : 0, to = in_chunk ? chunks_end : again->extras;
+        uint32_t flags = 0, ignored;
+        if (!stands_still(layout, again_view(again, from, to, was->address, reader->header), was, &flags))
             return i;
-        struct pyro_raw_frame frame = frame_parse(layout, data, stack->frames[i].address);
-        if (frame.code != stack->frames[i].code || frame.previous != stack->frames[i].previous)
+        if (!in_chunk && !stands_still(layout,
+                                       again_view(again, chunks_end, again->count, was->address, reader->header),
+                                       was, &ignored))
             return i;
+        /* What is left behind by a frame that executes again is no callee of it. */
+        if (i > 0 && in_chunk && (stack->frames[i - 1].flags & PYRO_FRAME_IN_CHUNK) &&
+            was->previous == stack->frames[i - 1].address && (below & PYRO_FRAME_EXECUTES) &&
+            !(flags & PYRO_FRAME_FROM_C))
+            return i;
+        below = flags;
     }
     return stack->count;
+}
+
+size_t pyro_stack_confirm(struct pyro_stack_reader *reader, const struct pyro_memory *memory,
+                          const struct pyro_raw_stack *stack)
+{
+    if (reader->runtime->layout.frames == PYRO_FRAMES_LINKED)
+        return pyro_linked_confirm(reader, memory, stack);
+    struct again again = {.count = 0};
+    again_plan(reader, &again);
+    if (again_place(reader, &again) < 0)
+        return 0;
+    ssize_t arrived = pyro_memory_read_spans(memory, again.spans, again.count);
+    return arrived == (ssize_t)again.count ? count_still(reader, &again, stack) : 0;
 }
 
 /* -- life ------------------------------------------------------------------------------------- */

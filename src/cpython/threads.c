@@ -14,15 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* struct pthread of glibc: 704 (x86-64) or 192 (others, nptl/descr.h) bytes of header, two list pointers,
- * then tid. Checked against the thread list of the kernel before it is believed. */
+/* struct pthread of glibc: 704 (x86-64) or 192 (others, nptl/descr.h) bytes of header, two list
+ * pointers, then tid. Checked against the thread list of the kernel before it is believed. */
 #if defined(__x86_64__)
 #define PTHREAD_TID 720
 #else
 #define PTHREAD_TID 208
 #endif
 
-/* -- interpreters ------------------------------------------------------------------------------------ */
+/* -- interpreters ----------------------------------------------------------------------------- */
 
 static int next_interpreter(const struct pyro_memory *memory, const struct pyro_layout *layout,
                             pyro_addr interp, int64_t *ret_id, pyro_addr *ret_next)
@@ -85,7 +85,7 @@ int pyro_interpreters_list(const struct pyro_memory *memory, const struct pyro_r
     return count;
 }
 
-/* -- the kernel's numbers ---------------------------------------------------------------------------- */
+/* -- the kernel's numbers --------------------------------------------------------------------- */
 
 struct task {
     pid_t native, kernel;
@@ -95,7 +95,8 @@ struct tasks {
     int count;
 };
 
-/* The last number of the line "NSpid: 4711 12": what the thread itself sees. 0 when there is none. */
+/* The last number of the line "NSpid: 4711 12": what the thread itself sees. 0 when there is none.
+ */
 static pid_t namespace_id(pid_t pid, pid_t tid)
 {
     char path[64], line[512];
@@ -170,7 +171,8 @@ static pid_t pthread_tid(const struct pyro_memory *memory, uint64_t thread_id)
     return tid > 0 ? tid : 0;
 }
 
-/* TOLD is what the thread state says, 0 before 3.11. After a fork it may still be the parent's number. */
+/* TOLD is what the thread state says, 0 before 3.11. After a fork it may still be the parent's
+ * number. */
 static void number_thread(const struct pyro_memory *memory, const struct tasks *tasks, pid_t told,
                           struct pyro_thread_info *thread)
 {
@@ -188,7 +190,7 @@ static void number_thread(const struct pyro_memory *memory, const struct tasks *
         thread->native_id = thread->kernel_id ? tid : 0;
 }
 
-/* -- threads ---------------------------------------------------------------------------------------- */
+/* -- threads ---------------------------------------------------------------------------------- */
 
 struct thread_list {
     const struct pyro_memory *memory;
@@ -241,7 +243,7 @@ int pyro_threads_list(pid_t pid, const struct pyro_memory *memory,
     return code != 0 ? code : list.count;
 }
 
-/* -- names ------------------------------------------------------------------------------------------- */
+/* -- names ------------------------------------------------------------------------------------ */
 
 /* sys.modules["threading"].__dict__["_active"] */
 static int find_active(const struct pyro_memory *memory, const struct pyro_layout *layout,
@@ -263,6 +265,20 @@ static int find_active(const struct pyro_memory *memory, const struct pyro_layou
     return code != 0 ? code : pyro_dict_open(memory, layout, at, ret_active);
 }
 
+/* TEXT, cut at a character's border when it does not fit. */
+static void copy_cut(const char *text, size_t length, char *name, size_t size)
+{
+    if (size == 0)
+        return;
+    if (length > size - 1) {
+        length = size - 1;
+        while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+            length--;
+    }
+    memcpy(name, text, length);
+    name[length] = '\0';
+}
+
 int pyro_thread_name(const struct pyro_memory *memory, const struct pyro_runtime *runtime,
                      const struct pyro_thread_info *thread, char *name, size_t size)
 {
@@ -280,12 +296,12 @@ int pyro_thread_name(const struct pyro_memory *memory, const struct pyro_runtime
     if (code == 0)
         code = pyro_unicode_read(memory, layout, text_object, &arena, &text, &length);
     if (code == 0)
-        snprintf(name, size, "%s", text);
+        copy_cut(text, length, name, size);
     pyro_arena_free(&arena);
     return code == -ESRCH || code == -EPERM || code == -ENOMEM || code == 0 ? code : -ENOENT;
 }
 
-/* -- GIL and GC ---------------------------------------------------------------------------------------- */
+/* -- GIL and GC ------------------------------------------------------------------------------- */
 
 static int read_gil(const struct pyro_memory *memory, const struct pyro_runtime *runtime,
                     pyro_addr interp, struct pyro_interp_state *state)

@@ -1,7 +1,7 @@
 /* cpython/value.c - a Python value as repr() would write it, read from outside.
  *
- * Only built-in types that are not subclassed are taken apart; everything else is named. The text is cut at
- * PYRO_DUMP_VALUE_MAX characters, which also bounds the work. */
+ * Only built-in types that are not subclassed are taken apart; everything else is named. The text
+ * is cut at PYRO_DUMP_VALUE_MAX characters, which also bounds the work. */
 #include "cpython/dict.h"
 #include "cpython/dump.h"
 #include "cpython/internal.h"
@@ -79,7 +79,7 @@ __attribute__((format(printf, 2, 3))) static void put_format(struct text *text, 
         put(text, line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
 }
 
-/* -- the type --------------------------------------------------------------------------------------- */
+/* -- the type --------------------------------------------------------------------------------- */
 
 /* A C string at ADDR, cut at SIZE - 1 bytes; never reads past the page where it ends. */
 static int read_c_string(const struct pyro_memory *memory, pyro_addr addr, char *text, size_t size)
@@ -132,7 +132,7 @@ static int read_type(const struct value_reader *reader, pyro_addr object, struct
     return code;
 }
 
-/* -- numbers ------------------------------------------------------------------------------------------ */
+/* -- numbers ---------------------------------------------------------------------------------- */
 
 /* Divide the COUNT digits of 30 bits in place by 10^9; the rest. */
 static uint32_t divide(uint32_t *digits, size_t count)
@@ -220,7 +220,7 @@ static int put_float(struct value_reader *reader, pyro_addr object)
     return code;
 }
 
-/* -- text and bytes ------------------------------------------------------------------------------------ */
+/* -- text and bytes --------------------------------------------------------------------------- */
 
 static void put_escaped(struct text *text, const char *bytes, size_t size, char quote, bool is_text)
 {
@@ -283,7 +283,7 @@ static int put_bytes(struct value_reader *reader, pyro_addr object)
     return code;
 }
 
-/* -- containers ------------------------------------------------------------------------------------------- */
+/* -- containers ------------------------------------------------------------------------------- */
 
 static int put_value(struct value_reader *reader, pyro_addr object);
 
@@ -373,8 +373,8 @@ static int put_dict(struct value_reader *reader, pyro_addr object)
     return code;
 }
 
-/* PySetObject: after the object's header fill, used, mask, table; a slot is {key, hash}, -1 when deleted
- * (Include/cpython/setobject.h, 3.8-3.15). */
+/* PySetObject: after the object's header fill, used, mask, table; a slot is {key, hash}, -1 when
+ * deleted (Include/cpython/setobject.h, 3.8-3.15). */
 static int put_set_items(struct value_reader *reader, pyro_addr table, uint64_t slots)
 {
     uint64_t batch[SET_BATCH][2];
@@ -437,7 +437,7 @@ static int put_container(struct value_reader *reader, pyro_addr object, const ch
     return code;
 }
 
-/* -- any value ------------------------------------------------------------------------------------------------ */
+/* -- any value -------------------------------------------------------------------------------- */
 
 static int put_built_in(struct value_reader *reader, pyro_addr object, const char *name)
 {

@@ -2,6 +2,7 @@
  *
  * COUNT is the number of samples, as every reader expects. A frame is "file:function:line", or the function alone
  * with merged lines. What separates frames and lines is replaced inside names: ';' by ',', line ends by a blank. */
+#include "base/buffer.h"
 #include "base/utf8.h"
 #include "formats/internal.h"
 #include "formats/tree.h"
@@ -9,67 +10,121 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
-static void put_text(FILE *out, const char *text)
+/* The texts of frames (or functions), made once: a frame is written for every stack above it. */
+struct labels {
+    struct pyro_buffer text;
+    size_t *begin, *end; /* by frame or function; equal: not made yet */
+};
+
+struct writer {
+    FILE *out;
+    const struct pyro_tree *tree;
+    struct labels labels;
+};
+
+static void put_text(struct pyro_buffer *buffer, const char *text)
 {
     for (const char *end = text + strlen(text); text < end;) {
         uint32_t code_point = pyro_utf8_next(&text, end);
-        if (code_point < 0x20 || code_point == 0x7f || code_point == 0x85 || code_point == 0x2028 ||
-            code_point == 0x2029)
-            code_point = ' ';
-        if (code_point == ';')
-            code_point = ',';
+        bool ends_line = code_point < 0x20 || code_point == 0x7f || code_point == 0x85 ||
+                         code_point == 0x2028 || code_point == 0x2029;
+        code_point = ends_line ? ' ' : code_point == ';' ? ',' : code_point;
         char bytes[4];
-        fwrite_unlocked(bytes, 1, pyro_utf8_put(bytes, code_point), out);
+        pyro_buffer_put(buffer, bytes, pyro_utf8_put(bytes, code_point));
     }
 }
 
-static void put_node(FILE *out, const struct pyro_tree *tree, uint32_t node)
+static void put_label(struct pyro_buffer *buffer, const struct pyro_tree *tree, uint32_t node)
 {
     const struct pyro_profile *profile = tree->profile;
     uint32_t function_id = pyro_tree_function(tree, node);
+    const struct pyro_function *function =
+        function_id == PYRO_NO_ID ? NULL : &profile->functions[function_id];
+    bool with_file = function && function->kind == PYRO_FUNCTION_PYTHON && !tree->functions;
     char name[PYRO_NAME_BYTES];
     pyro_tree_name(name, sizeof(name), tree, node);
-    bool python = function_id != PYRO_NO_ID && profile->functions[function_id].kind == PYRO_FUNCTION_PYTHON;
-    if (!python || tree->functions) {
-        put_text(out, name);
-        return;
+    if (with_file) {
+        const char *path = pyro_profile_text(profile, function->file);
+        put_text(buffer, pyro_path_short(path, profile->info.directory));
+        pyro_buffer_puts(buffer, ":");
     }
-    const char *path = pyro_profile_text(profile, profile->functions[function_id].file);
-    put_text(out, pyro_path_short(path, profile->info.directory));
-    putc_unlocked(':', out);
-    put_text(out, name);
-    fprintf(out, ":%" PRIu32, pyro_tree_line(tree, node));
+    put_text(buffer, name);
+    if (with_file)
+        pyro_buffer_printf(buffer, ":%" PRIu32, pyro_tree_line(tree, node));
+}
+
+static void write_node(struct writer *writer, uint32_t node)
+{
+    struct labels *labels = &writer->labels;
+    const struct pyro_node *it = &writer->tree->nodes[node];
+    size_t begin = labels->text.size, end;
+    bool kept = it->kind == PYRO_NODE_FRAME || it->kind == PYRO_NODE_FUNCTION;
+    if (kept && labels->begin[it->id] < labels->end[it->id]) {
+        begin = labels->begin[it->id];
+        end = labels->end[it->id];
+    } else {
+        put_label(&labels->text, writer->tree, node);
+        end = labels->text.size;
+    }
+    if (end > begin)
+        fwrite_unlocked(labels->text.data + begin, 1, end - begin, writer->out);
+    if (kept) {
+        labels->begin[it->id] = begin;
+        labels->end[it->id] = end;
+    } else {
+        labels->text.size = begin; /* roots are few: made again each time */
+    }
 }
 
 /* At most the roots, the kept frames, and the one that stands for the elided. */
 #define MAX_PATH (PYRO_TREE_DEEPEST + 4)
 
-static void put_stack(FILE *out, const struct pyro_tree *tree, uint32_t node)
+static void write_stack(struct writer *writer, uint32_t node)
 {
     uint32_t path[MAX_PATH];
     size_t count = 0;
-    uint64_t samples = tree->nodes[node].self_samples;
-    for (; node != 0 && count < MAX_PATH; node = tree->nodes[node].parent)
+    uint64_t samples = writer->tree->nodes[node].self_samples;
+    for (; node != 0 && count < MAX_PATH; node = writer->tree->nodes[node].parent)
         path[count++] = node;
     while (count-- > 0) {
-        put_node(out, tree, path[count]);
-        putc_unlocked(count ? ';' : ' ', out);
+        write_node(writer, path[count]);
+        putc_unlocked(count ? ';' : ' ', writer->out);
     }
-    fprintf(out, "%" PRIu64 "\n", samples);
+    fprintf(writer->out, "%" PRIu64 "\n", samples);
 }
 
-int pyro_write_collapsed(const struct pyro_profile *profile, const struct pyro_export_options *options,
-                         FILE *out, struct pyro_error *error)
+static int write_stacks(FILE *out, const struct pyro_tree *tree)
+{
+    struct writer writer = {.out = out, .tree = tree};
+    struct labels *labels = &writer.labels;
+    size_t count = tree->functions ? tree->profile->function_count : tree->profile->frame_count;
+    labels->begin = calloc(count + 1, sizeof(*labels->begin));
+    labels->end = calloc(count + 1, sizeof(*labels->end));
+    int result = labels->begin && labels->end ? 0 : -ENOMEM;
+    for (size_t i = 1; result == 0 && i < tree->count && !ferror(out); i++)
+        if (tree->nodes[i].self_samples)
+            write_stack(&writer, (uint32_t)i);
+    if (labels->text.failed)
+        result = -ENOMEM;
+    free(labels->begin);
+    free(labels->end);
+    pyro_buffer_free(&labels->text);
+    return result;
+}
+
+int pyro_write_collapsed(const struct pyro_profile *profile,
+                         const struct pyro_export_options *options, FILE *out,
+                         struct pyro_error *error)
 {
     struct pyro_tree tree;
     int result = pyro_tree_init(&tree, profile, options);
     if (result == 0) {
         result = pyro_tree_fill(&tree);
-        for (size_t i = 1; result == 0 && i < tree.count && !ferror(out); i++)
-            if (tree.nodes[i].self_samples)
-                put_stack(out, &tree, (uint32_t)i);
+        if (result == 0)
+            result = write_stacks(out, &tree);
         pyro_tree_clear(&tree);
     }
     return pyro_export_done(result, out, "collapsed stacks", error);

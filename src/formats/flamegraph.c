@@ -127,7 +127,8 @@ static void make_face(struct face *face, const struct writer *writer, uint32_t n
 /* One channel of a colour given as HSL: 0 red, 8 green, 4 blue (the usual short form of the conversion). */
 static unsigned channel(const struct face *face, unsigned which)
 {
-    double saturation = looks[face->look].saturation / 100.0, light = looks[face->look].lightness / 100.0;
+    double saturation = looks[face->look].saturation / 100.0,
+           light = looks[face->look].lightness / 100.0;
     double reach = saturation * (light < 0.5 ? light : 1 - light), k = which + face->hue / 30.0;
     while (k >= 12)
         k -= 12;
@@ -156,17 +157,17 @@ static void put_names(struct pyro_json *json, const struct writer *writer)
 }
 
 /* One column of the boxes under KEY; EXPRESSION may use box and node. */
-#define COLUMN(key, expression)                                                                    \
-    do {                                                                                           \
-        pyro_json_line(&json);                                                                     \
-        pyro_json_array(&json, key);                                                               \
-        for (size_t i = 0; i < writer->picture->count; i++) {                                      \
-            const struct pyro_box *box = &writer->picture->boxes[i];                               \
-            const struct pyro_node *node = &writer->tree->nodes[box->node];                        \
-            (void)node;                                                                            \
-            pyro_json_u64(&json, NULL, (uint64_t)(expression));                                    \
-        }                                                                                          \
-        pyro_json_end(&json);                                                                      \
+#define COLUMN(key, expression)                                             \
+    do {                                                                    \
+        pyro_json_line(&json);                                              \
+        pyro_json_array(&json, key);                                        \
+        for (size_t i = 0; i < writer->picture->count; i++) {               \
+            const struct pyro_box *box = &writer->picture->boxes[i];        \
+            const struct pyro_node *node = &writer->tree->nodes[box->node]; \
+            (void)node;                                                     \
+            pyro_json_u64(&json, NULL, (uint64_t)(expression));             \
+        }                                                                   \
+        pyro_json_end(&json);                                               \
     } while (0)
 
 static void put_data(const struct writer *writer)
@@ -192,7 +193,8 @@ static void put_box(const struct writer *writer, const struct pyro_box *box)
 {
     FILE *out = writer->out;
     const struct pyro_node *node = &writer->tree->nodes[box->node];
-    double whole_us = writer->tree->nodes[0].total_us, share = whole_us > 0 ? node->total_us / whole_us : 1;
+    double whole_us = writer->tree->nodes[0].total_us,
+           share = whole_us > 0 ? node->total_us / whole_us : 1;
     struct face face;
     char time[32];
     make_face(&face, writer, box->node);
@@ -220,10 +222,11 @@ static void put_box(const struct writer *writer, const struct pyro_box *box)
 static void put_boxes(const struct writer *writer)
 {
     size_t height = (writer->picture->deepest + 1) * ROW_HEIGHT;
-    fprintf(writer->out,
-            "<svg class=\"boxes\" x=\"16\" y=\"%d\" width=\"97%%\" height=\"%zu\" overflow=\"visible\" "
-            "style=\"width:calc(100%% - 32px)\">\n",
-            TOP, height);
+    fprintf(
+        writer->out,
+        "<svg class=\"boxes\" x=\"16\" y=\"%d\" width=\"97%%\" height=\"%zu\" overflow=\"visible\" "
+        "style=\"width:calc(100%% - 32px)\">\n",
+        TOP, height);
     for (size_t i = 0; i < writer->picture->count; i++)
         if (writer->picture->boxes[i].drawn)
             put_box(writer, &writer->picture->boxes[i]);
@@ -232,16 +235,19 @@ static void put_boxes(const struct writer *writer)
 
 /* -- head and foot ------------------------------------------------------------------------------ */
 
-static void put_text_line(FILE *out, const char *class_name, int x, size_t y, int font_size, const char *text)
+static void put_text_line(FILE *out, const char *class_name, int x, size_t y, int font_size,
+                          const char *text)
 {
-    fprintf(out, "<text class=\"%s\" x=\"%d\" y=\"%zu\" font-size=\"%d\">", class_name, x, y, font_size);
+    fprintf(out, "<text class=\"%s\" x=\"%d\" y=\"%zu\" font-size=\"%d\">", class_name, x, y,
+            font_size);
     put_xml(out, text);
     fputs("</text>\n", out);
 }
 
 static const char *clock_words(enum pyro_clock clock)
 {
-    static const char *const words[] = {"", ", only CPU time", ", only with the GIL held", ", only waiting"};
+    static const char *const words[] = {"", ", only CPU time", ", only with the GIL held",
+                                        ", only waiting"};
     return words[clock];
 }
 
@@ -261,7 +267,8 @@ static void put_how(const struct writer *writer)
     put_text_line(writer->out, "how", 16, 70, 12, text);
 }
 
-static void put_bar_part(FILE *out, const char *class_name, const char *fill, double *at, double share)
+static void put_bar_part(FILE *out, const char *class_name, const char *fill, double *at,
+                         double share)
 {
     fprintf(out, "<rect class=\"%s\" fill=\"%s\" height=\"6\" x=\"", class_name, fill);
     put_percent(out, *at);
@@ -299,7 +306,8 @@ static void put_head(const struct writer *writer, size_t height)
     put_xml(out, title);
     fputs("</title>\n<style><![CDATA[\n", out);
     fwrite(pyro_file_flamegraph_css, 1, pyro_file_flamegraph_css_size, out);
-    fputs("]]></style>\n<rect class=\"back\" width=\"100%\" height=\"100%\" fill=\"#fdfcfa\"/>\n", out);
+    fputs("]]></style>\n<rect class=\"back\" width=\"100%\" height=\"100%\" fill=\"#fdfcfa\"/>\n",
+          out);
     put_bar(writer);
     put_text_line(out, "title", 16, 32, 17, title);
     put_text_line(out, "split", 16, 52, 14, split);
@@ -312,7 +320,8 @@ static void put_foot(const struct writer *writer, size_t height)
     char text[256] = "";
     double whole_us = writer->tree->nodes[0].total_us;
     if (writer->picture->left_out && whole_us > 0)
-        snprintf(text, sizeof(text), "%zu of the narrowest boxes are left out, together %.2f %% of the time",
+        snprintf(text, sizeof(text),
+                 "%zu of the narrowest boxes are left out, together %.2f %% of the time",
                  writer->picture->left_out, 100 * writer->picture->left_out_us / whole_us);
     put_text_line(writer->out, "foot", 16, height - 10, 12, text);
 }
@@ -329,8 +338,9 @@ static void put_picture(const struct writer *writer)
     fputs("]]></script>\n</svg>\n", writer->out);
 }
 
-int pyro_write_flamegraph(const struct pyro_profile *profile, const struct pyro_export_options *options,
-                          FILE *out, struct pyro_error *error)
+int pyro_write_flamegraph(const struct pyro_profile *profile,
+                          const struct pyro_export_options *options, FILE *out,
+                          struct pyro_error *error)
 {
     struct pyro_tree tree = {0};
     struct pyro_picture picture = {0};

@@ -9,10 +9,13 @@
 
 const struct pyro_format pyro_formats[] = {
     {"flamegraph", ".svg", "one interactive SVG: zoom, search, keyboard", pyro_write_flamegraph},
-    {"collapsed", ".collapsed .folded .txt", "a line a stack, root first, with its samples", pyro_write_collapsed},
-    {"speedscope", ".speedscope .speedscope.json", "for https://www.speedscope.app", pyro_write_speedscope},
+    {"collapsed", ".collapsed .folded .txt", "a line a stack, root first, with its samples",
+     pyro_write_collapsed},
+    {"speedscope", ".speedscope .speedscope.json", "for https://www.speedscope.app",
+     pyro_write_speedscope},
     {"pprof", ".pb.gz .pprof", "for go tool pprof and its relatives", pyro_write_pprof},
-    {"pstats", ".prof .pstats", "for pstats, snakeviz and tuna; samples stand in for calls", pyro_write_pstats},
+    {"pstats", ".prof .pstats", "for pstats, snakeviz and tuna; samples stand in for calls",
+     pyro_write_pstats},
     {"json", ".json", "every sample and stack, see docs/json.md", pyro_write_json},
     {NULL, NULL, NULL, NULL},
 };

@@ -11,8 +11,8 @@
 
 struct pyro_export_options {
     enum pyro_clock clock;
-    bool functions;    /* -F: one entry a function, lines merged */
-    bool by_thread;    /* -t: a root for each thread */
+    bool functions; /* -F: one entry a function, lines merged */
+    bool by_thread; /* -t: a root for each thread */
     bool by_process;
     bool idle;         /* -i: parked threads too */
     const char *title; /* NULL: made from the recording */
@@ -22,13 +22,14 @@ struct pyro_format {
     const char *name;     /* "flamegraph" */
     const char *suffixes; /* ".svg", space-separated; "" for none */
     const char *summary;  /* one line for --help */
-    int (*write)(const struct pyro_profile *profile, const struct pyro_export_options *options, FILE *out,
-                 struct pyro_error *error);
+    int (*write)(const struct pyro_profile *profile, const struct pyro_export_options *options,
+                 FILE *out, struct pyro_error *error);
 };
 
 extern const struct pyro_format pyro_formats[]; /* ends with a NULL name */
 
-const struct pyro_format *pyro_format_by_name(const char *name);     /* NULL: no such format */
-const struct pyro_format *pyro_format_by_path(const char *path);     /* by its suffix; NULL: none fits */
+const struct pyro_format *pyro_format_by_name(const char *name); /* NULL: no such format */
+const struct pyro_format *pyro_format_by_path(
+    const char *path); /* by its suffix; NULL: none fits */
 
 #endif

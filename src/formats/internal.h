@@ -6,9 +6,9 @@
 
 #define PYRO_NAME_BYTES 2048 /* a longer name is cut */
 
-#define PYRO_WRITER(name)                                                                          \
-    int name(const struct pyro_profile *profile, const struct pyro_export_options *options, FILE *out, \
-             struct pyro_error *error)
+#define PYRO_WRITER(name)                                                                   \
+    int name(const struct pyro_profile *profile, const struct pyro_export_options *options, \
+             FILE *out, struct pyro_error *error)
 PYRO_WRITER(pyro_write_collapsed);
 PYRO_WRITER(pyro_write_flamegraph);
 PYRO_WRITER(pyro_write_json);

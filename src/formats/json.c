@@ -96,13 +96,13 @@ static void json_waits(struct pyro_json *json, const struct pyro_profile *profil
 }
 
 /* One column of the samples under KEY; EXPRESSION may use samples and i. */
-#define COLUMN(key, put, expression)                                                               \
-    do {                                                                                           \
-        pyro_json_line(json);                                                                      \
-        pyro_json_array(json, key);                                                                \
-        for (size_t i = 0; i < samples->count; i++)                                                \
-            put(json, NULL, expression);                                                           \
-        pyro_json_end(json);                                                                       \
+#define COLUMN(key, put, expression)                \
+    do {                                            \
+        pyro_json_line(json);                       \
+        pyro_json_array(json, key);                 \
+        for (size_t i = 0; i < samples->count; i++) \
+            put(json, NULL, expression);            \
+        pyro_json_end(json);                        \
     } while (0)
 
 static void json_samples(struct pyro_json *json, const struct pyro_profile_samples *samples)

@@ -60,7 +60,8 @@ static int pick(struct picked *picked, struct pyro_picture *picture, double more
         }
     }
     const struct order order = {tree->nodes};
-    qsort_r(picked->nodes, picked->count, sizeof(*picked->nodes), by_parent_then_time, (void *)&order);
+    qsort_r(picked->nodes, picked->count, sizeof(*picked->nodes), by_parent_then_time,
+            (void *)&order);
     for (size_t i = picked->count; i-- > 0;)
         picked->children[tree->nodes[picked->nodes[i]].parent] = (uint32_t)i;
     return 0;
@@ -81,8 +82,8 @@ static int64_t name_of(struct pyro_picture *picture, struct pyro_map *names, uin
     return (int64_t)*slot;
 }
 
-static int add_box(struct pyro_picture *picture, struct pyro_map *names, uint32_t node, uint32_t depth,
-                   double start_us, double drawn_above_us)
+static int add_box(struct pyro_picture *picture, struct pyro_map *names, uint32_t node,
+                   uint32_t depth, double start_us, double drawn_above_us)
 {
     int64_t name = name_of(picture, names, node);
     if (name < 0)
@@ -103,8 +104,8 @@ static int add_box(struct pyro_picture *picture, struct pyro_map *names, uint32_
 #define MAX_DEPTH (PYRO_TREE_DEEPEST + 8)
 
 /* Preorder without recursion: at each depth, the place of the next sibling in the list and in time. */
-static int lay_out(struct pyro_picture *picture, const struct picked *picked, struct pyro_map *names,
-                   double drawn_above_us)
+static int lay_out(struct pyro_picture *picture, const struct picked *picked,
+                   struct pyro_map *names, double drawn_above_us)
 {
     const struct pyro_node *nodes = picture->tree->nodes;
     struct {

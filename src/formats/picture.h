@@ -27,7 +27,8 @@ struct pyro_picture {
     double left_out_us; /* time of the outermost of them */
 };
 
-int pyro_picture_init(struct pyro_picture *picture, const struct pyro_tree *tree); /* 0 or -ENOMEM */
+int pyro_picture_init(struct pyro_picture *picture,
+                      const struct pyro_tree *tree); /* 0 or -ENOMEM */
 void pyro_picture_clear(struct pyro_picture *picture);
 
 #endif

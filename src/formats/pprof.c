@@ -106,7 +106,8 @@ struct groups {
     struct pyro_map map; /* (thread and state, node) -> item */
 };
 
-static struct group *find_group(struct groups *groups, uint32_t thread, uint32_t node, uint8_t state)
+static struct group *find_group(struct groups *groups, uint32_t thread, uint32_t node,
+                                uint8_t state)
 {
     bool is_new;
     uint64_t *slot = pyro_map_insert(&groups->map, (uint64_t)thread << 8 | state, node, &is_new);
@@ -166,7 +167,8 @@ static uint64_t location_id(const struct writer *writer, uint32_t node)
 #define MAX_LABELS 4
 
 /* Fills LABELS; their number. */
-static size_t make_labels(struct writer *writer, const struct group *group, Label labels[MAX_LABELS])
+static size_t make_labels(struct writer *writer, const struct group *group,
+                          Label labels[MAX_LABELS])
 {
     const struct pyro_profile *profile = writer->profile;
     const struct pyro_thread *thread = &profile->threads[group->thread];
@@ -213,7 +215,8 @@ static void put_sample(struct writer *writer, const struct group *group)
 
 /* -- tables ------------------------------------------------------------------------------------- */
 
-static void put_location(struct writer *writer, uint64_t id, uint64_t function_id, uint32_t line_number)
+static void put_location(struct writer *writer, uint64_t id, uint64_t function_id,
+                         uint32_t line_number)
 {
     Perftools__Profiles__Line line = PERFTOOLS__PROFILES__LINE__INIT, *lines[] = {&line};
     Perftools__Profiles__Location location = PERFTOOLS__PROFILES__LOCATION__INIT;
@@ -229,7 +232,8 @@ static void put_location(struct writer *writer, uint64_t id, uint64_t function_i
     put_part(writer, &part);
 }
 
-static void put_function(struct writer *writer, uint64_t id, int64_t name, int64_t file, uint32_t line)
+static void put_function(struct writer *writer, uint64_t id, int64_t name, int64_t file,
+                         uint32_t line)
 {
     Perftools__Profiles__Function function = PERFTOOLS__PROFILES__FUNCTION__INIT;
     Perftools__Profiles__Function *functions[] = {&function};
@@ -258,7 +262,8 @@ static void put_tables(struct writer *writer)
         if (writer->tree->functions)
             put_location(writer, i + 1, i + 1, profile->functions[i].first_line);
         else
-            put_location(writer, i + 1, (uint64_t)profile->frames[i].function + 1, profile->frames[i].line);
+            put_location(writer, i + 1, (uint64_t)profile->frames[i].function + 1,
+                         profile->frames[i].line);
     }
     put_location(writer, locations + 1, functions + 1, 0);
     put_location(writer, locations + 2, functions + 2, 0);

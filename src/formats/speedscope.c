@@ -53,8 +53,8 @@ static int make_lists(struct lists *lists, const struct pyro_profile *profile,
 
 /* -- frames ------------------------------------------------------------------------------------- */
 
-static void json_frame(struct pyro_json *json, const struct pyro_profile *profile, uint32_t function_id,
-                       uint32_t line)
+static void json_frame(struct pyro_json *json, const struct pyro_profile *profile,
+                       uint32_t function_id, uint32_t line)
 {
     const struct pyro_function *function = &profile->functions[function_id];
     pyro_json_object(json, NULL);
@@ -149,13 +149,14 @@ static int json_stacks(struct pyro_json *json, struct pyro_tree *tree, const str
     return 0;
 }
 
-static void json_thread_name(struct pyro_json *json, const struct pyro_profile *profile, uint32_t id)
+static void json_thread_name(struct pyro_json *json, const struct pyro_profile *profile,
+                             uint32_t id)
 {
     const struct pyro_thread *thread = &profile->threads[id];
     const char *name = pyro_profile_text(profile, thread->name);
     char text[PYRO_NAME_BYTES];
-    snprintf(text, sizeof(text), "%s%s(pid %" PRId32 ", thread %" PRIu64 ")", name, *name ? " " : "",
-             profile->processes[thread->process].pid, thread->native_id);
+    snprintf(text, sizeof(text), "%s%s(pid %" PRId32 ", thread %" PRIu64 ")", name,
+             *name ? " " : "", profile->processes[thread->process].pid, thread->native_id);
     pyro_json_string(json, "name", text);
 }
 
@@ -180,7 +181,8 @@ static int json_thread(struct pyro_json *json, struct pyro_tree *tree, const str
     return 0;
 }
 
-static int json_file(FILE *out, struct pyro_tree *tree, const struct lists *lists, const char *title)
+static int json_file(FILE *out, struct pyro_tree *tree, const struct lists *lists,
+                     const char *title)
 {
     struct weights weights = {.us = calloc(tree->profile->samples.count + 1, sizeof(*weights.us))};
     if (!weights.us)
@@ -206,8 +208,9 @@ static int json_file(FILE *out, struct pyro_tree *tree, const struct lists *list
     return 0;
 }
 
-int pyro_write_speedscope(const struct pyro_profile *profile, const struct pyro_export_options *options,
-                          FILE *out, struct pyro_error *error)
+int pyro_write_speedscope(const struct pyro_profile *profile,
+                          const struct pyro_export_options *options, FILE *out,
+                          struct pyro_error *error)
 {
     struct pyro_export_options plain = *options; /* a thread is a profile of its own, not a frame */
     plain.by_thread = plain.by_process = false;

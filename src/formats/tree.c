@@ -23,7 +23,8 @@ static bool reserve_path(struct pyro_tree *tree, size_t count)
     return true;
 }
 
-static uint32_t child(struct pyro_tree *tree, uint32_t parent, enum pyro_node_kind kind, uint32_t id)
+static uint32_t child(struct pyro_tree *tree, uint32_t parent, enum pyro_node_kind kind,
+                      uint32_t id)
 {
     bool is_new;
     uint64_t *slot = pyro_map_insert(&tree->children, parent, (uint64_t)kind << 32 | id, &is_new);
@@ -41,7 +42,8 @@ static uint32_t child(struct pyro_tree *tree, uint32_t parent, enum pyro_node_ki
         tree->capacity = capacity;
     }
     uint32_t depth = tree->count ? tree->nodes[parent].depth + 1 : 0;
-    tree->nodes[tree->count] = (struct pyro_node){.parent = parent, .kind = kind, .id = id, .depth = depth};
+    tree->nodes[tree->count] =
+        (struct pyro_node){.parent = parent, .kind = kind, .id = id, .depth = depth};
     *slot = tree->count;
     return (uint32_t)tree->count++;
 }

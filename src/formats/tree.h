@@ -42,8 +42,8 @@ struct pyro_tree {
     struct pyro_map children; /* (parent, kind and id) -> node */
     struct pyro_map of_stack; /* (root, stack) -> node */
     uint32_t *thread_root;    /* [thread_count]; PYRO_NO_ID: not made yet */
-    uint32_t *cut_at;         /* [stack_count] the stack itself or its ancestor PYRO_TREE_FIRST deep */
-    uint32_t *path;           /* room for the frames between two known nodes */
+    uint32_t *cut_at; /* [stack_count] the stack itself or its ancestor PYRO_TREE_FIRST deep */
+    uint32_t *path;   /* room for the frames between two known nodes */
     size_t path_capacity;
 };
 

@@ -286,7 +286,7 @@ bool pyro_clock_parked(const struct pyro_clock_view *view, size_t sample)
            view->parked_stacks[samples->stack[sample]] & PYRO_CLOCK_STACK_PARKED;
 }
 
-/* A local port or the path of a local socket at the end of "recv 127.0.0.1:5432". */
+/* The peer of a socket, as in "recv 127.0.0.1:5432" or "recv /run/mysqld/mysqld.sock". */
 static bool names_database(const char *text)
 {
     for (size_t i = 0; strchr(text, '/') && i < COUNT_OF(database_sockets); i++) {

@@ -74,12 +74,28 @@ static int recent_enter(struct pyro_track *track, uint32_t stack)
     return 0;
 }
 
+typedef uint32_t stacks4 __attribute__((vector_size(16), aligned(4), may_alias));
+typedef uint64_t halves __attribute__((vector_size(16)));
+
+/* STACK is one of the 16 at AT. */
+static bool any_of_16(const uint32_t *at, uint32_t stack)
+{
+    const stacks4 *four = (const stacks4 *)at;
+    stacks4 found = (stacks4)((four[0] == stack) | (four[1] == stack) | (four[2] == stack) |
+                              (four[3] == stack));
+    halves both = (halves)found;
+    return (both[0] | both[1]) != 0;
+}
+
+/* The place of STACK, or 255. By vectors, as the end of a full list is reached with every new stack. */
 static size_t recent_find(const struct pyro_track *track, uint32_t stack)
 {
-    size_t place = 0;
-    while (place < track->recent_count && track->recent[place] != stack)
+    size_t place = 0, count = track->recent_count;
+    while (place + 16 <= count && !any_of_16(track->recent + place, stack))
+        place += 16;
+    while (place < count && track->recent[place] != stack)
         place++;
-    return place < track->recent_count ? place : PYRO_TOKEN_ESCAPE;
+    return place < count ? place : PYRO_TOKEN_ESCAPE;
 }
 
 /* -- writing ------------------------------------------------------------------------------------ */

@@ -62,5 +62,10 @@ bool pyro_path_is_library(const char *path, const char *directory)
 const char *pyro_path_basename(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
+    if (!slash || !slash[1])
+        return path;
+    if (strncmp(slash, "/__", 3) != 0)
+        return slash + 1;
+    const char *above = memrchr(path, '/', (size_t)(slash - path));
+    return above ? above + 1 : path;
 }

@@ -9,7 +9,7 @@
 const char *pyro_path_short(const char *path, const char *directory);
 /* Installed or part of Python, or simply outside DIRECTORY (when that is known). */
 bool pyro_path_is_library(const char *path, const char *directory);
-/* What stands after the last slash. */
+/* What stands after the last slash; "json/__init__.py" for names that say nothing alone. */
 const char *pyro_path_basename(const char *path);
 
 #endif

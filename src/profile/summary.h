@@ -18,9 +18,11 @@ struct pyro_summary_waiting {
 struct pyro_summary {
     uint64_t samples, unsure_samples; /* all of the recording that the filter lets through */
     double parked_us;
-    double running_us, runnable_us, waiting_us, gil_wait_us, unknown_us; /* by state, parked left out */
-    double gc_us, unsure_us;                                             /* across those states */
-    struct pyro_summary_waiting waiting[PYRO_SUMMARY_CATEGORIES]; /* largest first; the GIL is one */
+    double running_us, runnable_us, waiting_us, gil_wait_us,
+        unknown_us;          /* by state, parked left out */
+    double gc_us, unsure_us; /* across those states */
+    struct pyro_summary_waiting
+        waiting[PYRO_SUMMARY_CATEGORIES]; /* largest first; the GIL is one */
     size_t waiting_count;
 };
 

@@ -18,9 +18,9 @@ bool pyro_totals_wants(const struct pyro_profile *profile, const struct pyro_tot
                        size_t sample);
 
 struct pyro_stack_total {
-    double self_us;        /* of the samples whose whole stack this is */
+    double self_us; /* of the samples whose whole stack this is */
     uint64_t self_samples;
-    double tree_us;        /* those above it included */
+    double tree_us; /* those above it included */
     uint64_t tree_samples;
 };
 
@@ -42,7 +42,7 @@ struct pyro_totals {
     uint64_t counted_samples;
     struct pyro_stack_total *stacks;       /* [stack_count] */
     struct pyro_function_total *functions; /* [function_count] */
-    struct pyro_edge_total *edges;         /* in no order that means anything, the same in every run */
+    struct pyro_edge_total *edges; /* in no order that means anything, the same in every run */
     size_t edge_count;
 };
 

@@ -27,15 +27,18 @@ static void write_how(char *text, size_t size, const struct pyro_stats *stats)
     char rate[32] = "", unsure[32];
     if (info->rate_hz)
         pyro_summary_rate(rate, sizeof(rate), info->rate_hz);
-    pyro_report_unsure(unsure, sizeof(unsure), stats->summary.unsure_samples, stats->summary.samples);
+    pyro_report_unsure(unsure, sizeof(unsure), stats->summary.unsure_samples,
+                       stats->summary.samples);
     bool python = info->python && *info->python;
     snprintf(text, size, "%s%s%s%s%s%s", python ? "python " : "", python ? info->python : "",
              python ? ", " : "", rate, *rate ? ", " : "", unsure);
 }
 
-void pyro_report_headline(FILE *out, const struct pyro_stats *stats, const struct pyro_report_style *style)
+void pyro_report_headline(FILE *out, const struct pyro_stats *stats,
+                          const struct pyro_report_style *style)
 {
-    char program[256], shown[256], duration[32], split[256], how[128], how_shown[128], left[LINE_BYTES];
+    char program[256], shown[256], duration[32], split[256], how[128], how_shown[128],
+        left[LINE_BYTES];
     pyro_summary_program(program, sizeof(program), stats->profile);
     pyro_report_fit(shown, sizeof(shown), program, 40, style->utf8);
     pyro_summary_duration(duration, sizeof(duration), stats->duration_s);
@@ -81,7 +84,8 @@ static struct thread_cpu *thread_times(const struct pyro_profile *profile)
     }
     for (size_t i = 0; i < profile->samples.count; i++)
         if (profile->samples.state[i] == PYRO_STATE_RUNNING)
-            times[profile->samples.thread[i]].profile_s += (double)profile->samples.weight_us[i] / 1e6;
+            times[profile->samples.thread[i]].profile_s +=
+                (double)profile->samples.weight_us[i] / 1e6;
     qsort(times, profile->thread_count, sizeof(*times), by_kernel_time);
     return times;
 }
@@ -89,7 +93,8 @@ static struct thread_cpu *thread_times(const struct pyro_profile *profile)
 #define THREADS_SHOWN 4
 
 /* "CPU: kernel 0.36 s, profile 0.35 s   MainThread 0.30/0.29, worker 0.06/0.06" */
-static void print_cpu(FILE *out, const struct pyro_profile *profile, const struct pyro_report_style *style)
+static void print_cpu(FILE *out, const struct pyro_profile *profile,
+                      const struct pyro_report_style *style)
 {
     struct thread_cpu *times = thread_times(profile);
     if (!times)
@@ -107,10 +112,12 @@ static void print_cpu(FILE *out, const struct pyro_profile *profile, const struc
         }
         const struct pyro_thread *thread = &profile->threads[times[i].thread];
         char name[128];
-        pyro_report_fit(name, sizeof(name), pyro_profile_text(profile, thread->name), 24, style->utf8);
+        pyro_report_fit(name, sizeof(name), pyro_profile_text(profile, thread->name), 24,
+                        style->utf8);
         if (!*name)
             snprintf(name, sizeof(name), "thread %" PRIu64, thread->native_id);
-        fprintf(out, "%s%s %.2f/%.2f", i ? ", " : "   ", name, times[i].kernel_s, times[i].profile_s);
+        fprintf(out, "%s%s %.2f/%.2f", i ? ", " : "   ", name, times[i].kernel_s,
+                times[i].profile_s);
     }
     fprintf(out, "\n");
     free(times);

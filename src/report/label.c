@@ -83,8 +83,8 @@ void pyro_report_standard_name(char *text, size_t size, const struct pyro_profil
 
 #define LABEL_BYTES 4096
 
-void pyro_report_label(char *text, size_t size, const struct pyro_profile *profile, uint32_t function,
-                       const struct pyro_report_style *style)
+void pyro_report_label(char *text, size_t size, const struct pyro_profile *profile,
+                       uint32_t function, const struct pyro_report_style *style)
 {
     char whole[LABEL_BYTES];
     write_label(whole, sizeof(whole), profile, function, style->directory, true);

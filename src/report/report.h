@@ -9,33 +9,37 @@
 #include <stdio.h>
 
 struct pyro_report_style {
-    int width;             /* columns, 80 or more */
+    int width; /* columns, 80 or more */
     bool color;
     bool utf8;             /* the locale can show more than ASCII */
     const char *directory; /* paths below it are shown relative to it; NULL: as they are */
 };
 
 /* Line 1: "orders.py  4.02 s   91 % waiting (database 88, other 3) · 9 % Python     python 3.14.10, 1 kHz, 0 unsure". */
-void pyro_report_headline(FILE *out, const struct pyro_stats *stats, const struct pyro_report_style *style);
+void pyro_report_headline(FILE *out, const struct pyro_stats *stats,
+                          const struct pyro_report_style *style);
 /* How well it was measured, in one or two lines: samples, rate reached, missed and late, unsure, own CPU, kernel against
  * profile CPU. */
-void pyro_report_quality(FILE *out, const struct pyro_profile *profile, const struct pyro_report_style *style);
+void pyro_report_quality(FILE *out, const struct pyro_profile *profile,
+                         const struct pyro_report_style *style);
 
 struct pyro_report_table {
     size_t limit;        /* rows; 0: all */
     const char *callers; /* POSIX extended regular expression, or NULL */
     const char *callees;
-    bool fold_libraries; /* rows outside the working directory below 1 % folded into one with their sum */
+    bool
+        fold_libraries; /* rows outside the working directory below 1 % folded into one with their sum */
 };
-int pyro_report_stats(FILE *out, const struct pyro_stats *stats, const struct pyro_report_table *table,
-                      const struct pyro_report_style *style, struct pyro_error *error);
+int pyro_report_stats(FILE *out, const struct pyro_stats *stats,
+                      const struct pyro_report_table *table, const struct pyro_report_style *style,
+                      struct pyro_error *error);
 
 /* The contract of docs/json.md. */
 int pyro_report_stats_json(FILE *out, const struct pyro_stats *stats, struct pyro_error *error);
 
 /* A function as cProfile labels it: "orm.py:312(execute_query)"; cut in the middle to style->width columns.
  * Control characters of hostile names become '?'. */
-void pyro_report_label(char *text, size_t size, const struct pyro_profile *profile, uint32_t function,
-                       const struct pyro_report_style *style);
+void pyro_report_label(char *text, size_t size, const struct pyro_profile *profile,
+                       uint32_t function, const struct pyro_report_style *style);
 
 #endif

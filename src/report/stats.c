@@ -8,12 +8,13 @@
 #include <regex.h>
 #include <string.h>
 
-#define FEW_SAMPLES 30   /* below this a time is shown with its error */
-#define SMALL_SHARE    0.01 /* library rows below this are folded */
-#define HOT_SHARE      0.10 /* own time from here on is coloured */
-#define LABEL_BYTES    1024
-#define MIN_LABEL      20
-#define CELL_BYTES   48
+#define FEW_SAMPLES     30     /* below this a time is shown with its error */
+#define SHOWN_AS_ZERO_S 0.0005 /* below this three decimals would say 0.000 */
+#define SMALL_SHARE     0.01   /* library rows below this are folded */
+#define HOT_SHARE       0.10   /* own time from here on is coloured */
+#define LABEL_BYTES     1024
+#define MIN_LABEL       20
+#define CELL_BYTES      48
 
 /* How wide each column is; decided once for all rows. */
 struct layout {
@@ -27,7 +28,7 @@ struct layout {
 
 static void time_cell(char *cell, double seconds)
 {
-    if (seconds < 0.0005)
+    if (seconds < SHOWN_AS_ZERO_S)
         snprintf(cell, CELL_BYTES, "<0.001");
     else
         snprintf(cell, CELL_BYTES, "%.3f", seconds);
@@ -55,7 +56,7 @@ static void percall_cell(char *cell, double seconds, uint64_t calls)
 
 static bool needs_error(const struct pyro_stats_row *row)
 {
-    return row->samples_self > 0 && row->samples_self < FEW_SAMPLES;
+    return row->tottime_s >= SHOWN_AS_ZERO_S && row->samples_self < FEW_SAMPLES;
 }
 
 static void error_cell(char *cell, const struct pyro_stats_row *row, bool utf8)
@@ -100,7 +101,8 @@ static struct layout plan(const struct pyro_stats *stats, const struct pyro_repo
         if (*cell && cell_columns(cell) > layout.error)
             layout.error = cell_columns(cell);
     }
-    int used = layout.calls + 2 * layout.time + 2 * layout.percall + 5 + (layout.error ? layout.error + 1 : 0);
+    int used = layout.calls + 2 * layout.time + 2 * layout.percall + 5 +
+               (layout.error ? layout.error + 1 : 0);
     layout.label = style->width - used < MIN_LABEL ? MIN_LABEL : style->width - used;
     return layout;
 }
@@ -127,8 +129,8 @@ static void print_line(FILE *out, const struct layout *layout, const struct line
 
 static void print_header(FILE *out, const struct layout *layout)
 {
-    const struct line header = {"ncalls",  "tottime", "",        "percall",
-                                "cumtime", "percall", "filename:lineno(function)"};
+    const struct line header = {
+        "ncalls", "tottime", "", "percall", "cumtime", "percall", "filename:lineno(function)"};
     print_line(out, layout, &header, PYRO_INK_BOLD);
 }
 
@@ -177,7 +179,8 @@ static bool is_folded(const struct layout *layout, const struct pyro_stats_row *
     if (!layout->table->fold_libraries || function->kind != PYRO_FUNCTION_PYTHON ||
         row->cumtime_s >= SMALL_SHARE * layout->stats->total_s)
         return false;
-    return pyro_path_is_library(pyro_profile_text(profile, function->file), profile->info.directory);
+    return pyro_path_is_library(pyro_profile_text(profile, function->file),
+                                profile->info.directory);
 }
 
 static enum pyro_ink ink_of(const struct layout *layout, const struct pyro_stats_row *row)
@@ -213,7 +216,8 @@ static void print_rest(FILE *out, const struct layout *layout, const struct rest
     const struct pyro_stats *stats = layout->stats;
     char label[128];
     if (rest->cut) {
-        snprintf(label, sizeof(label), "[%zu more function%s]", rest->cut, rest->cut == 1 ? "" : "s");
+        snprintf(label, sizeof(label), "[%zu more function%s]", rest->cut,
+                 rest->cut == 1 ? "" : "s");
         print_sum(out, layout, rest->cut_s, label, PYRO_INK_GREY);
     }
     if (rest->folded) {
@@ -277,8 +281,11 @@ static void print_table(FILE *out, const struct layout *layout)
     bool wall = layout->stats->clock == PYRO_CLOCK_WALL;
     print_total(out, layout, wall && !layout->stats->idle);
     if (any_uncounted(layout->stats))
-        fprintf(out, "%sncalls and percall are -: the program was sampled from outside, its calls were not counted%s\n",
-                pyro_ink_on(layout->style, PYRO_INK_GREY), pyro_ink_off(layout->style, PYRO_INK_GREY));
+        fprintf(out,
+                "%sncalls and percall are -: the program was sampled from outside, its calls were "
+                "not counted%s\n",
+                pyro_ink_on(layout->style, PYRO_INK_GREY),
+                pyro_ink_off(layout->style, PYRO_INK_GREY));
 }
 
 /* -- callers and callees ------------------------------------------------------------------------ */
@@ -376,8 +383,9 @@ static int print_edges(FILE *out, const struct layout *layout, const char *text,
     return 0;
 }
 
-int pyro_report_stats(FILE *out, const struct pyro_stats *stats, const struct pyro_report_table *table,
-                      const struct pyro_report_style *style, struct pyro_error *error)
+int pyro_report_stats(FILE *out, const struct pyro_stats *stats,
+                      const struct pyro_report_table *table, const struct pyro_report_style *style,
+                      struct pyro_error *error)
 {
     struct layout layout = plan(stats, table, style);
     int result = 0;

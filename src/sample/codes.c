@@ -8,6 +8,7 @@
 
 #define CACHE_BYTES_MAX (64u << 20)
 #define VERIFY_NS       (250 * PYRO_NS_PER_MS) /* an entry older than this is looked at again when used */
+#define READ_TRIES      3
 #define YOUNG_NS        (1 * PYRO_NS_PER_S)
 #define CHURN_NS        (2 * PYRO_NS_PER_S)    /* so long a replaced entry makes us careful with young ones */
 
@@ -53,6 +54,33 @@ static uint32_t name_function(struct pyro_codes *codes, const struct pyro_code *
     return code->shim ? PYRO_NO_ID : pyro_writer_function(codes->writer, &function);
 }
 
+/* A code object that is freed leaves its fields behind for a while. 3.14+: no death was counted since BEFORE. Before:
+ * the allocator puts a link where the reference count was. */
+static bool still_alive(const struct pyro_codes *codes, uint64_t address, uint64_t before)
+{
+    uint64_t word = 0;
+    if (!pyro_addr_is_null(codes->generation_addr))
+        return pyro_memory_read(codes->memory, codes->generation_addr, &word, 8) == 0 && word == before;
+    return pyro_memory_read(codes->memory, pyro_addr_at(address), &word, 8) == 0 && word != 0 && word >> 32 == 0;
+}
+
+/* Reading takes some microseconds, in which the code object may become another one: it must still be what it was. */
+static int read_whole(struct pyro_codes *codes, uint64_t address, struct pyro_code *code)
+{
+    for (int tries = 0; tries < READ_TRIES; tries++) {
+        uint64_t identity, before = 0;
+        if (!pyro_addr_is_null(codes->generation_addr))
+            (void)pyro_memory_read(codes->memory, codes->generation_addr, &before, 8);
+        int status = pyro_code_read(codes->memory, codes->runtime, pyro_addr_at(address), &codes->arena, code);
+        if (status < 0)
+            return status;
+        status = pyro_code_identity(codes->memory, codes->runtime, pyro_addr_at(address), &identity);
+        if (status == 0 && identity == code->identity && still_alive(codes, address, before))
+            return 0;
+    }
+    return -EAGAIN;
+}
+
 static int64_t entry_add(struct pyro_codes *codes, uint64_t address)
 {
     if (codes->count == codes->capacity) {
@@ -64,8 +92,7 @@ static int64_t entry_add(struct pyro_codes *codes, uint64_t address)
         codes->capacity = capacity;
     }
     struct pyro_code_entry *entry = &codes->entries[codes->count];
-    int status = pyro_code_read(codes->memory, codes->runtime, pyro_addr_at(address), &codes->arena,
-                                &entry->code);
+    int status = read_whole(codes, address, &entry->code);
     if (status < 0)
         return status;
     uint64_t *slot = pyro_map_insert(&codes->by_address, address, 0, NULL);

@@ -27,6 +27,7 @@ struct pyro_codes {
     struct pyro_code_entry *entries;
     size_t count, capacity;
     uint64_t generation;             /* of the interpreter, 3.14+ */
+    pyro_addr generation_addr;       /* null before 3.14 */
     uint64_t now_ns, churn_until_ns;
     uint64_t reread;                 /* entries that turned out to be another code object */
 };

@@ -19,8 +19,9 @@ struct pyro_sampled_thread {
     struct pyro_raw_frame *frames;
     uint32_t *stacks;            /* stack of the recording up to each frame */
     uint32_t *functions;         /* PYRO_NO_ID: left out (a shim) */
+    uint64_t *paths;             /* a hash of the functions from the root up to each frame */
     size_t count, capacity;
-    size_t sure;                 /* so many edges from the root were known */
+    size_t settled;              /* so many edges from the root need no look any more */
     uint64_t verified_ns, generation; /* when all of its code was looked up */
     uint64_t elided;
     size_t elided_at;
@@ -31,7 +32,7 @@ struct pyro_sampled_interp {
     pyro_addr addr, gil;
     pyro_addr gil_holder;      /* of the last sweep, null when nobody holds it */
     uint64_t generation;
-    size_t plan_first;
+    uint64_t lists_read_ns;
     uint32_t lists_from, lists_size;
     uint64_t threads_head;
     bool collecting;
@@ -48,7 +49,7 @@ struct pyro_sampler {
     struct pyro_writer *writer;
     uint32_t process;            /* in the recording */
     struct pyro_codes codes;
-    struct pyro_map edges;       /* (caller, callee) seen to stand still */
+    struct pyro_map edges;       /* (caller, callee) seen to stand still; joins: see stacks.c */
     struct pyro_map frame_sizes;
     struct pyro_sampled_interp interps[PYRO_SAMPLED_INTERPS_MAX];
     size_t interp_count;

@@ -12,6 +12,7 @@
 
 #define RELIST_NS      (500 * PYRO_NS_PER_MS) /* new interpreters, names of threads */
 #define SPANS_AN_INTERP 3
+#define LISTS_NS       (500 * PYRO_NS_PER_US) /* a collection lasts longer, a new thread can wait */
 #define SPANS_A_CALL   1000
 
 /* -- life ------------------------------------------------------------------------------------- */
@@ -107,8 +108,8 @@ void pyro_sampler_settle(struct pyro_sampler *sampler)
 
 /* -- interpreters ----------------------------------------------------------------------------- */
 
-/* Three spans for each: lists, GIL, generation (of size 0 where there is none). */
-static size_t plan_interp(struct pyro_sampler *sampler, struct pyro_sampled_interp *interp,
+/* Three spans for each: lists (not more often than every LISTS_NS), GIL, generation; of size 0 where there is none. */
+static size_t plan_interp(struct pyro_sampler *sampler, struct pyro_sampled_interp *interp, uint64_t now_ns,
                           struct pyro_span *spans)
 {
     const struct pyro_layout *layout = &sampler->runtime.layout;
@@ -117,8 +118,11 @@ static size_t plan_interp(struct pyro_sampler *sampler, struct pyro_sampled_inte
                         : pyro_addr_plus(sampler->runtime.addr, layout->runtime.gil_holder);
     bool has_gil = layout->tstate.holds_gil == PYRO_ABSENT && (layout->interp.gil == PYRO_ABSENT || interp->gil.u);
     bool has_generation = layout->interp.code_generation != PYRO_ABSENT;
+    bool lists_due = now_ns - interp->lists_read_ns >= LISTS_NS;
+    if (lists_due)
+        interp->lists_read_ns = now_ns;
     spans[0] = (struct pyro_span){.addr = pyro_addr_plus(interp->addr, interp->lists_from),
-                                  .size = interp->lists_size};
+                                  .size = lists_due ? interp->lists_size : 0};
     spans[1] = (struct pyro_span){.addr = gil, .size = has_gil ? 16 : 0};
     spans[2] = (struct pyro_span){.addr = pyro_addr_plus(interp->addr, layout->interp.code_generation),
                                   .size = has_generation ? 8 : 0};
@@ -131,13 +135,15 @@ static void parse_interp(struct pyro_sampler *sampler, struct pyro_sampled_inter
     const struct pyro_layout *layout = &sampler->runtime.layout;
     uint64_t head = 0, holder = 0;
     int32_t locked = 0, collecting = 0;
-    memcpy(&head, spans[0].data, 8);
-    if (interp->threads_head && interp->threads_head != head)
-        sampler->relist = true;
-    interp->threads_head = head;
-    if (layout->interp.gc_collecting != PYRO_ABSENT && spans[0].size > 8)
-        memcpy(&collecting, (const uint8_t *)spans[0].data + spans[0].size - 4, 4);
-    interp->collecting = collecting != 0;
+    if (spans[0].size) {
+        memcpy(&head, spans[0].data, 8);
+        if (interp->threads_head && interp->threads_head != head)
+            sampler->relist = true;
+        interp->threads_head = head;
+        if (layout->interp.gc_collecting != PYRO_ABSENT && spans[0].size > 8)
+            memcpy(&collecting, (const uint8_t *)spans[0].data + spans[0].size - 4, 4);
+        interp->collecting = collecting != 0;
+    }
     if (spans[1].size) { /* `locked` lies right behind `last_holder` in every version */
         memcpy(&holder, spans[1].data, 8);
         memcpy(&locked, (const uint8_t *)spans[1].data + 8, 4);
@@ -179,11 +185,11 @@ static int room_for_spans(struct pyro_sampler *sampler)
     return 0;
 }
 
-static size_t plan_interps(struct pyro_sampler *sampler)
+static size_t plan_interps(struct pyro_sampler *sampler, uint64_t now_ns)
 {
     size_t count = 0;
     for (size_t i = 0; i < sampler->interp_count; i++)
-        count += plan_interp(sampler, &sampler->interps[i], sampler->spans + count);
+        count += plan_interp(sampler, &sampler->interps[i], now_ns, sampler->spans + count);
     return count;
 }
 
@@ -271,7 +277,7 @@ static int sweep_running(struct pyro_sampler *sampler, uint64_t now_ns, struct p
 {
     if (room_for_spans(sampler) < 0)
         return -ENOMEM;
-    size_t interp_spans = plan_interps(sampler), count = interp_spans;
+    size_t interp_spans = plan_interps(sampler, now_ns), count = interp_spans;
     for (size_t i = 0; i < sampler->thread_count; i++) {
         struct pyro_sampled_thread *thread = sampler->threads[i];
         thread->plan_first = count;
@@ -296,7 +302,7 @@ static int sweep_stopped(struct pyro_sampler *sampler, uint64_t now_ns, struct p
             sampler->relist = true;
             continue;
         }
-        size_t interp_spans = plan_interps(sampler);
+        size_t interp_spans = plan_interps(sampler, now_ns);
         thread->plan_first = interp_spans;
         thread->plan_count = pyro_stack_plan(&thread->reader, sampler->spans + interp_spans);
         size_t count = interp_spans + thread->plan_count;

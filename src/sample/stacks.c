@@ -24,7 +24,10 @@ static int room_for(struct pyro_sampled_thread *thread, size_t count)
     uint32_t *functions = realloc(thread->functions, capacity * sizeof(*functions));
     if (functions)
         thread->functions = functions;
-    if (!frames || !stacks || !functions)
+    uint64_t *paths = realloc(thread->paths, capacity * sizeof(*paths));
+    if (paths)
+        thread->paths = paths;
+    if (!frames || !stacks || !functions || !paths)
         return -1;
     thread->capacity = capacity;
     return 0;
@@ -61,6 +64,7 @@ static size_t name_frames(struct pyro_sampler *sampler, struct pyro_sampled_thre
 {
     const struct pyro_raw_stack *stack = &sampler->stack;
     uint32_t parent = first > 0 ? thread->stacks[first - 1] : PYRO_STACK_ROOT;
+    uint64_t path = first > 0 ? thread->paths[first - 1] : 0;
     for (size_t i = first; i < stack->count; i++) {
         if (stack->elided && i == stack->elided_at)
             parent = elided_stack(sampler, parent, stack->elided);
@@ -71,8 +75,10 @@ static size_t name_frames(struct pyro_sampler *sampler, struct pyro_sampled_thre
         if (thread->functions[i] != PYRO_NO_ID) {
             uint32_t frame = pyro_codes_frame(&sampler->codes, entry, stack->frames[i].instruction);
             parent = pyro_writer_stack(sampler->writer, parent, frame);
+            path = pyro_hash_u64(path + thread->functions[i] + 1);
         }
         thread->stacks[i] = parent;
+        thread->paths[i] = path;
     }
     return stack->count;
 }
@@ -86,48 +92,112 @@ static uint32_t caller_of(const struct pyro_sampled_thread *thread, size_t i)
     return PYRO_NO_ID;
 }
 
-static bool edge_known(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread, size_t i)
+/* Are frame I and its caller copied from different places - a generator's object and a chunk, say? Then the pair may
+ * be of two moments much more easily, and two known functions may be joined wrongly. So a join is known only by the
+ * whole path to it, and by more than one good look: it is looked at again and again until it has stood still
+ * JOIN_SETTLED times, and must do so in one of JOIN_RATIO looks. (One wrong look is possible when we are
+ * preempted in the middle of a copy and the program comes round to where it was.) */
+static bool is_join(const struct pyro_raw_stack *stack, size_t i)
 {
-    if (thread->functions[i] == PYRO_NO_ID || (sampler->stack.elided && i == sampler->stack.elided_at))
-        return true;
-    uint32_t caller = caller_of(thread, i);
-    return caller == PYRO_NO_ID || pyro_map_find(&sampler->edges, caller, thread->functions[i]) != NULL;
+    return i > 0 && !(stack->frames[i].flags & stack->frames[i - 1].flags & PYRO_FRAME_IN_CHUNK);
 }
 
-static size_t first_unknown_edge(const struct pyro_sampler *sampler,
-                                 const struct pyro_sampled_thread *thread, size_t from, size_t count)
+#define JOIN_KEY     (1ull << 63)
+#define JOIN_LOOK    (1ull << 32) /* value of a join: looks in the upper half, those it stood still in the lower */
+#define JOIN_SURE    2
+#define JOIN_SETTLED 8
+#define JOIN_RATIO   20
+
+/* What the edge into frame I is known by. False: there is nothing to know (a root, a shim, an elided middle). */
+static bool edge_key(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread, size_t i,
+                     uint64_t *ret_caller)
 {
-    while (from < count && edge_known(sampler, thread, from))
+    const struct pyro_raw_stack *stack = &sampler->stack;
+    if (i == 0 || thread->functions[i] == PYRO_NO_ID || (stack->elided && i == stack->elided_at))
+        return false;
+    if (is_join(stack, i)) {
+        *ret_caller = JOIN_KEY | thread->paths[i - 1];
+        return true;
+    }
+    uint32_t caller = caller_of(thread, i);
+    *ret_caller = caller;
+    return caller != PYRO_NO_ID;
+}
+
+static bool join_sure(uint64_t value)
+{
+    uint64_t looks = value / JOIN_LOOK, still = value % JOIN_LOOK;
+    return still >= JOIN_SURE && still * JOIN_RATIO >= looks;
+}
+
+/* Is it sure? *RET_LOOK: one more look is wanted, sure or not. */
+static bool edge_known(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread, size_t i,
+                       bool *ret_look)
+{
+    uint64_t caller;
+    if (!edge_key(sampler, thread, i, &caller))
+        return true;
+    const uint64_t *value = pyro_map_find(&sampler->edges, caller, thread->functions[i]);
+    if (!(caller & JOIN_KEY)) {
+        *ret_look |= value == NULL;
+        return value != NULL;
+    }
+    *ret_look |= !value || *value % JOIN_LOOK < JOIN_SETTLED;
+    return value && join_sure(*value);
+}
+
+/* The first frame the edge into which is not sure. */
+static size_t first_unknown_edge(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread,
+                                 size_t from, size_t count, bool *ret_look)
+{
+    while (from < count && edge_known(sampler, thread, from, ret_look))
         from++;
     return from;
 }
 
-static void edges_learn(struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread,
-                        size_t from, size_t to)
+/* STILL frames from the root stood still in a second look: take note of each edge. */
+static void edges_learn(struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread, size_t from,
+                        size_t count, size_t still)
 {
-    for (size_t i = from; i < to; i++) {
-        uint32_t caller = caller_of(thread, i);
-        if (thread->functions[i] == PYRO_NO_ID || caller == PYRO_NO_ID)
+    for (size_t i = from; i < count; i++) {
+        uint64_t caller;
+        bool is_new = false, join = edge_key(sampler, thread, i, &caller) && (caller & JOIN_KEY);
+        if ((!join && i >= still) || !edge_key(sampler, thread, i, &caller))
             continue;
-        bool is_new = false;
-        (void)pyro_map_insert(&sampler->edges, caller, thread->functions[i], &is_new);
-        if (is_new)
-            pyro_writer_edge(sampler->writer, caller, thread->functions[i]);
+        uint64_t *value = pyro_map_insert(&sampler->edges, caller, thread->functions[i], &is_new);
+        if (value && join)
+            *value += JOIN_LOOK + (i < still);
+        else if (is_new)
+            pyro_writer_edge(sampler->writer, (uint32_t)caller, thread->functions[i]);
     }
 }
 
-/* How many frames from the root are sure, after a second look if one is needed. */
+/* How many frames from the root are sure, after a second look if one is needed. Edges below FROM are settled. */
 static size_t sure_frames(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread, size_t from,
                           size_t count)
 {
+    bool look = false;
     if (sampler->options.exact || sampler->no_edge_check)
         return count;
-    size_t unknown = first_unknown_edge(sampler, thread, from, count);
-    if (unknown == count)
-        return count;
-    size_t still = pyro_stack_confirm(&thread->reader, sampler->memory, &sampler->stack);
-    edges_learn(sampler, thread, unknown, still < count ? still : count);
-    return first_unknown_edge(sampler, thread, unknown, count);
+    size_t unknown = first_unknown_edge(sampler, thread, from, count, &look);
+    if (look) {
+        size_t still = pyro_stack_confirm(&thread->reader, sampler->memory, &sampler->stack);
+        edges_learn(sampler, thread, from, count, still);
+        unknown = first_unknown_edge(sampler, thread, from, count, &look);
+    }
+    thread->settled = look ? from : unknown;
+    return unknown;
+}
+
+/* May edges that are confirmed later make this stack sure? Not if a join is among those unknown. */
+static bool may_become_sure(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread,
+                            size_t sure, size_t named)
+{
+    bool look;
+    for (size_t i = sure; i < named; i++)
+        if (is_join(&sampler->stack, i) && !edge_known(sampler, thread, i, &look))
+            return false;
+    return true;
 }
 
 static bool leaf_moved(const struct pyro_sampled_thread *thread, const struct pyro_raw_stack *stack)
@@ -139,12 +209,11 @@ static bool leaf_moved(const struct pyro_sampled_thread *thread, const struct py
 }
 
 static void remember(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread, size_t same,
-                     size_t named, size_t sure)
+                     size_t named)
 {
     const struct pyro_raw_stack *stack = &sampler->stack;
     memcpy(thread->frames + same, stack->frames + same, (named - same) * sizeof(*stack->frames));
     thread->count = named;
-    thread->sure = sure;
     thread->elided = stack->elided;
     thread->elided_at = stack->elided_at;
     if (same == 0) {
@@ -183,7 +252,7 @@ void pyro_sampler_write(struct pyro_sampler *sampler, struct pyro_sampled_thread
     size_t named = stack->broken ? 0 : name_frames(sampler, thread, same);
     if (named < same)
         same = named;
-    size_t sure = sure_frames(sampler, thread, same < thread->sure ? same : thread->sure, named);
+    size_t sure = sure_frames(sampler, thread, same < thread->settled ? same : thread->settled, named);
     pyro_thread_state_update(&thread->state, &hints, sampler->writer);
 
     struct pyro_written_sample sample = {
@@ -195,10 +264,11 @@ void pyro_sampler_write(struct pyro_sampler *sampler, struct pyro_sampled_thread
                  (holds_gil && interp->collecting ? PYRO_SAMPLE_GC : 0),
         .wait = thread->state.wait,
     };
-    if (named < stack->count || stack->broken) /* something is there that cannot be named */
+    /* Something is there that cannot be named, or whose place nothing can prove later. */
+    if (named < stack->count || stack->broken || !may_become_sure(sampler, thread, sure, named))
         sample.stack = pyro_writer_stack(sampler->writer, sample.agreed, sampler->unsure_frame);
     pyro_writer_sample(sampler->writer, &sample);
     count_sample(stack, &sample, counters);
     counters->moved += hints.moved;
-    remember(sampler, thread, same, named, sure);
+    remember(sampler, thread, same, named);
 }

@@ -30,6 +30,7 @@ void pyro_sampled_thread_free(struct pyro_sampled_thread *thread)
     free(thread->frames);
     free(thread->stacks);
     free(thread->functions);
+    free(thread->paths);
     free(thread);
 }
 
@@ -114,6 +115,9 @@ static int interps_list(struct pyro_sampler *sampler)
             interp->gil = state.gil;
         interp_plan(sampler, interp);
     }
+    uint32_t generation = sampler->runtime.layout.interp.code_generation;
+    if (generation != PYRO_ABSENT)
+        sampler->codes.generation_addr = pyro_addr_plus(found[0], generation);
     return 0;
 }
 

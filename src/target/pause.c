@@ -23,15 +23,15 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#define STOP_TIMEOUT_NS (100 * PYRO_NS_PER_MS)
-#define SPIN_NS         (200 * PYRO_NS_PER_US) /* a stop usually takes less */
-#define WATCH_NS        (1 * PYRO_NS_PER_MS)
-#define ATTACHED_MAX    4096
-#define KEEPER_STACK    (256u << 10)
-#define EVENT_STOP      128 /* PTRACE_EVENT_STOP */
+#define STOP_TIMEOUT_NS     (100 * PYRO_NS_PER_MS)
+#define RUNNABLE_TIMEOUT_NS (2 * PYRO_NS_PER_S)
+#define SPIN_NS             (200 * PYRO_NS_PER_US) /* a stop usually takes less */
+#define WATCH_NS            (1 * PYRO_NS_PER_MS)
+#define ATTACHED_MAX        4096
+#define KEEPER_STACK        (256u << 10)
+#define EVENT_STOP          128 /* PTRACE_EVENT_STOP */
 
 enum attached_state {
     ATTACHED_STOPPED,
@@ -99,7 +99,9 @@ static bool is_gone(const struct pyro_pauser *pauser, pid_t tid)
     int flags = WEXITED | WNOHANG | __WALL;
     if (waitid(P_PID, (id_t)tid, &info, flags | WNOWAIT) < 0)
         return errno == ECHILD;
-    if (info.si_pid == 0)
+    /* A tracer is told of stops as well, whatever it asks for. */
+    if (info.si_pid == 0 || info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED ||
+        info.si_code == CLD_CONTINUED)
         return false;
     if (tid != pauser->pid || !is_our_child(tid))
         waitid(P_PID, (id_t)tid, &info, flags);
@@ -109,6 +111,25 @@ static bool is_gone(const struct pyro_pauser *pauser, pid_t tid)
 static int detach(pid_t tid, int signal)
 {
     return ptrace(PTRACE_DETACH, tid, NULL, (void *)(intptr_t)signal) < 0 ? -errno : 0;
+}
+
+/* The state of TID as /proc shows it; 0 when it is gone. */
+static char look_up_state(const struct pyro_pauser *pauser, pid_t tid)
+{
+    struct pyro_kernel_thread thread;
+    struct pyro_kernel_state state = {0};
+    pyro_kernel_thread_init(&thread, pauser->pid, tid);
+    pyro_kernel_thread_stat(&thread, &state);
+    pyro_kernel_thread_close(&thread);
+    return state.state;
+}
+
+/* One that only waits for a CPU, on a busy machine, is given longer. */
+static bool time_is_up(const struct pyro_pauser *pauser, pid_t tid, uint64_t passed_ns)
+{
+    if (passed_ns < STOP_TIMEOUT_NS)
+        return false;
+    return passed_ns > RUNNABLE_TIMEOUT_NS || look_up_state(pauser, tid) != 'R';
 }
 
 /* Until it stops (0), ends (-ESRCH) or time is up (-ETIMEDOUT). */
@@ -125,7 +146,7 @@ static int await_stop(const struct pyro_pauser *pauser, pid_t tid, int *ret_sign
         }
         if (is_gone(pauser, tid))
             return -ESRCH;
-        if (passed_ns > STOP_TIMEOUT_NS)
+        if (time_is_up(pauser, tid, passed_ns))
             return -ETIMEDOUT;
         pyro_clock_sleep_until(pyro_clock_ns() + SPIN_NS / 4);
     }
@@ -138,18 +159,35 @@ static int seize_errno(const struct pyro_pauser *pauser, pid_t tid, int error_nu
 {
     if (error_number != EPERM)
         return -error_number;
-    struct pyro_kernel_thread thread;
-    struct pyro_kernel_state state;
-    pyro_kernel_thread_init(&thread, pauser->pid, tid);
-    int error = pyro_kernel_thread_stat(&thread, &state);
-    pyro_kernel_thread_close(&thread);
-    bool dead = error == -ESRCH || (error == 0 && (state.state == 'Z' || state.state == 'X'));
-    return dead ? -ESRCH : -EPERM;
+    char state = look_up_state(pauser, tid);
+    return state == 0 || state == 'Z' || state == 'X' ? -ESRCH : -EPERM;
+}
+
+/* Let go those whose stop came late, or that have ended. Returns whether any is still left. */
+static bool watch(struct pyro_pauser *pauser)
+{
+    bool left = false;
+    for (size_t i = pauser->count; i-- > 0;) {
+        struct attached *attached = &pauser->attached[i];
+        if (attached->state != ATTACHED_LEFT)
+            continue;
+        int signal;
+        bool done = is_stopped(attached->tid, &signal) && detach(attached->tid, signal) == 0;
+        if (done || is_gone(pauser, attached->tid))
+            forget(pauser, attached);
+        else
+            left = true;
+    }
+    return left;
 }
 
 static int stop(struct pyro_pauser *pauser, pid_t tid)
 {
     struct attached *known = find(pauser, tid);
+    if (known && known->state == ATTACHED_LEFT) {
+        watch(pauser);
+        known = find(pauser, tid);
+    }
     if (known)
         return known->state == ATTACHED_STOPPED ? 0 : -ETIMEDOUT;
     if (pauser->count == ATTACHED_MAX)
@@ -183,24 +221,6 @@ static int resume(struct pyro_pauser *pauser, pid_t tid)
     return error;
 }
 
-/* Let go those whose stop came late, or that have ended. Returns whether any is still left. */
-static bool watch(struct pyro_pauser *pauser)
-{
-    bool left = false;
-    for (size_t i = pauser->count; i-- > 0;) {
-        struct attached *attached = &pauser->attached[i];
-        if (attached->state != ATTACHED_LEFT)
-            continue;
-        int signal;
-        bool done = is_stopped(attached->tid, &signal) && detach(attached->tid, signal) == 0;
-        if (done || is_gone(pauser, attached->tid))
-            forget(pauser, attached);
-        else
-            left = true;
-    }
-    return left;
-}
-
 static void end(struct pyro_pauser *pauser)
 {
     for (size_t i = pauser->count; i-- > 0;) {
@@ -214,13 +234,9 @@ static void end(struct pyro_pauser *pauser)
 static void await_request(struct pyro_pauser *pauser)
 {
     while (watch(pauser)) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        uint64_t ns = (uint64_t)until.tv_nsec + WATCH_NS;
-        until.tv_sec += (time_t)(ns / PYRO_NS_PER_S);
-        until.tv_nsec = (long)(ns % PYRO_NS_PER_S);
-        if (sem_clockwait(&pauser->asked, CLOCK_MONOTONIC, &until) == 0)
+        if (sem_trywait(&pauser->asked) == 0)
             return;
+        pyro_clock_sleep_until(pyro_clock_ns() + WATCH_NS);
     }
     while (sem_wait(&pauser->asked) < 0)
         continue; /* EINTR */

@@ -22,7 +22,7 @@ void pyro_pauser_free(struct pyro_pauser *pauser); /* resumes and detaches every
 
 /* Stop thread TID and return when it stands still; nothing to do if it already does. -ESRCH: it is
  * gone; -EPERM: not allowed, or a debugger has it; -ETIMEDOUT: it could not be stopped within 100 ms
- * (uninterruptible) and was left running; -EAGAIN: too many threads stopped at once. */
+ * (uninterruptible; 2 s if it only waits for a CPU) and was left running; -EAGAIN: too many threads stopped at once. */
 int pyro_pauser_stop(struct pyro_pauser *pauser, pid_t tid);
 /* -ESRCH: it was not stopped by this pauser, or was killed meanwhile. */
 int pyro_pauser_resume(struct pyro_pauser *pauser, pid_t tid);

@@ -1,6 +1,7 @@
 /* target/process.c - /proc/PID and /proc/PID/task/TID. Formats: proc(5). */
 #include "target/process.h"
 
+#include "base/redact.h"
 #include "target/internal.h"
 
 #include <dirent.h>
@@ -269,39 +270,25 @@ int pyro_process_arguments(pid_t pid, struct pyro_buffer *buffer)
     return error == 0 && !whole ? -E2BIG : error;
 }
 
-/* Nothing that a terminal would obey: C0, DEL, and C1 as UTF-8 writes it (C2 80 .. C2 9F). */
-static void make_printable(uint8_t *text, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        if (text[i] == '\0')
-            text[i] = ' ';
-        else if (text[i] < ' ' || text[i] == 0x7f)
-            text[i] = '?';
-        else if (text[i] == 0xc2 && i + 1 < size && (text[i + 1] & 0xe0) == 0x80)
-            text[i] = text[i + 1] = '?';
-    }
-}
-
 int pyro_process_command(pid_t pid, struct pyro_buffer *buffer)
 {
-    size_t start = buffer->size;
+    struct pyro_buffer arguments = {0};
     bool whole;
-    int error = read_cmdline(pid, COMMAND_MAX, buffer, &whole);
-    if (error < 0)
-        return error;
-    while (buffer->size > start && buffer->data[buffer->size - 1] == '\0')
-        buffer->size--;
-    if (buffer->size == start) { /* a kernel thread or a zombie */
+    int error = read_cmdline(pid, COMMAND_MAX, &arguments, &whole);
+    while (arguments.size && arguments.data[arguments.size - 1] == '\0')
+        arguments.size--;
+    if (error == 0 && arguments.size == 0) { /* a kernel thread or a zombie */
         char comm[32];
         error = pyro_kernel_thread_comm(pid, pid, comm, sizeof(comm));
-        if (error < 0)
-            return error;
-        pyro_buffer_printf(buffer, "[%s]", comm);
+        if (error == 0)
+            pyro_buffer_printf(&arguments, "[%s]", comm);
     }
-    if (buffer->failed)
-        return -ENOMEM;
-    make_printable(buffer->data + start, buffer->size - start);
-    return 0;
+    if (error == 0)
+        pyro_redact_arguments((const char *)arguments.data, arguments.size, buffer);
+    if (error == 0 && (arguments.failed || buffer->failed))
+        error = -ENOMEM;
+    pyro_buffer_free(&arguments);
+    return error;
 }
 
 /* Whether PATH, a link text ending in " (deleted)", is that file's real name. */

@@ -26,7 +26,8 @@ struct pyro_process_info {
 int pyro_process_info(pid_t pid, struct pyro_process_info *ret_info); /* -ESRCH, -EPERM */
 bool pyro_process_alive(pid_t pid, uint64_t start_ticks);             /* and still the same one, and no zombie */
 
-/* The command line with spaces between the words (control characters shown as '?'), into BUFFER. */
+/* The command line with spaces between the words (control characters shown as '?', what looks
+ * secret as "[redacted]": see base/redact.h), into BUFFER. */
 int pyro_process_command(pid_t pid, struct pyro_buffer *buffer);
 /* The arguments one by one, NUL-separated as the kernel gives them. */
 int pyro_process_arguments(pid_t pid, struct pyro_buffer *buffer);

@@ -3,6 +3,7 @@ and as `record` writes them. See targets/barrier.py for the shapes."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 from collections.abc import Iterator
@@ -29,11 +30,21 @@ class Standing:
         return [thread for thread in self.threads if thread["name"] != MOVING]
 
 
+@pytest.fixture(scope="module")
+def programs() -> Iterator[tuple[contextlib.ExitStack, dict[str, Standing]]]:
+    """They only stand there, so one of each Python serves all tests."""
+    with contextlib.ExitStack() as stack:
+        yield stack, {}
+
+
 @pytest.fixture
-def standing(python: Python) -> Iterator[Standing]:
+def standing(python: Python, programs: tuple[contextlib.ExitStack, dict[str, Standing]]) -> Standing:
     """A program whose threads all stand still, and what it says of them."""
-    with start_target(python, "barrier.py") as target:
-        yield Standing(target, json.loads(target.readline())["threads"])
+    stack, started = programs
+    if python.id not in started:
+        target = stack.enter_context(start_target(python, "barrier.py", "--seconds", "100000"))
+        started[python.id] = Standing(target, json.loads(target.readline())["threads"])
+    return started[python.id]
 
 
 def short(frames: list[tuple], most: int = 12) -> str:

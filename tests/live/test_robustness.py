@@ -315,7 +315,7 @@ def assert_unreachable(process: subprocess.Popen, *words: str) -> None:
 def test_no_such_process(pyrometer: Path, command: str) -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
-    assert_unreachable(start(pyrometer, command, "--pid", gone.pid), str(gone.pid), "no such process")
+    assert_unreachable(start(pyrometer, command, "--pid", gone.pid), str(gone.pid), "no process")
 
 
 @pytest.mark.parametrize("command", ["record", "dump"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -24,6 +25,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder of the test's own, and none of the environment that chooses a Python."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # else the second run finds what the first one wrote
     monkeypatch.chdir(tmp_path)
     return tmp_path / "state"
 
@@ -49,7 +51,7 @@ def under(pyrometer: Path, python: Python, arguments: Sequence[str | Path], *opt
 
 def without_our_line(errors: bytes) -> bytes:
     """Standard error without the one line that pyrometer adds."""
-    return b"".join(line for line in errors.splitlines(True) if not line.startswith(b"pyrometer: "))
+    return re.sub(rb"pyrometer: [^\n]*\n", b"", errors, count=1)
 
 
 def both(pyrometer: Path, python: Python, *arguments: str | Path, **options) -> subprocess.CompletedProcess[bytes]:
@@ -76,7 +78,7 @@ import json, os, resource, sys
 status = dict(line.split(":\\t", 1) for line in open("/proc/self/status") if ":\\t" in line)
 print(json.dumps({
     "argv": sys.argv, "path0": sys.path[0], "name": __name__, "file": globals().get("__file__"),
-    "spec": repr(globals().get("__spec__")), "flags": str(sys.flags), "executable": sys.executable,
+    "spec": getattr(globals().get("__spec__"), "name", None), "flags": str(sys.flags), "executable": sys.executable,
     "orig_argv": getattr(sys, "orig_argv", None), "prefix": sys.prefix, "path": sys.path,
     "environment": dict(os.environ), "cwd": os.getcwd(), "umask": os.umask(0o22),
     "files": sorted(os.readlink("/proc/self/fd/" + fd).partition(":")[0]
@@ -217,6 +219,12 @@ class Terminal:
         if self.pid == 0:
             os.execvp(command[0], list(command))
 
+    def press(self, keys: bytes, after: bytes) -> None:
+        """Type KEYS when the program has printed AFTER and gone to sleep."""
+        self.read_until(after)
+        time.sleep(0.3)
+        os.write(self.fd, keys)
+
     def read_until(self, text: bytes) -> None:
         deadline = time.monotonic() + SECONDS
         while text not in self.output:
@@ -256,7 +264,7 @@ print([os.isatty(fd) for fd in range(3)], os.get_terminal_size(), os.tcgetpgrp(0
 print("got", input("name? "))
 """
     output = on_both_terminals(
-        pyrometer, one, script(tmp_path, text), lambda terminal: (terminal.read_until(b"name? "), os.write(terminal.fd, b"me\n"))
+        pyrometer, one, script(tmp_path, text), lambda terminal: terminal.press(b"me\n", after=b"name? ")
     )
     assert b"[True, True, True]" in output and b"got me" in output and b" True\r\n" in output
 
@@ -266,14 +274,14 @@ WAIT = "import time\nprint('ready', flush=True)\ntime.sleep(60)\n"
 
 def test_interrupt_from_the_keyboard(pyrometer: Path, one: Python, tmp_path: Path) -> None:
     output = on_both_terminals(
-        pyrometer, one, script(tmp_path, WAIT), lambda terminal: (terminal.read_until(b"ready"), os.write(terminal.fd, b"\x03"))
+        pyrometer, one, script(tmp_path, WAIT), lambda terminal: terminal.press(b"\x03", after=b"ready")
     )
     assert output.count(b"KeyboardInterrupt") == 1
 
 
 def test_quit_from_the_keyboard(pyrometer: Path, one: Python, tmp_path: Path) -> None:
     on_both_terminals(
-        pyrometer, one, script(tmp_path, WAIT), lambda terminal: (terminal.read_until(b"ready"), os.write(terminal.fd, b"\x1c"))
+        pyrometer, one, script(tmp_path, WAIT), lambda terminal: terminal.press(b"\x1c", after=b"ready")
     )
 
 
@@ -288,7 +296,7 @@ except KeyboardInterrupt:
 raise SystemExit(5)
 """
     output = on_both_terminals(
-        pyrometer, one, script(tmp_path, text), lambda terminal: (terminal.read_until(b"ready"), os.write(terminal.fd, b"\x03"))
+        pyrometer, one, script(tmp_path, text), lambda terminal: terminal.press(b"\x03", after=b"ready")
     )
     assert b"caught" in output
 
@@ -330,6 +338,7 @@ def test_interrupt_sent_to_us_only(pyrometer: Path, one: Python, tmp_path: Path)
     for command in (one.command([path]), under(pyrometer, one, [path])):
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stdout.readline() == b"ready\n"
+            time.sleep(0.3)  # into its sleep
             process.send_signal(signal.SIGINT)
             output, errors = process.communicate(timeout=SECONDS)
             statuses.append((process.returncode, output, without_our_line(errors)))
@@ -368,8 +377,7 @@ def test_keyboard_stop(pyrometer: Path, one: Python, tmp_path: Path) -> None:
     path = script(tmp_path, "import time\nprint('rea' 'dy', flush=True)\ntime.sleep(1)\nprint('d' 'one')\n")
     terminal = Terminal(["bash", "--norc", "--noprofile", "-i"])
     os.write(terminal.fd, " ".join(under(pyrometer, one, [path])).encode() + b"\n")
-    terminal.read_until(b"ready")
-    os.write(terminal.fd, b"\x1a")
+    terminal.press(b"\x1a", after=b"ready")
     terminal.read_until(b"Stopped")
     os.write(terminal.fd, b"fg\n")
     terminal.read_until(b"done")

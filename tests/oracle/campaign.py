@@ -43,6 +43,7 @@ class Case:
     def graph(self, python):
         if not self.learned:
             return self.load().graph(self.variant)
+        self.load()
         import truth
         text = python.run([TARGETS / (self.module + ".py"), self.variant, "--learn", "1"]).stdout
         learned = json.loads(text.splitlines()[-1])

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 
 UNSURE = "[unsure]"
+# The number of frames stands in the name, or where the line does.
 ELIDED = re.compile(r"\[(?:(\d+) )?frames elided\]$")
 
 
@@ -44,6 +45,8 @@ class Recording:
                 parent, frame = self._stacks[node]
                 function, line = self._frames[frame]
                 name, first, file = self._functions[function]
+                if ELIDED.match(name) and line:
+                    name = "[%d frames elided]" % line
                 known.append((name, line, first or 0, file))
                 node = parent
             known.reverse()

@@ -111,12 +111,14 @@ async def watch(shared, split, seconds):
     shared["over"] = True
 
 
-async def serve(tasks, seconds):
+async def serve(tasks, seconds, ready):
     split = truth.Split(STEPS)
     shared = {"gate": asyncio.Semaphore(20), "chance": random.Random(1), "log": [], "over": False,
               "store": [{"colour": ("red", "green", "blue")[number % 3], "size": str(number % 7),
                          "title": "thing %d" % number} for number in range(24)]}
     clients = [asyncio.ensure_future(client(shared, split)) for _ in range(tasks)]
+    await asyncio.sleep(0)
+    ready()
     await watch(shared, split, seconds)
     split.finish()
     await asyncio.gather(*clients)
@@ -132,11 +134,10 @@ def main():
     if options.learn:
         learner = truth.PairLearner()
         learner.start()
-        asyncio.run(serve(int(options.variant), 2.0))
+        asyncio.run(serve(int(options.variant), 2.0, int))
         learner.finish()
         sys.exit()
-    truth.ready()
-    truth.finish(asyncio.run(serve(int(options.variant), options.seconds)))
+    truth.finish(asyncio.run(serve(int(options.variant), options.seconds, truth.ready)))
 
 
 if __name__ == "__main__":

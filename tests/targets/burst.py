@@ -33,7 +33,7 @@ def quiet(until_ns):
 def graph(variant):
     pairs = truth.pairs_of_path("<module>", "main", "run")
     pairs |= truth.pairs_of_path("run", "burst", "tick") | truth.pairs_of_path("run", "quiet", "tick")
-    pairs |= {("run", "mark")}
+    pairs |= {("run", "mark"), ("main", "ready")}
     return truth.Graph(pairs, call_lines=truth.lines_of_file(__file__))
 
 

@@ -77,6 +77,7 @@ def graph(variant):
         for top in ("first", "second"):
             pairs |= truth.pairs_of_path("run_parts", top, "run_" + letter, "drive", *levels)
         pairs |= {(levels[-1], "tick_" + letter), (levels[-1], "pause")}
+        pairs |= {("run_" + letter, levels[0])}    # which makes it
         lines.update(truth.lines_of_calls(chain_source(letter)))
     return WholeStacks(pairs, call_lines=lines)
 

@@ -123,6 +123,7 @@ def graph(variant):
             pairs |= truth.pairs_of_path("run_parts", top + "_delegating", "drain_" + letter,
                                          *(levels + ["tick_" + letter]))
         pairs |= {(stage, "tick_" + letter) for stage in stages[:3]}
+        pairs |= {("use_" + letter, stage) for stage in stages[:3]}    # which makes all three
         lines.update(truth.lines_of_calls(chain_source(letter)))
     return truth.Graph(pairs, call_lines=lines)
 

@@ -41,7 +41,7 @@ def parts_of(variant):
 
 def graph(variant):
     pairs = truth.pairs_of_path("<module>", "main", "descend", "run_parts", "mark")
-    pairs.add(("descend", "descend"))
+    pairs |= {("descend", "descend"), ("main", "ready")}
     lines = truth.lines_of_file(__file__)
     for side in ("thirty", "seventy"):
         pairs |= truth.pairs_of_path("run_parts", side,

@@ -29,7 +29,11 @@ def sources(thread):
     return texts
 
 
+begin = threading.Event()
+
+
 def work(parts, seconds, split):
+    begin.wait()
     truth.run_parts(parts, seconds, 2 * LEVELS, split)
 
 
@@ -47,8 +51,8 @@ class OneThread(truth.Graph):
 
 
 def graph(variant):
-    pairs = truth.pairs_of_path("<module>", "main", "~")
-    pairs |= truth.pairs_of_path("~", "work", "run_parts", "mark")
+    pairs = truth.pairs_of_path("<module>", "main", "~") | {("main", "ready")}
+    pairs |= truth.pairs_of_path("~", "work", "run_parts", "mark") | {("work", "~")}
     lines = {}
     for thread in range(int(variant)):
         for letter in "ab":
@@ -75,12 +79,13 @@ def main():
             exec(compile(text, name, "exec"), globals())
         parts = truth.thirty_seventy(globals()["first%d" % thread], globals()["second%d" % thread])
         jobs.append((parts, options.seconds))
-    truth.ready()
     splits = {"work-%d" % thread: truth.Split(["first", "second"]) for thread in range(count)}
     workers = [threading.Thread(target=work, args=job + (splits[name],), name=name)
                for job, name in zip(jobs, splits)]
     for worker in workers:
         worker.start()
+    truth.ready()
+    begin.set()
     for worker in workers:
         while worker.is_alive():
             worker.join(0.2)

@@ -20,7 +20,7 @@ import threading
 import time
 
 MARK_EVERY_S = 0.05
-BLOCK_S = 0.002
+BLOCK_S = 0.01     # long enough that the clock itself, some microseconds when cold, does not count
 
 stopping = False    # asked without a call, which would be a frame of its own
 clock = time.perf_counter
@@ -137,6 +137,8 @@ class Graph:
     """Which stacks are possible.
 
     pairs       set of (caller, callee) names
+                (since 3.11 a generator's or coroutine's frame stands on that of whoever makes it,
+                for a moment: calling the function is a call, too)
     roots       names that may stand at the bottom of a stack
     call_lines  (caller, callee) -> lines the caller can be at while the callee runs
     most        name -> how many frames of that name one stack can hold
@@ -247,4 +249,5 @@ def lines_of_file(path):
 
 
 MAIN = ("<module>", "main", "run_parts")
-MAIN_PAIRS = pairs_of_path(*MAIN) | {("run_parts", "mark")}
+# `ready` may still be on its way out when the profiler looks for the first time.
+MAIN_PAIRS = pairs_of_path(*MAIN) | {("run_parts", "mark"), ("main", "ready")}

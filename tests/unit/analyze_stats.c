@@ -6,7 +6,8 @@
 #include <errno.h>
 #include <math.h>
 
-static struct pyro_stats *stats_of(const struct pyro_profile *profile, struct pyro_stats_options options)
+static struct pyro_stats *stats_of(const struct pyro_profile *profile,
+                                   struct pyro_stats_options options)
 {
     struct pyro_stats *stats = NULL;
     struct pyro_error error = {0};
@@ -29,7 +30,8 @@ static const struct pyro_stats_edge *edge_of(const struct pyro_stats *stats, con
                                              const char *callee)
 {
     size_t count;
-    const struct pyro_stats_edge *edges = pyro_stats_callers(stats, row_of(stats, callee)->function, &count);
+    const struct pyro_stats_edge *edges =
+        pyro_stats_callers(stats, row_of(stats, callee)->function, &count);
     uint32_t wanted = caller ? row_of(stats, caller)->function : PYRO_NO_ID;
     for (size_t i = 0; i < count; i++)
         if (edges[i].caller == wanted)
@@ -102,7 +104,10 @@ static void each_clock_counts_its_samples(void)
     static const struct {
         enum pyro_clock clock;
         double total_s;
-    } expected[] = {{PYRO_CLOCK_WALL, 1.0}, {PYRO_CLOCK_CPU, 0.090}, {PYRO_CLOCK_GIL, 0.090}, {PYRO_CLOCK_WAIT, 0.910}};
+    } expected[] = {{PYRO_CLOCK_WALL, 1.0},
+                    {PYRO_CLOCK_CPU, 0.090},
+                    {PYRO_CLOCK_GIL, 0.090},
+                    {PYRO_CLOCK_WAIT, 0.910}};
     for (size_t i = 0; i < 4; i++) {
         struct pyro_stats *stats = stats_of(profile, ALL(.clock = expected[i].clock));
         CHECK(near(stats->total_s, expected[i].total_s));
@@ -118,12 +123,15 @@ static void parked_and_empty_threads_stand_apart(void)
 {
     struct pyro_profile *profile = fixture_orders();
     uint32_t worker = fixture_thread(profile, 0, 4712, "pool_0");
-    uint32_t loop = fixture_code(profile, "_worker", "/usr/lib/python3.11/concurrent/futures/thread.py", 70);
-    FIXTURE_ADD(profile, .thread = worker, .stack = FIXTURE_PATH(profile, loop), .state = PYRO_STATE_WAITING,
-                .count = 500);
-    FIXTURE_ADD(profile, .thread = worker, .stack = PYRO_STACK_ROOT, .state = PYRO_STATE_RUNNING, .count = 7);
+    uint32_t loop =
+        fixture_code(profile, "_worker", "/usr/lib/python3.11/concurrent/futures/thread.py", 70);
+    FIXTURE_ADD(profile, .thread = worker, .stack = FIXTURE_PATH(profile, loop),
+                .state = PYRO_STATE_WAITING, .count = 500);
+    FIXTURE_ADD(profile, .thread = worker, .stack = PYRO_STACK_ROOT, .state = PYRO_STATE_RUNNING,
+                .count = 7);
     struct pyro_stats *stats = stats_of(profile, ALL());
-    CHECK(near(stats->parked_s, 0.500) && near(stats->total_s, 1.007) && near(stats->no_python_s, 0.007));
+    CHECK(near(stats->parked_s, 0.500) && near(stats->total_s, 1.007) &&
+          near(stats->no_python_s, 0.007));
     CHECK(near(sum_of_rows(stats) + stats->no_python_s, stats->total_s));
     CHECK(!row_of(stats, "_worker"));
     CHECK_EQ(stats->thread_count, 2);
@@ -140,8 +148,8 @@ static void threads_and_processes_can_be_asked_for_alone(void)
     uint32_t child = fixture_process(profile, 4800, "python3 child.py");
     uint32_t thread = fixture_thread(profile, child, 4800, "MainThread");
     uint32_t code = fixture_code(profile, "work", "/srv/shop/child.py", 3);
-    FIXTURE_ADD(profile, .thread = thread, .stack = FIXTURE_PATH(profile, code), .state = PYRO_STATE_RUNNING,
-                .count = 20);
+    FIXTURE_ADD(profile, .thread = thread, .stack = FIXTURE_PATH(profile, code),
+                .state = PYRO_STATE_RUNNING, .count = 20);
     struct pyro_stats *stats = stats_of(profile, ALL(.pid = 4800));
     CHECK(near(stats->total_s, 0.020) && stats->row_count == 1 && near(stats->waiting_s, 0));
     pyro_stats_free(stats);
@@ -155,9 +163,12 @@ static void threads_and_processes_can_be_asked_for_alone(void)
 static void the_error_is_that_of_a_binomial_count(void)
 {
     struct pyro_profile *profile = fixture_profile();
-    uint32_t rare = fixture_code(profile, "rare", "a.py", 1), often = fixture_code(profile, "often", "a.py", 9);
-    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, rare), .state = PYRO_STATE_RUNNING, .count = 20);
-    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, often), .state = PYRO_STATE_RUNNING, .count = 180);
+    uint32_t rare = fixture_code(profile, "rare", "a.py", 1),
+             often = fixture_code(profile, "often", "a.py", 9);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, rare), .state = PYRO_STATE_RUNNING,
+                .count = 20);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, often), .state = PYRO_STATE_RUNNING,
+                .count = 180);
     struct pyro_stats *stats = stats_of(profile, ALL());
     CHECK(near(row_of(stats, "rare")->tottime_sigma_s, sqrt(20 * 0.9) / 1e3));
     pyro_stats_free(stats);
@@ -167,15 +178,18 @@ static void the_error_is_that_of_a_binomial_count(void)
 static void twenty_thousand_frames_are_walked_without_recursion(void)
 {
     struct pyro_profile *profile = fixture_profile();
-    uint32_t even = fixture_code(profile, "even", "a.py", 1), odd = fixture_code(profile, "odd", "a.py", 9);
+    uint32_t even = fixture_code(profile, "even", "a.py", 1),
+             odd = fixture_code(profile, "odd", "a.py", 9);
     uint32_t stack = PYRO_STACK_ROOT;
     for (int depth = 0; depth < 20000; depth++)
         stack = fixture_stack(profile, stack, depth % 2 ? odd : even);
     FIXTURE_ADD(profile, .stack = stack, .state = PYRO_STATE_RUNNING, .count = 5);
     struct pyro_stats *stats = stats_of(profile, ALL());
-    CHECK(near(row_of(stats, "even")->cumtime_s, 0.005) && near(row_of(stats, "odd")->cumtime_s, 0.005));
+    CHECK(near(row_of(stats, "even")->cumtime_s, 0.005) &&
+          near(row_of(stats, "odd")->cumtime_s, 0.005));
     CHECK(near(edge_of(stats, "odd", "even")->time_s, 0.005));
-    CHECK(near(row_of(stats, "odd")->tottime_s, 0.005) && near(row_of(stats, "even")->tottime_s, 0));
+    CHECK(near(row_of(stats, "odd")->tottime_s, 0.005) &&
+          near(row_of(stats, "even")->tottime_s, 0));
     CHECK_EQ(stats->edge_count, 3);
     pyro_stats_free(stats);
     fixture_free(profile);
@@ -208,7 +222,8 @@ static void add_plainly(struct plain *plain, const struct pyro_profile *profile,
     for (; stack; stack = profile->stacks[stack].parent) {
         uint32_t parent = profile->stacks[stack].parent;
         uint32_t callee = profile->frames[profile->stacks[stack].frame].function;
-        uint32_t caller = parent ? profile->frames[profile->stacks[parent].frame].function : FUNCTIONS;
+        uint32_t caller =
+            parent ? profile->frames[profile->stacks[parent].frame].function : FUNCTIONS;
         plain->total_us[callee] += seen[callee] ? 0 : weight_us;
         plain->edge_us[caller][callee] += pair[caller][callee] ? 0 : weight_us;
         seen[callee] = pair[caller][callee] = true;
@@ -231,7 +246,8 @@ static void random_trees_agree_with_the_plain_definition(void)
             fixture_stack(profile, parent, frames[next_random(&random) % FUNCTIONS]);
         }
         for (int i = 0; i < SAMPLES; i++) {
-            FIXTURE_ADD(profile, .stack = next_random(&random) % STACKS, .state = PYRO_STATE_RUNNING,
+            FIXTURE_ADD(profile, .stack = next_random(&random) % STACKS,
+                        .state = PYRO_STATE_RUNNING,
                         .weight_us = (float)(1 + next_random(&random) % 5000));
             add_plainly(&plain, profile, (size_t)i);
         }
@@ -285,11 +301,21 @@ static void key_names_are_those_of_pstats(void)
         const char *name;
         enum pyro_stats_key key;
     } good[] = {
-        {"cumulative", PYRO_SORT_CUMULATIVE}, {"cumtime", PYRO_SORT_CUMULATIVE}, {"cu", PYRO_SORT_CUMULATIVE},
-        {"time", PYRO_SORT_TIME},             {"tottime", PYRO_SORT_TIME},       {"t", PYRO_SORT_TIME},
-        {"calls", PYRO_SORT_CALLS},           {"ncalls", PYRO_SORT_CALLS},       {"pcalls", PYRO_SORT_PRIMITIVE_CALLS},
-        {"name", PYRO_SORT_NAME},             {"filename", PYRO_SORT_FILE},      {"module", PYRO_SORT_FILE},
-        {"line", PYRO_SORT_LINE},             {"nfl", PYRO_SORT_NFL},            {"stdname", PYRO_SORT_STDNAME},
+        {"cumulative", PYRO_SORT_CUMULATIVE},
+        {"cumtime", PYRO_SORT_CUMULATIVE},
+        {"cu", PYRO_SORT_CUMULATIVE},
+        {"time", PYRO_SORT_TIME},
+        {"tottime", PYRO_SORT_TIME},
+        {"t", PYRO_SORT_TIME},
+        {"calls", PYRO_SORT_CALLS},
+        {"ncalls", PYRO_SORT_CALLS},
+        {"pcalls", PYRO_SORT_PRIMITIVE_CALLS},
+        {"name", PYRO_SORT_NAME},
+        {"filename", PYRO_SORT_FILE},
+        {"module", PYRO_SORT_FILE},
+        {"line", PYRO_SORT_LINE},
+        {"nfl", PYRO_SORT_NFL},
+        {"stdname", PYRO_SORT_STDNAME},
     };
     enum pyro_stats_key key;
     struct pyro_error error = {0};
@@ -322,6 +348,7 @@ int main(void)
                       TEST(threads_and_processes_can_be_asked_for_alone),
                       TEST(the_error_is_that_of_a_binomial_count),
                       TEST(twenty_thousand_frames_are_walked_without_recursion),
-                      TEST(random_trees_agree_with_the_plain_definition), TEST(rows_are_sorted_as_asked),
-                      TEST(key_names_are_those_of_pstats), TEST(an_empty_recording_has_no_rows));
+                      TEST(random_trees_agree_with_the_plain_definition),
+                      TEST(rows_are_sorted_as_asked), TEST(key_names_are_those_of_pstats),
+                      TEST(an_empty_recording_has_no_rows));
 }

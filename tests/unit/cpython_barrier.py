@@ -77,7 +77,7 @@ def through_c():
 
 
 class Item:
-    """Made so often that the interpreter specialises the call: 3.13+ put a frame of their own below __init__."""
+    """Made so often that the call is specialised: 3.13+ put a frame of their own below."""
 
     def __init__(self, last):
         if last:
@@ -108,7 +108,12 @@ def frames_of(frame):
     while frame is not None:
         code = frame.f_code
         result.append(
-            [getattr(code, "co_qualname", code.co_name), code.co_filename, code.co_firstlineno, frame.f_lineno or 0]
+            [
+                getattr(code, "co_qualname", code.co_name),
+                code.co_filename,
+                code.co_firstlineno,
+                frame.f_lineno or 0,
+            ]
         )
         frame = frame.f_back
     return result
@@ -133,8 +138,10 @@ def say_stacks():
         stack = frames_of(frame)
         if ident == own:
             stack = stack[1:]
-        threads.append({"id": ident, "native": native.get(ident), "name": name[0] if name else "?", "frames": stack})
-    text = json.dumps({"version": "%d.%d.%d" % sys.version_info[:3], "threads": threads, "own": own})
+        shown = name[0] if name else "?"
+        threads.append({"id": ident, "native": native.get(ident), "name": shown, "frames": stack})
+    version = "%d.%d.%d" % sys.version_info[:3]
+    text = json.dumps({"version": version, "threads": threads, "own": own})
     sys.stdout.write(text + "\n"); sys.stdout.flush(); sys.stdin.read()  # one line, on purpose
 
 
@@ -151,8 +158,9 @@ def report_and_wait():
         return cell
 
     say_stacks()
-    return none, yes, small, negative, large, half, tiny, whole, huge, text, quoted, raw, pair, single, numbers, \
-        empty, mapping, keys, frozen, thing, closure
+    numeric = none, yes, small, negative, large, half, tiny, whole, huge
+    texts = text, quoted, raw
+    return numeric, texts, pair, single, numbers, empty, mapping, keys, frozen, thing, closure
 
 
 targets = {

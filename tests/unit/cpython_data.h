@@ -6,7 +6,8 @@
 
 #include <stdint.h>
 
-/* data/NAME beside the source SOURCE (__FILE__, which meson gives relative to where it runs tests). */
+/* data/NAME beside the source SOURCE (__FILE__, which meson gives relative to where it runs tests).
+ */
 static inline FILE *open_test_data(const char *source, const char *name)
 {
     char path[512];

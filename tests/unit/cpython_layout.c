@@ -1,5 +1,5 @@
-/* Layouts: the static tables' edges, real debug offsets, and hostile ones. That the numbers are those of the headers
- * is shown by tools/check_offsets. */
+/* Layouts: the static tables' edges, real debug offsets, and hostile ones. That the numbers are
+ * those of the headers is shown by tools/check_offsets. */
 #include "check.h"
 #include "cpython_data.h"
 

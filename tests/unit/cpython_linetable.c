@@ -1,5 +1,5 @@
-/* Line tables of real interpreters against what these interpreters say of every instruction. The vectors in
- * data/linetable-3.X.txt are made by data/make_linetables.py. */
+/* Line tables of real interpreters against what these interpreters say of every instruction. The
+ * vectors in data/linetable-3.X.txt are made by data/make_linetables.py. */
 #include "check.h"
 #include "cpython_data.h"
 

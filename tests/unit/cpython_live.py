@@ -3,8 +3,8 @@
 
 usage: cpython_live.py DUMPER [PYTHON...]
 
-Without PYTHON: every CPython from 3.8 on found in pyenv, on the path, and in the Debian root that $PYROMETER_SID
-names (entered by chroot, so the target has another root than we). Prints TAP.
+Without PYTHON: every CPython that tools/pythons lists, and those in the Debian root that
+$PYROMETER_SID names (entered by chroot, so the target has another root than we). Prints TAP.
 """
 
 import glob
@@ -60,17 +60,25 @@ class Python:
         with open(PROGRAM, "rb") as file:
             source = file.read().decode()
         # The source goes along as text, because the file may not be there in the other root.
-        bootstrap = "import sys; code = compile(%r, '/app/cpython_barrier.py', 'exec'); exec(code)" % source
+        bootstrap = (
+            "import sys; code = compile(%r, '/app/cpython_barrier.py', 'exec'); exec(code)" % source
+        )
         return subprocess.Popen(
-            self.command(["-c", bootstrap, *arguments]), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            self.command(["-c", bootstrap, *arguments]),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
 
 
 def minor_of(python):
     try:
         text = subprocess.run(
-            python.command(["-c", "import sys; print(sys.implementation.name, *sys.version_info[:2])"]),
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30,
+            python.command(
+                ["-c", "import sys; print(sys.implementation.name, *sys.version_info[:2])"]
+            ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=30,
         ).stdout.decode()
         name, major, minor = text.split()
     except (ValueError, OSError, subprocess.TimeoutExpired):
@@ -79,11 +87,17 @@ def minor_of(python):
 
 
 def found_pythons():
-    paths = sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/3.*/bin/python3")))
-    for name in ["/usr/bin/python3", "/usr/local/bin/python3"]:
-        if os.path.exists(name):
-            paths.append(name)
-    pythons = [Python(path) for path in paths]
+    """What tools/pythons lists, and the root that $PYROMETER_SID names."""
+    pythons = []
+    listed = subprocess.run(
+        [os.path.join(HERE, "../../tools/pythons")], stdout=subprocess.PIPE, timeout=120
+    ).stdout
+    for line in listed.decode().splitlines():
+        row = json.loads(line)
+        if row.get("missing"):
+            print("# no Python %s: %s" % (row.get("id"), row["missing"]))
+        elif not row.get("root") or os.geteuid() == 0:
+            pythons.append(Python(row["path"], row.get("root")))
     sid = os.environ.get("PYROMETER_SID")
     if sid and os.geteuid() == 0:
         for path in sorted(glob.glob(os.path.join(sid, "usr/bin/python3.*[0-9]"))):
@@ -106,11 +120,19 @@ def dump(dumper, pid, *arguments):
             seen["runtime"] = fields
         elif kind == "thread":
             seen["threads"].append(
-                {"id": int(fields[0]), "native": int(fields[1]), "kernel": int(fields[2]), "name": fields[3],
-                 "frames": [], "locals": []}
+                {
+                    "id": int(fields[0]),
+                    "native": int(fields[1]),
+                    "kernel": int(fields[2]),
+                    "name": fields[3],
+                    "frames": [],
+                    "locals": [],
+                }
             )
         elif kind == "frame":
-            seen["threads"][-1]["frames"].append([fields[0], fields[1], int(fields[2]), int(fields[3])])
+            seen["threads"][-1]["frames"].append(
+                [fields[0], fields[1], int(fields[2]), int(fields[3])]
+            )
             seen["threads"][-1]["locals"].append({})
         elif kind == "local":
             seen["threads"][-1]["locals"][-1][fields[0]] = fields[1]
@@ -127,7 +149,9 @@ class Session:
     """A Python standing still, and what it said."""
 
     def __init__(self, python, depth=5, path=None):
-        self.child = python.start([str(depth)]) if path is None else Python(path).start([str(depth)])
+        self.child = (
+            python.start([str(depth)]) if path is None else Python(path).start([str(depth)])
+        )
         line = self.child.stdout.readline()
         if not line:
             raise RuntimeError("the program ended early")
@@ -155,7 +179,9 @@ def compare(session, seen, with_name=True):
         return ["no runtime: %s" % (seen["error"],)]
     complain(problems, "version", seen["runtime"][1], told["version"])
     seen_ids = {thread["id"]: thread for thread in seen["threads"]}
-    complain(problems, "thread ids", sorted(seen_ids), sorted(thread["id"] for thread in told["threads"]))
+    complain(
+        problems, "thread ids", sorted(seen_ids), sorted(thread["id"] for thread in told["threads"])
+    )
     for thread in told["threads"]:
         mine = seen_ids.get(thread["id"])
         if mine is None:
@@ -188,11 +214,12 @@ def check_sources(dumper, python):
         for source in ["symbol", "section", "cookie", "scan"]:
             seen = dump(dumper, session.child.pid, source)
             minor = int(session.told["version"].split(".")[1])
-            impossible = {"section": minor < 10, "cookie": minor < 13, "scan": minor >= 13}.get(source, False)
-            exported = source != "symbol" or True
+            impossible = {"section": minor < 10, "cookie": minor < 13, "scan": minor >= 13}.get(
+                source, False
+            )
             if impossible:
                 complain(problems, source + " finds what is not there", seen["runtime"], None)
-            elif exported:
+            else:
                 if seen["runtime"]:
                     complain(problems, source + " name", seen["runtime"][0], source)
                 problems += ["%s: %s" % (source, text) for text in compare(session, seen)]
@@ -238,9 +265,14 @@ def module_of(python):
     script = (
         "import sysconfig as s, os, sys;"
         "l = os.path.join(s.get_config_var('LIBDIR') or '', s.get_config_var('INSTSONAME') or '');"
-        "print(l if s.get_config_var('Py_ENABLE_SHARED') and os.path.exists(l) else os.path.realpath(sys.executable))"
+        "shared = s.get_config_var('Py_ENABLE_SHARED') and os.path.exists(l);"
+        "print(l if shared else os.path.realpath(sys.executable))"
     )
-    return subprocess.run(python.command(["-c", script]), stdout=subprocess.PIPE, check=True).stdout.decode().strip()
+    return (
+        subprocess.run(python.command(["-c", script]), stdout=subprocess.PIPE, check=True)
+        .stdout.decode()
+        .strip()
+    )
 
 
 def check_stripped(dumper, python):
@@ -248,9 +280,13 @@ def check_stripped(dumper, python):
     if python.root or not shutil.which("strip"):
         return None
     module = module_of(python)
-    prefix = subprocess.run(
-        [python.path, "-c", "import sys; print(sys.prefix)"], stdout=subprocess.PIPE, check=True
-    ).stdout.decode().strip()
+    prefix = (
+        subprocess.run(
+            [python.path, "-c", "import sys; print(sys.prefix)"], stdout=subprocess.PIPE, check=True
+        )
+        .stdout.decode()
+        .strip()
+    )
     with tempfile.TemporaryDirectory() as folder:
         program = os.path.join(folder, "snake")
         shutil.copy(os.path.realpath(python.path), program)
@@ -302,8 +338,16 @@ def main():
             label = "%s with %s" % (check.__name__[6:], python.label)
             for problem in (problems or [])[:20]:
                 print("# %s" % problem)
-            print("%sok %d %s%s" % ("not " if problems else "", number, label, " # SKIP" if problems is None else ""),
-                  flush=True)
+            print(
+                "%sok %d %s%s"
+                % (
+                    "not " if problems else "",
+                    number,
+                    label,
+                    " # SKIP" if problems is None else "",
+                ),
+                flush=True,
+            )
             failed += bool(problems)
     print("1..%d" % number)
     return 1 if failed else 0

@@ -1,5 +1,6 @@
-/* The walkers over snapshots of real interpreters, one a version: what data/snapshot_program.py was doing, and what
- * happens when single words of it are broken. The snapshots are the fuzzer's first inputs too; made by tools/snapshot. */
+/* The walkers over snapshots of real interpreters, one a version: what data/snapshot_program.py was
+ * doing, and what happens when single words of it are broken. The snapshots are the fuzzer's first
+ * inputs too; made by tools/snapshot. */
 #include "check.h"
 #include "cpython_data.h"
 
@@ -133,7 +134,7 @@ static struct pyro_dump_stack dump(const struct image *image, const char *thread
     return stack;
 }
 
-/* -- what is there ------------------------------------------------------------------------------------ */
+/* -- what is there ---------------------------------------------------------------------------- */
 
 static void threads_and_names(void)
 {
@@ -233,7 +234,7 @@ static void nobody_holds_the_gil(void)
     }
 }
 
-/* -- broken words ------------------------------------------------------------------------------------- */
+/* -- broken words ----------------------------------------------------------------------------- */
 
 static pyro_addr frame_of(const struct image *image, const struct pyro_thread_info *thread)
 {

@@ -9,12 +9,12 @@
 #include "check.h"
 
 /* Room for one more at *ARRAY, which holds COUNT. */
-#define FIXTURE_GROW(array, count)                                                                 \
-    do {                                                                                           \
-        if (((count) & ((count)-1)) == 0) {                                                        \
-            (array) = realloc((array), ((count) ? (count)*2 : 1) * sizeof(*(array)));              \
-            CHECK(array);                                                                          \
-        }                                                                                          \
+#define FIXTURE_GROW(array, count)                                                    \
+    do {                                                                              \
+        if (((count) & ((count)-1)) == 0) {                                           \
+            (array) = realloc((array), ((count) ? (count)*2 : 1) * sizeof(*(array))); \
+            CHECK(array);                                                             \
+        }                                                                             \
     } while (0)
 
 static inline uint32_t fixture_text(struct pyro_profile *profile, const char *text)
@@ -24,12 +24,13 @@ static inline uint32_t fixture_text(struct pyro_profile *profile, const char *te
     return (uint32_t)id;
 }
 
-static inline uint32_t fixture_function(struct pyro_profile *profile, const char *name, const char *file,
-                                        uint32_t line, enum pyro_function_kind kind)
+static inline uint32_t fixture_function(struct pyro_profile *profile, const char *name,
+                                        const char *file, uint32_t line,
+                                        enum pyro_function_kind kind)
 {
     FIXTURE_GROW(profile->functions, profile->function_count);
-    profile->functions[profile->function_count] =
-        (struct pyro_function){fixture_text(profile, name), fixture_text(profile, file), line, kind};
+    profile->functions[profile->function_count] = (struct pyro_function){
+        fixture_text(profile, name), fixture_text(profile, file), line, kind};
     return (uint32_t)profile->function_count++;
 }
 
@@ -41,8 +42,8 @@ static inline uint32_t fixture_frame(struct pyro_profile *profile, uint32_t func
 }
 
 /* A Python function with one frame, at its first line + 1; the frame. */
-static inline uint32_t fixture_code(struct pyro_profile *profile, const char *name, const char *file,
-                                    uint32_t line)
+static inline uint32_t fixture_code(struct pyro_profile *profile, const char *name,
+                                    const char *file, uint32_t line)
 {
     uint32_t function = fixture_function(profile, name, file, line, PYRO_FUNCTION_PYTHON);
     return fixture_frame(profile, function, line + 1);
@@ -69,10 +70,11 @@ static inline uint32_t fixture_path(struct pyro_profile *profile, const uint32_t
     }
     return stack;
 }
-#define FIXTURE_PATH(profile, ...)                                                                 \
+#define FIXTURE_PATH(profile, ...) \
     fixture_path(profile, (const uint32_t[]){__VA_ARGS__, PYRO_NO_ID})
 
-static inline uint32_t fixture_process(struct pyro_profile *profile, int32_t pid, const char *command)
+static inline uint32_t fixture_process(struct pyro_profile *profile, int32_t pid,
+                                       const char *command)
 {
     FIXTURE_GROW(profile->processes, profile->process_count);
     profile->processes[profile->process_count] = (struct pyro_process){
@@ -83,8 +85,8 @@ static inline uint32_t fixture_process(struct pyro_profile *profile, int32_t pid
     return (uint32_t)profile->process_count++;
 }
 
-static inline uint32_t fixture_thread(struct pyro_profile *profile, uint32_t process, uint64_t native_id,
-                                      const char *name)
+static inline uint32_t fixture_thread(struct pyro_profile *profile, uint32_t process,
+                                      uint64_t native_id, const char *name)
 {
     FIXTURE_GROW(profile->threads, profile->thread_count);
     profile->threads[profile->thread_count] = (struct pyro_thread){
@@ -92,7 +94,8 @@ static inline uint32_t fixture_thread(struct pyro_profile *profile, uint32_t pro
     return (uint32_t)profile->thread_count++;
 }
 
-static inline uint32_t fixture_wait(struct pyro_profile *profile, const char *kind, const char *text)
+static inline uint32_t fixture_wait(struct pyro_profile *profile, const char *kind,
+                                    const char *text)
 {
     FIXTURE_GROW(profile->waits, profile->wait_count);
     profile->waits[profile->wait_count] =
@@ -155,8 +158,8 @@ static inline struct pyro_profile *fixture_profile(void)
         .rate_hz = 1000,
     };
     profile->complete = true;
-    fixture_thread(profile, fixture_process(profile, 4711, "python3 /srv/shop/orders.py --all"), 4711,
-                   "MainThread");
+    fixture_thread(profile, fixture_process(profile, 4711, "python3 /srv/shop/orders.py --all"),
+                   4711, "MainThread");
     return profile;
 }
 
@@ -187,27 +190,30 @@ static inline struct pyro_profile *fixture_orders(void)
     uint32_t module = fixture_code(profile, "<module>", "/srv/shop/orders.py", 1);
     uint32_t view = fixture_code(profile, "order_list", "/srv/shop/views.py", 45);
     uint32_t query = fixture_code(profile, "execute_query", "/srv/shop/orm.py", 312);
-    uint32_t driver = fixture_code(profile, "Cursor.execute", "/usr/lib/python3/dist-packages/psycopg2/cursor.py", 90);
+    uint32_t driver = fixture_code(profile, "Cursor.execute",
+                                   "/usr/lib/python3/dist-packages/psycopg2/cursor.py", 90);
     uint32_t serial = fixture_code(profile, "OrderSerializer.data", "/srv/shop/serializers.py", 20);
     uint32_t walk = fixture_code(profile, "walk", "/srv/shop/tree.py", 7);
     uint32_t sleep_function =
         fixture_function(profile, "{built-in method time.sleep}", "", 0, PYRO_FUNCTION_C);
     uint32_t sleep = fixture_frame(profile, sleep_function, 0);
-    uint32_t unsure = fixture_frame(profile, fixture_function(profile, "[unsure]", "", 0, PYRO_FUNCTION_SPECIAL), 0);
+    uint32_t unsure = fixture_frame(
+        profile, fixture_function(profile, "[unsure]", "", 0, PYRO_FUNCTION_SPECIAL), 0);
     uint32_t socket = fixture_wait(profile, "socket", "recv 127.0.0.1:5432") + 1;
     uint32_t asleep = fixture_wait(profile, "sleep", "sleep") + 1;
     FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, module, view, query, driver),
                 .state = PYRO_STATE_WAITING, .wait_plus_1 = socket, .count = 880);
     FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, module, sleep), .state = PYRO_STATE_WAITING,
                 .wait_plus_1 = asleep, .count = 30);
-    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, module, view, serial), .state = PYRO_STATE_RUNNING,
-                .flags = PYRO_SAMPLE_GIL, .count = 48);
-    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, module, walk, walk, walk), .state = PYRO_STATE_RUNNING,
-                .flags = PYRO_SAMPLE_GIL, .count = 30);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, module, view, serial),
+                .state = PYRO_STATE_RUNNING, .flags = PYRO_SAMPLE_GIL, .count = 48);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, module, walk, walk, walk),
+                .state = PYRO_STATE_RUNNING, .flags = PYRO_SAMPLE_GIL, .count = 30);
     FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, module, walk), .state = PYRO_STATE_RUNNING,
                 .flags = PYRO_SAMPLE_GIL, .count = 10);
-    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, module, view, unsure), .state = PYRO_STATE_RUNNING,
-                .flags = PYRO_SAMPLE_UNSURE | PYRO_SAMPLE_GIL, .count = 2);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, module, view, unsure),
+                .state = PYRO_STATE_RUNNING, .flags = PYRO_SAMPLE_UNSURE | PYRO_SAMPLE_GIL,
+                .count = 2);
     return profile;
 }
 

@@ -28,9 +28,14 @@ static void the_suffix_chooses_the_format(void)
     static const struct {
         const char *path, *format;
     } cases[] = {
-        {"profile.svg", "flamegraph"}, {"a/b.collapsed", "collapsed"},      {"x.speedscope.json", "speedscope"},
-        {"x.speedscope", "speedscope"}, {"x.json", "json"},                 {"out.prof", "pstats"},
-        {"out.pb.gz", "pprof"},        {"/tmp/x.folded", "collapsed"},
+        {"profile.svg", "flamegraph"},
+        {"a/b.collapsed", "collapsed"},
+        {"x.speedscope.json", "speedscope"},
+        {"x.speedscope", "speedscope"},
+        {"x.json", "json"},
+        {"out.prof", "pstats"},
+        {"out.pb.gz", "pprof"},
+        {"/tmp/x.folded", "collapsed"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct pyro_format *format = pyro_format_by_path(cases[i].path);
@@ -57,14 +62,15 @@ static void check_collapsed(const struct pyro_profile *profile, struct pyro_expo
 static void collapsed_has_a_line_a_stack(void)
 {
     struct pyro_profile *profile = fixture_orders();
-    check_collapsed(profile, OPTIONS(.clock = PYRO_CLOCK_WALL),
-                    "orders.py:<module>:2;views.py:order_list:46;orm.py:execute_query:313;"
-                    "psycopg2/cursor.py:Cursor.execute:91 880\n"
-                    "orders.py:<module>:2;{built-in method time.sleep} 30\n"
-                    "orders.py:<module>:2;views.py:order_list:46;serializers.py:OrderSerializer.data:21 48\n"
-                    "orders.py:<module>:2;tree.py:walk:8 10\n"
-                    "orders.py:<module>:2;tree.py:walk:8;tree.py:walk:8;tree.py:walk:8 30\n"
-                    "orders.py:<module>:2;views.py:order_list:46;[unsure] 2\n");
+    check_collapsed(
+        profile, OPTIONS(.clock = PYRO_CLOCK_WALL),
+        "orders.py:<module>:2;views.py:order_list:46;orm.py:execute_query:313;"
+        "psycopg2/cursor.py:Cursor.execute:91 880\n"
+        "orders.py:<module>:2;{built-in method time.sleep} 30\n"
+        "orders.py:<module>:2;views.py:order_list:46;serializers.py:OrderSerializer.data:21 48\n"
+        "orders.py:<module>:2;tree.py:walk:8 10\n"
+        "orders.py:<module>:2;tree.py:walk:8;tree.py:walk:8;tree.py:walk:8 30\n"
+        "orders.py:<module>:2;views.py:order_list:46;[unsure] 2\n");
     check_collapsed(profile, OPTIONS(.clock = PYRO_CLOCK_CPU, .functions = true),
                     "<module>;order_list;OrderSerializer.data 48\n"
                     "<module>;walk 10\n"
@@ -76,17 +82,22 @@ static void collapsed_has_a_line_a_stack(void)
 static void collapsed_keeps_threads_and_processes_apart(void)
 {
     struct pyro_profile *profile = fixture_profile();
-    uint32_t child = fixture_thread(profile, fixture_process(profile, 4800, "python3 b.py"), 4801, "pool;0");
-    uint32_t code = fixture_code(profile, "f", "/srv/shop/a.py", 1), stack = FIXTURE_PATH(profile, code);
+    uint32_t child =
+        fixture_thread(profile, fixture_process(profile, 4800, "python3 b.py"), 4801, "pool;0");
+    uint32_t code = fixture_code(profile, "f", "/srv/shop/a.py", 1),
+             stack = FIXTURE_PATH(profile, code);
     FIXTURE_ADD(profile, .stack = stack, .state = PYRO_STATE_RUNNING, .count = 3);
     FIXTURE_ADD(profile, .stack = stack, .thread = child, .state = PYRO_STATE_RUNNING, .count = 4);
-    FIXTURE_ADD(profile, .stack = PYRO_STACK_ROOT, .thread = child, .state = PYRO_STATE_RUNNING, .count = 1);
+    FIXTURE_ADD(profile, .stack = PYRO_STACK_ROOT, .thread = child, .state = PYRO_STATE_RUNNING,
+                .count = 1);
     check_collapsed(profile, OPTIONS(.functions = true), "f 7\n[no Python frame] 1\n");
     check_collapsed(profile, OPTIONS(.functions = true, .by_thread = true),
-                    "thread 4711 MainThread;f 3\nthread 4801 pool,0;f 4\nthread 4801 pool,0;[no Python frame] 1\n");
-    check_collapsed(profile, OPTIONS(.functions = true, .by_process = true),
-                    "process 4711 python3 /srv/shop/orders.py --all;f 3\nprocess 4800 python3 b.py;f 4\n"
-                    "process 4800 python3 b.py;[no Python frame] 1\n");
+                    "thread 4711 MainThread;f 3\nthread 4801 pool,0;f 4\nthread 4801 pool,0;[no "
+                    "Python frame] 1\n");
+    check_collapsed(
+        profile, OPTIONS(.functions = true, .by_process = true),
+        "process 4711 python3 /srv/shop/orders.py --all;f 3\nprocess 4800 python3 b.py;f 4\n"
+        "process 4800 python3 b.py;[no Python frame] 1\n");
     fixture_free(profile);
 }
 
@@ -109,7 +120,8 @@ static struct pyro_profile *deep_profile(void)
     for (int depth = 0; depth < 20000; depth++) {
         stack = fixture_stack(profile, stack, down);
         if (depth % 100 == 99)
-            FIXTURE_ADD(profile, .stack = fixture_stack(profile, stack, leaf), .state = PYRO_STATE_RUNNING);
+            FIXTURE_ADD(profile, .stack = fixture_stack(profile, stack, leaf),
+                        .state = PYRO_STATE_RUNNING);
     }
     return profile;
 }
@@ -155,7 +167,8 @@ static struct pyro_profile *hostile_profile(void)
     uint32_t code = fixture_code(profile, HOSTILE, "/srv/shop/" HOSTILE ".py", 1);
     uint32_t thread = fixture_thread(profile, 0, 4712, HOSTILE);
     FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, code), .thread = thread,
-                .wait_plus_1 = fixture_wait(profile, HOSTILE, HOSTILE) + 1, .state = PYRO_STATE_WAITING);
+                .wait_plus_1 = fixture_wait(profile, HOSTILE, HOSTILE) + 1,
+                .state = PYRO_STATE_WAITING);
     profile->info.command = HOSTILE;
     return profile;
 }
@@ -207,7 +220,8 @@ static void json_survives_hostile_names(void)
 
 static void json_holds_every_sample(void)
 {
-    static const char *const columns[] = {"time_us", "thread", "stack", "state", "weight_us", "flags", "unsure", "wait"};
+    static const char *const columns[] = {"time_us",   "thread", "stack",  "state",
+                                          "weight_us", "flags",  "unsure", "wait"};
     struct pyro_profile *profile = fixture_orders();
     json_t *root = exported_json(profile, "json"), *samples = json_object_get(root, "samples");
     CHECK_STR(json_string_value(json_object_get(root, "format")), "pyrometer-profile");
@@ -229,7 +243,8 @@ static void json_holds_every_sample(void)
 static void speedscope_weights_add_up_by_thread(void)
 {
     struct pyro_profile *profile = fixture_orders();
-    json_t *root = exported_json(profile, "speedscope"), *threads = json_object_get(root, "profiles");
+    json_t *root = exported_json(profile, "speedscope"),
+           *threads = json_object_get(root, "profiles");
     CHECK_EQ(json_array_size(threads), 1);
     json_t *thread = json_array_get(threads, 0), *weights = json_object_get(thread, "weights");
     double sum_us = 0;
@@ -248,7 +263,10 @@ static Perftools__Profiles__Profile *exported_pprof(const struct pyro_profile *p
 {
     export(profile, "pprof", OPTIONS(.clock = PYRO_CLOCK_WALL));
     static uint8_t plain[1 << 20];
-    z_stream zip = {.next_in = (Bytef *)written, .avail_in = (uInt)written_size, .next_out = plain, .avail_out = sizeof(plain)};
+    z_stream zip = {.next_in = (Bytef *)written,
+                    .avail_in = (uInt)written_size,
+                    .next_out = plain,
+                    .avail_out = sizeof(plain)};
     CHECK_EQ(inflateInit2(&zip, 15 + 16), Z_OK);
     CHECK_EQ(inflate(&zip, Z_FINISH), Z_STREAM_END);
     size_t size = sizeof(plain) - zip.avail_out;
@@ -260,6 +278,7 @@ static Perftools__Profiles__Profile *exported_pprof(const struct pyro_profile *p
 static void pprof_adds_up_and_refers_to_what_is_there(void)
 {
     struct pyro_profile *profile = fixture_orders();
+    FIXTURE_ADD(profile, .stack = 1, .state = PYRO_STATE_RUNNING, .weight_us = 4000);
     Perftools__Profiles__Profile *read = exported_pprof(profile);
     CHECK(read);
     CHECK_STR(read->string_table[0], "");
@@ -271,10 +290,11 @@ static void pprof_adds_up_and_refers_to_what_is_there(void)
         time_ns += read->sample[i]->value[1];
         CHECK_EQ(read->sample[i]->n_label, 3);
         for (size_t k = 0; k < read->sample[i]->n_location_id; k++)
-            CHECK(read->sample[i]->location_id[k] >= 1 && read->sample[i]->location_id[k] <= read->n_location);
+            CHECK(read->sample[i]->location_id[k] >= 1 &&
+                  read->sample[i]->location_id[k] <= read->n_location);
     }
-    CHECK_EQ(samples, 1000);
-    CHECK_EQ(time_ns, 1000000000);
+    CHECK_EQ(samples, 1001);
+    CHECK_EQ(time_ns, 1004000000);
     uint64_t leaf = read->sample[0]->location_id[0];
     uint64_t function = read->location[leaf - 1]->line[0]->function_id;
     CHECK_STR(read->string_table[read->function[function - 1]->name], "Cursor.execute");
@@ -301,12 +321,14 @@ static void a_wide_profile_stays_a_small_picture(void)
     uint32_t code = fixture_code(profile, "f", "/srv/shop/a.py", 3);
     uint32_t function = profile->frames[code].function;
     for (uint32_t i = 0; i < 100000; i++)
-        FIXTURE_ADD(profile, .stack = fixture_stack(profile, root, fixture_frame(profile, function, i + 1)),
+        FIXTURE_ADD(profile,
+                    .stack = fixture_stack(profile, root, fixture_frame(profile, function, i + 1)),
                     .state = PYRO_STATE_RUNNING, .weight_us = i % 10 ? 1000 : 3000);
     export(profile, "flamegraph", OPTIONS(.clock = PYRO_CLOCK_WALL));
     CHECK(written_size < 2000000);
     CHECK(occurrences(written, "<rect width=\"100%\" height=\"100%\" rx") <= 1500);
-    CHECK(strstr(written, "90000 of the narrowest boxes are left out, together 75.00 % of the time"));
+    CHECK(
+        strstr(written, "90000 of the narrowest boxes are left out, together 75.00 % of the time"));
     free(written);
     export(profile, "flamegraph", OPTIONS(.functions = true));
     CHECK_EQ(occurrences(written, "<rect width=\"100%\" height=\"100%\" rx"), 3);
@@ -342,11 +364,13 @@ static void a_full_disk_is_an_error(void)
 
 int main(void)
 {
-    return CHECK_MAIN(TEST(the_suffix_chooses_the_format), TEST(collapsed_has_a_line_a_stack),
-                      TEST(collapsed_keeps_threads_and_processes_apart), TEST(collapsed_replaces_what_separates),
-                      TEST(deep_stacks_are_elided_in_the_middle), TEST(deep_stacks_make_small_files),
-                      TEST(the_picture_escapes_what_xml_could_take_for_its_own), TEST(json_survives_hostile_names),
-                      TEST(json_holds_every_sample), TEST(speedscope_weights_add_up_by_thread),
-                      TEST(pprof_adds_up_and_refers_to_what_is_there), TEST(a_wide_profile_stays_a_small_picture),
-                      TEST(every_format_takes_an_empty_recording), TEST(a_full_disk_is_an_error));
+    return CHECK_MAIN(
+        TEST(the_suffix_chooses_the_format), TEST(collapsed_has_a_line_a_stack),
+        TEST(collapsed_keeps_threads_and_processes_apart), TEST(collapsed_replaces_what_separates),
+        TEST(deep_stacks_are_elided_in_the_middle), TEST(deep_stacks_make_small_files),
+        TEST(the_picture_escapes_what_xml_could_take_for_its_own),
+        TEST(json_survives_hostile_names), TEST(json_holds_every_sample),
+        TEST(speedscope_weights_add_up_by_thread), TEST(pprof_adds_up_and_refers_to_what_is_there),
+        TEST(a_wide_profile_stays_a_small_picture), TEST(every_format_takes_an_empty_recording),
+        TEST(a_full_disk_is_an_error));
 }

@@ -2,6 +2,7 @@
  *
  * `test-profile_format --write golden FILE` and `--write example FILE` write the recordings this test knows: to
  * make the golden file of a new version, or the bytes of the example for the document. */
+#include "base/checksum.h"
 #include "check.h"
 #include "profile/profile.h"
 #include "profile/writer.h"
@@ -192,6 +193,13 @@ static size_t bytes_of_document(uint8_t *bytes, size_t size)
     return count;
 }
 
+static void checksums_are_crc_32c(void)
+{
+    CHECK_EQ(pyro_crc32c(0, "123456789", 9), 0xe3069283);
+    CHECK_EQ(pyro_crc32c(pyro_crc32c(0, "1234", 4), "56789", 5), 0xe3069283);
+    CHECK_EQ(pyro_crc32c(0, "", 0), 0);
+}
+
 static void the_example_of_the_document_is_true(void)
 {
     uint8_t written[4096], told[4096];
@@ -274,6 +282,6 @@ int main(int argc, char **argv)
         (strcmp(argv[2], "golden") == 0 ? write_golden : write_example)(argv[3]);
         return 0;
     }
-    return CHECK_MAIN(TEST(the_example_of_the_document_is_true), TEST(the_example_reads_as_told),
-                      TEST(files_of_version_1_read_as_ever));
+    return CHECK_MAIN(TEST(checksums_are_crc_32c), TEST(the_example_of_the_document_is_true),
+                      TEST(the_example_reads_as_told), TEST(files_of_version_1_read_as_ever));
 }

@@ -1,13 +1,16 @@
 /* tests/unit/report_text.c - report/report.h: what a person reads, and the JSON of stats. */
 #include "report/report.h"
 
+#include "profile/paths.h"
+
 #include "fixture_profile.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
 
-static const struct pyro_report_style style = {.width = 120, .utf8 = true, .directory = "/srv/shop"};
+static const struct pyro_report_style style = {
+    .width = 120, .utf8 = true, .directory = "/srv/shop"};
 
 static struct pyro_stats *stats_of(const struct pyro_profile *profile, enum pyro_clock clock)
 {
@@ -43,9 +46,10 @@ static void check_headline(const struct pyro_profile *profile, const struct pyro
 static void line_1_says_what_it_waits_for(void)
 {
     struct pyro_profile *profile = fixture_orders();
-    check_headline(profile, &style,
-                   "orders.py  1.00 s   91 % waiting (database 88, sleep 3) \xc2\xb7 9 % Python        "
-                   "python 3.14.10, 1 kHz, 0.20 % unsure\n");
+    check_headline(
+        profile, &style,
+        "orders.py  1.00 s   91 % waiting (database 88, sleep 3) \xc2\xb7 9 % Python        "
+        "python 3.14.10, 1 kHz, 0.20 % unsure\n");
     struct pyro_report_style ascii = style;
     ascii.utf8 = false;
     ascii.width = 80;
@@ -105,7 +109,8 @@ static void durations_and_rates_are_short(void)
     static const struct {
         double value;
         const char *text;
-    } durations[] = {{0.83, "830 ms"}, {4.02, "4.02 s"}, {9.996, "10.0 s"}, {59.94, "59.9 s"}, {723, "12 min 03 s"}, {7322, "2 h 02 min"}},
+    } durations[] = {{0.83, "830 ms"},  {4.02, "4.02 s"},     {9.996, "10.0 s"},
+                     {59.94, "59.9 s"}, {723, "12 min 03 s"}, {7322, "2 h 02 min"}},
       rates[] = {{100, "100 Hz"}, {999.6, "1 kHz"}, {2500, "2.5 kHz"}, {10000, "10 kHz"}};
     char text[32];
     for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
@@ -132,19 +137,21 @@ static void check_table(const struct pyro_profile *profile, enum pyro_clock cloc
     pyro_stats_free(stats);
 }
 
-#define REASON                                                                                     \
+#define REASON \
     "ncalls and percall are -: the program was sampled from outside, its calls were not counted\n"
 
 static void the_table_adds_up_to_the_duration(void)
 {
     struct pyro_profile *profile = fixture_orders();
-    check_table(profile, PYRO_CLOCK_WALL, (struct pyro_report_table){.limit = 3, .fold_libraries = true},
+    check_table(profile, PYRO_CLOCK_WALL,
+                (struct pyro_report_table){.limit = 3, .fold_libraries = true},
                 "ncalls tottime        percall cumtime percall filename:lineno(function)\n"
                 "     -  <0.001              -   1.000       - orders.py:1(<module>)\n"
                 "     -  <0.001              -   0.930       - views.py:45(order_list)\n"
                 "     -  <0.001              -   0.880       - orm.py:312(execute_query)\n"
                 "         0.998                                [4 more functions]\n"
-                "     -   0.002 \xc2\xb1" "0.001       -   0.002       - [unsure]\n"
+                "     -   0.002 \xc2\xb1"
+                "0.001       -   0.002       - [unsure]\n"
                 "         1.000                                total\n" REASON);
     fixture_free(profile);
 }
@@ -156,12 +163,17 @@ static void small_library_rows_are_folded(void)
     for (int i = 0; i < 3; i++) {
         char name[16];
         snprintf(name, sizeof(name), "lib%d", i);
-        library[i] = fixture_code(profile, name, "/usr/lib/python3.11/json/decoder.py", 10 + (uint32_t)i);
+        library[i] =
+            fixture_code(profile, name, "/usr/lib/python3.11/json/decoder.py", 10 + (uint32_t)i);
     }
-    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, own), .state = PYRO_STATE_RUNNING, .count = 900);
-    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, own, library[0]), .state = PYRO_STATE_RUNNING, .count = 90);
-    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, own, library[1]), .state = PYRO_STATE_RUNNING, .count = 6);
-    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, own, library[2]), .state = PYRO_STATE_RUNNING, .count = 4);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, own), .state = PYRO_STATE_RUNNING,
+                .count = 900);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, own, library[0]),
+                .state = PYRO_STATE_RUNNING, .count = 90);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, own, library[1]),
+                .state = PYRO_STATE_RUNNING, .count = 6);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, own, library[2]),
+                .state = PYRO_STATE_RUNNING, .count = 4);
     check_table(profile, PYRO_CLOCK_CPU, (struct pyro_report_table){.fold_libraries = true},
                 "ncalls tottime        percall cumtime percall filename:lineno(function)\n"
                 "     -   0.900              -   1.000       - a.py:1(main)\n"
@@ -206,7 +218,10 @@ static void a_bad_regular_expression_is_an_error(void)
 static void hostile_names_stay_harmless(void)
 {
     struct pyro_profile *profile = fixture_profile();
-    uint32_t code = fixture_code(profile, "a\033[31m\n\xe2\x80\xae" "b\xff", "/srv/shop/x.py", 3);
+    uint32_t code = fixture_code(profile,
+                                 "a\033[31m\n\xe2\x80\xae"
+                                 "b\xff",
+                                 "/srv/shop/x.py", 3);
     char label[128];
     pyro_report_label(label, sizeof(label), profile, profile->frames[code].function, &style);
     CHECK_STR(label, "x.py:3(a?[31m??b\xef\xbf\xbd)");
@@ -219,14 +234,37 @@ static void hostile_names_stay_harmless(void)
 static void labels_are_cut_in_the_middle(void)
 {
     struct pyro_profile *profile = fixture_profile();
-    uint32_t code = fixture_code(profile, "execute_query", "/srv/shop/models/managers/orders.py", 312);
+    uint32_t code =
+        fixture_code(profile, "execute_query", "/srv/shop/models/managers/orders.py", 312);
     char label[128], tiny[8];
     struct pyro_report_style narrow = {.width = 30, .utf8 = true, .directory = "/srv/shop/"};
     pyro_report_label(label, sizeof(label), profile, profile->frames[code].function, &narrow);
-    CHECK_STR(label, "models/ma\xe2\x80\xa6" "y:312(execute_query)");
+    CHECK_STR(label, "models/ma\xe2\x80\xa6"
+                     "y:312(execute_query)");
     pyro_report_label(tiny, sizeof(tiny), profile, profile->frames[code].function, &narrow);
     CHECK_STR(tiny, "models/");
     fixture_free(profile);
+}
+
+static void paths_are_told_apart(void)
+{
+    CHECK_STR(pyro_path_short("/srv/shop/a/b.py", "/srv/shop"), "a/b.py");
+    CHECK_STR(pyro_path_short("/srv/shopping/b.py", "/srv/shop"), "/srv/shopping/b.py");
+    CHECK_STR(pyro_path_short("/v/lib/python3.13t/json/decoder.py", NULL), "json/decoder.py");
+    CHECK_STR(
+        pyro_path_short("/srv/shop/.venv/lib/python3.11/site-packages/django/x.py", "/srv/shop"),
+        "django/x.py");
+    CHECK(pyro_path_is_library("/srv/shop/.venv/lib/python3.11/site-packages/django/x.py",
+                               "/srv/shop"));
+    CHECK(pyro_path_is_library("/opt/other/x.py", "/srv/shop") &&
+          !pyro_path_is_library("/opt/other/x.py", NULL));
+    CHECK(pyro_path_is_library("<frozen importlib._bootstrap>", "/srv/shop"));
+    CHECK(!pyro_path_is_library("/srv/shop/x.py", "/srv/shop") &&
+          !pyro_path_is_library("x.py", "/srv/shop"));
+    CHECK(!pyro_path_is_library("<string>", "/srv/shop"));
+    CHECK_STR(pyro_path_basename("/usr/lib/python3.11/json/__init__.py"), "json/__init__.py");
+    CHECK_STR(pyro_path_basename("/srv/orm.py"), "orm.py");
+    CHECK_STR(pyro_path_basename("__main__.py"), "__main__.py");
 }
 
 static void quality_tells_what_went_wrong(void)
@@ -240,7 +278,8 @@ static void quality_tells_what_went_wrong(void)
     FILE *out = page();
     pyro_report_quality(out, profile, &style);
     fclose(out);
-    CHECK_STR(written, "1000 samples at 1 kHz (asked 1 kHz), 5 missed, 7 late, 0.20 % unsure, own CPU 0.7 % of a core\n"
+    CHECK_STR(written, "1000 samples at 1 kHz (asked 1 kHz), 5 missed, 7 late, 0.20 % unsure, own "
+                       "CPU 0.7 % of a core\n"
                        "CPU: kernel 0.09 s, profile 0.09 s\n"
                        "the recording was not closed: its last second may be missing\n");
     free(written);
@@ -250,10 +289,13 @@ static void quality_tells_what_went_wrong(void)
 static void json_keeps_its_contract(void)
 {
     static const char *const recording_keys[] = {
-        "command",       "pid",             "python",  "started",      "duration_s",    "modes",  "rate_hz", "samples", "unsure",
-        "missed_ticks", "late", "sampler_cpu_s", "collector_cpu_s", "probe_s", "cpu_kernel_s", "cpu_profile_s", "waiting"};
-    static const char *const function_keys[] = {"name",      "file",      "line",    "kind",         "ncalls",        "primitive_calls",
-                                                "tottime_s", "cumtime_s", "probe_s", "samples_self", "samples_total", "callers"};
+        "command",       "pid",           "python",          "started", "duration_s",
+        "modes",         "rate_hz",       "samples",         "unsure",  "missed_ticks",
+        "late",          "sampler_cpu_s", "collector_cpu_s", "probe_s", "cpu_kernel_s",
+        "cpu_profile_s", "waiting"};
+    static const char *const function_keys[] = {
+        "name",      "file",      "line",    "kind",         "ncalls",        "primitive_calls",
+        "tottime_s", "cumtime_s", "probe_s", "samples_self", "samples_total", "callers"};
     struct pyro_profile *profile = fixture_orders();
     struct pyro_stats *stats = stats_of(profile, PYRO_CLOCK_WALL);
     FILE *out = page();
@@ -261,11 +303,13 @@ static void json_keeps_its_contract(void)
     fclose(out);
     json_t *root = json_loadb(written, written_size, 0, NULL);
     CHECK(root);
-    json_t *recording = json_object_get(root, "recording"), *functions = json_object_get(root, "functions");
+    json_t *recording = json_object_get(root, "recording"),
+           *functions = json_object_get(root, "functions");
     CHECK_EQ(json_object_size(recording), sizeof(recording_keys) / sizeof(recording_keys[0]));
     for (size_t i = 0; i < sizeof(recording_keys) / sizeof(recording_keys[0]); i++)
         CHECK(json_object_get(recording, recording_keys[i]));
-    CHECK_STR(json_string_value(json_object_get(recording, "started")), "2026-05-28T20:26:40.123456Z");
+    CHECK_STR(json_string_value(json_object_get(recording, "started")),
+              "2026-05-28T20:26:40.123456Z");
     json_t *first = json_array_get(functions, 0);
     CHECK_EQ(json_object_size(first), sizeof(function_keys) / sizeof(function_keys[0]));
     for (size_t i = 0; i < sizeof(function_keys) / sizeof(function_keys[0]); i++)
@@ -289,5 +333,6 @@ int main(void)
                       TEST(the_table_adds_up_to_the_duration), TEST(small_library_rows_are_folded),
                       TEST(callers_and_callees), TEST(a_bad_regular_expression_is_an_error),
                       TEST(hostile_names_stay_harmless), TEST(labels_are_cut_in_the_middle),
-                      TEST(quality_tells_what_went_wrong), TEST(json_keeps_its_contract));
+                      TEST(paths_are_told_apart), TEST(quality_tells_what_went_wrong),
+                      TEST(json_keeps_its_contract));
 }

@@ -137,6 +137,18 @@ static void ipv6_sockets_too(void)
     check_socket(wait_of(recv_one), "recv [::1]:%u");
 }
 
+/* An IPv4 peer seen through an IPv6 socket reads as what it is. */
+static void mapped_addresses_read_as_ipv4(void)
+{
+    connect_loopback(AF_INET);
+    struct sockaddr_in6 mapped = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    CHECK(inet_pton(AF_INET6, "::ffff:127.0.0.1", &mapped.sin6_addr) == 1);
+    waited_fd = socket(AF_INET6, SOCK_STREAM, 0);
+    if (waited_fd < 0 || connect(waited_fd, (void *)&mapped, sizeof(mapped)) < 0)
+        SKIP("no IPv6 here");
+    check_socket(wait_of(recv_one), "recv 127.0.0.1:%u");
+}
+
 static void accept_one(int ready_fd)
 {
     child_ready(ready_fd);
@@ -311,8 +323,9 @@ int main(void)
 {
     return CHECK_MAIN(
         TEST(sockets_are_named_by_their_peer), TEST(ipv6_sockets_too),
-        TEST(a_listener_is_named_by_its_own_address), TEST(unix_sockets_are_named_by_path),
-        TEST(pipes_and_files_are_told_apart), TEST(terminals_are_told),
-        TEST(an_open_that_hangs_names_its_path), TEST(locks_sleeps_and_children_are_told),
-        TEST(who_runs_or_is_gone_does_not_wait), TEST(a_long_hostile_path_is_cut_and_cleaned));
+        TEST(mapped_addresses_read_as_ipv4), TEST(a_listener_is_named_by_its_own_address),
+        TEST(unix_sockets_are_named_by_path), TEST(pipes_and_files_are_told_apart),
+        TEST(terminals_are_told), TEST(an_open_that_hangs_names_its_path),
+        TEST(locks_sleeps_and_children_are_told), TEST(who_runs_or_is_gone_does_not_wait),
+        TEST(a_long_hostile_path_is_cut_and_cleaned));
 }

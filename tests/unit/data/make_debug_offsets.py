@@ -1,4 +1,5 @@
-"""Print the start of _PyRuntime of the CPython (3.13+) that runs this, as hex: tests/unit/data/debug_offsets-*.hex."""
+"""Print the start of this CPython's _PyRuntime (3.13+) as hex, for debug_offsets-3.X.hex."""
+
 import ctypes
 import sys
 

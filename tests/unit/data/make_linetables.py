@@ -2,10 +2,11 @@
 
     for python in python3.8 ... python3.15: $python make_linetables.py > linetable-3.X.txt
 
-A line is one code object: co_firstlineno, the table in hex ("-" when empty), then OFFSET:LINE wherever the line
-changes (0: the instruction has no line) and END at the end of the code. What is right is what PyCode_Addr2Line()
-of that very interpreter says for each instruction.
+A line is one code object: co_firstlineno, the table in hex ("-" when empty), then OFFSET:LINE
+wherever the line changes (0: the instruction has no line) and END at the end of the code. What is
+right is what PyCode_Addr2Line() of that very interpreter says for each instruction.
 """
+
 import ctypes
 import sys
 import types
@@ -104,7 +105,13 @@ def asserts(a):
 
 
 def long_gap():
-    return "def gap(a):\n    a = 1\n" + "\n" * 700 + "    b = (\n" + "\n" * 300 + "   a)\n    return b\n"
+    return (
+        "def gap(a):\n    a = 1\n"
+        + "\n" * 700
+        + "    b = (\n"
+        + "\n" * 300
+        + "   a)\n    return b\n"
+    )
 
 
 def backwards():
@@ -116,7 +123,11 @@ def long_line():
 
 
 def many_lines():
-    return "def many(a):\n" + "".join("    a = a + %d\n" % number for number in range(100)) + "    return a\n"
+    return (
+        "def many(a):\n"
+        + "".join("    a = a + %d\n" % number for number in range(100))
+        + "    return a\n"
+    )
 
 
 def very_late():

@@ -1,4 +1,4 @@
-"""What the snapshots in this folder show: three threads with known stacks and locals, standing still."""
+"""What the snapshots show: three threads with known stacks and locals, standing still."""
 import sys
 import threading
 

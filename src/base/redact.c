@@ -1,10 +1,7 @@
-/* cli/redact.c - secrets are known by the names of what holds them. */
-#include "cli/redact.h"
-
-#include "target/process.h"
+/* base/redact.c - secrets are known by the names of what holds them. */
+#include "base/redact.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
@@ -58,11 +55,17 @@ bool pyro_secret_name(const char *name, size_t length)
 
 /* -- arguments ---------------------------------------------------------------------------------- */
 
+/* Without what a terminal would obey: C0, DEL, and C1 as UTF-8 writes it (C2 80 .. C2 9F). */
 static void put_visible(struct pyro_buffer *out, const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)text[i];
-        pyro_buffer_put_u8(out, c < 0x20 || c == 0x7f ? '?' : c);
+        bool c1 = c == 0xc2 && i + 1 < length && ((unsigned char)text[i + 1] & 0xe0) == 0x80;
+        pyro_buffer_put_u8(out, c < ' ' || c == 0x7f || c1 ? '?' : c);
+        if (c1) {
+            pyro_buffer_put_u8(out, '?');
+            i++;
+        }
     }
 }
 
@@ -115,16 +118,6 @@ void pyro_redact_arguments(const char *arguments, size_t size, struct pyro_buffe
         }
         at += length + 1;
     }
-}
-
-int pyro_redacted_command(int pid, struct pyro_buffer *out)
-{
-    struct pyro_buffer arguments = {0};
-    int error = pyro_process_arguments(pid, &arguments);
-    if (error == 0 && !arguments.failed)
-        pyro_redact_arguments((const char *)arguments.data, arguments.size, out);
-    pyro_buffer_free(&arguments);
-    return out->failed ? -ENOMEM : error;
 }
 
 /* -- values ------------------------------------------------------------------------------------- */
