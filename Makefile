@@ -26,7 +26,7 @@ test: setup-tests program venv ## every test there is; the last line counts them
 	@tools/run_tests $(BUILD)
 
 bench: setup-tests program venv ## compare with other profilers, side by side
-	@bench/run $(BUILD)
+	@bench/run $(BUILD) $(ARGS)
 
 fuzz: setup-tests ## fuzz every target for FUZZ_SECONDS each (default 600)
 	@tools/build build-fuzz
@@ -43,7 +43,7 @@ check: ## quick: layers and formatting
 	@tools/format --check
 
 clean: ## remove everything that was built
-	rm -rf $(BUILD) build-asan build-fuzz profile.svg
+	rm -rf $(BUILD) build-asan build-faults build-fuzz profile.svg
 
 help: ## this list
 	@echo "make [target], with"

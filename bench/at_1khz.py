@@ -5,7 +5,6 @@ target, the time until the first sample, memory over a long recording.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import struct
@@ -16,7 +15,7 @@ import harness
 from harness import Row, Summary, Table
 from pythons import Target, find_python, start_target
 from sweep_cost import DEPTH_TARGET, FULL_WINDOW_S
-from tools import Bench, Tool, Want, printed, sampling
+from tools import Bench, Tool, Want, measure_floor, sampling
 
 CLOCK_TARGET = DEPTH_TARGET.with_name("clock.py")
 RATE_HZ = 1000
@@ -43,11 +42,6 @@ def core_percent(bench: Bench, tool: Tool, target: Target) -> float:
     return window.cpu_s / window.seconds * 100
 
 
-def measure_floor(bench: Bench) -> dict[str, float]:
-    """Microseconds, by floor.c."""
-    return json.loads(printed([bench.places.floor, "500"]))
-
-
 def cpu_table(bench: Bench) -> Table:
     """What a tool costs, and how much of it is sleeping and waking up."""
     table = Table(
@@ -70,7 +64,7 @@ def cpu_table(bench: Bench) -> Table:
                     with alone(targets, thing.python_id) as target:
                         found[thing].append(core_percent(bench, thing, target))
                 else:
-                    floors.append(measure_floor(bench))
+                    floors.append(measure_floor(bench.places))
             except RuntimeError as error:
                 harness.say(f"  {error}")
     floor = harness.summarize([value["wake_up_us"] / 10 for value in floors])

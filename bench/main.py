@@ -1,6 +1,7 @@
 """Compare pyrometer with Tachyon, Austin and py-spy: bench/run does what comes before.
 
     bench/run [FOLDER] [--only sweep,1khz,truth] [--rounds N] [--full] [--seed N] [--tools RE]
+              [--programs RE] [-o FILE] [--document docs/benchmarks.md]
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pythons import find_python  # noqa: E402
 from tools import Bench, Places, Tool, all_tools, temporary_folder  # noqa: E402
 
 FAMILIES = {"sweep": sweep_cost, "1khz": at_1khz, "truth": true_shares}
+MARK = "<!-- measured: written by bench/run --document -->"
 RESULTS = BENCH / "results.json"
 
 
@@ -39,8 +41,10 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--tools", default="", help="only those whose name matches")
+    parser.add_argument("--programs", default="", help="truth: only those whose name matches")
     parser.add_argument("--full", action="store_true", help="longer windows; memory over ten minutes")
     parser.add_argument("-o", "--output", type=Path, default=RESULTS)
+    parser.add_argument("--document", type=Path, help="put the tables into this file, at its mark")
     return parser.parse_args()
 
 
@@ -93,6 +97,14 @@ def machine_text(known: dict) -> str:
     )
 
 
+def put_into(document: Path, text: str) -> None:
+    """Replace what stands below the mark."""
+    head, mark, _ = document.read_text(encoding="utf-8").partition(MARK)
+    if not mark:
+        raise SystemExit(f"bench: {document} has no line {MARK}")
+    document.write_text(f"{head}{mark}\n\n{text}\n", encoding="utf-8")
+
+
 def main() -> int:
     arguments = options()
     begin = time.monotonic()
@@ -102,14 +114,16 @@ def main() -> int:
     chance = random.Random(arguments.seed)
     made = []
     with temporary_folder() as folder:
-        bench = Bench(tools, places, chance, Path(folder), arguments.rounds, arguments.full)
+        size = (arguments.rounds, arguments.full, arguments.programs)
+        bench = Bench(tools, places, chance, Path(folder), *size)
         for name in arguments.only.split(","):
             made += FAMILIES[name].tables(bench)
     known["load_at_end"] = round(os.getloadavg()[0], 2)
     known["seconds"] = time.monotonic() - begin
-    print(machine_text(known))
-    for table in made:
-        print(table.text())
+    text = "\n".join([machine_text(known), *(table.text() for table in made)])
+    print(text)
+    if arguments.document:
+        put_into(arguments.document, text)
     results = {"machine": known, "tables": [table.json() for table in made]}
     arguments.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     print(f"\nwrote {os.path.relpath(arguments.output)}")

@@ -13,7 +13,7 @@ from pathlib import Path
 import harness
 from harness import Row, Table
 from pythons import Target, start_target
-from tools import MAX_HZ, Bench, Tool, Want, ours_beside, sampling
+from tools import MAX_HZ, Bench, Tool, Want, measure_floor, ours_beside, sampling
 
 DEPTH_TARGET = Path(__file__).parent / "targets" / "depth.py"
 WINDOW_S = 0.6
@@ -164,6 +164,16 @@ def measure_shape(bench: Bench, shape: Shape, python: str) -> Series:
     return series
 
 
+def floor_rows(bench: Bench) -> list[Row]:
+    """What is in every figure of a sampler that sleeps, and in every figure at all."""
+    found = [measure_floor(bench.places) for _ in range(bench.rounds)]
+    rows = []
+    for key, name in (("wake_up_us", "sleep 1 ms, wake up"), ("read_4k_us", "one read of 4 KiB")):
+        us = harness.summarize([value[key] for value in found])
+        rows.append(Row(["", "", "", "", f"the machine: {name}", us.text(), *[""] * 5], {key: us}))
+    return rows
+
+
 def tables(bench: Bench) -> list[Table]:
     """One table of all shapes."""
     heads = ["threads", "depth", "rate", "Python", "tool", "CPU us per sweep", "x pyrometer"]
@@ -175,9 +185,11 @@ def tables(bench: Bench) -> list[Table]:
             f"{bench.rounds} rounds; the ratio is taken within each round.",
             '"7 waiting": every thread\'s kernel state is asked for (Tachyon --mode cpu, Austin --cpu, '
             "py-spy without --idle; pyrometer always). All others: stacks with the interpreter's state.",
+            "At 10 and 1 kHz a sampler that sleeps pays for waking up besides (the first row); at max none sleeps.",
         ],
         [*heads, "verdict", "sweeps/s", "% of a core", "lost %"],
     )
+    table.rows += floor_rows(bench)
     for shape in SHAPES:
         harness.say(f"sweep cost: {shape.threads} threads, depth {shape.depth}" + ", 7 wait" * shape.kernel_state)
         for python in bench.pythons():

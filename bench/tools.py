@@ -58,7 +58,6 @@ class Result:
     sweeps: float
     seconds: float
     lost: float  # share of samples thrown away, by the tool's own account
-    unsure: float = 0.0
 
 
 class Tool:
@@ -105,6 +104,8 @@ class Tool:
         """After the end of a run with Want.stacks."""
         for line in run.output.read_text(errors="replace").splitlines():
             path, _, weight = line.rpartition(" ")
+            if line.startswith("#") or not weight.isdigit():
+                continue
             frames = [frame for text in path.split(";") if (frame := self.frame(text))]
             yield frames, float(weight)
 
@@ -125,7 +126,6 @@ class Run:
         self.output.unlink(missing_ok=True)
         self.log_path = folder / f"{tag}.log"
         self.want = want
-        self.status = 0
         self.peak_rss_bytes = 0
         self.spawned = time.monotonic()
         with open(self.log_path, "wb") as log:
@@ -159,17 +159,12 @@ class Run:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGINT)
         deadline = self.ended + ENDED_S
-        pid = 0
-        while pid == 0 and self.process.returncode is None:
-            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
-            if pid:
-                self.process.returncode = os.waitstatus_to_exitcode(status)
-                self.peak_rss_bytes = usage.ru_maxrss * 1024
-            elif time.monotonic() > deadline:
+        # Not by ru_maxrss: that begins with the memory of the benchmark, which forked it.
+        while self.process.poll() is None:
+            self.peak_rss_bytes = max(self.peak_rss_bytes, harness.peak_rss_bytes(self.pid))
+            if time.monotonic() > deadline:
                 self.process.kill()
-                deadline += ENDED_S
-            else:
-                time.sleep(0.005)
+            time.sleep(0.002)
 
     def result(self, threads: int = 1) -> Result:
         """What the tool says, or RuntimeError with what it printed."""
@@ -192,6 +187,11 @@ def sampling(tool: Tool, target: Target, want: Want, folder: Path, tag: str = "r
             os.kill(run.pid, signal.SIGCONT)
         if run.process.returncode is None:
             run.end()
+
+
+def measure_floor(places: Places) -> dict[str, float]:
+    """Microseconds for what no sampler can do without, by floor.c."""
+    return json.loads(printed([places.floor, "500"]))
 
 
 def printed(command: Sequence[str | Path]) -> str:
@@ -224,8 +224,7 @@ class Pyrometer(Tool):
     def result(self, run: Run, threads: int) -> Result:
         stats = json.loads(printed([self.places.pyrometer, "stats", run.output, "--json"]))
         said = stats["recording"]
-        unsure = said["unsure"] / max(1, said["samples"])
-        return Result(said["rate_hz"] * said["duration_s"], said["duration_s"], 0.0, unsure)
+        return Result(said["rate_hz"] * said["duration_s"], said["duration_s"], 0.0)
 
     def stacks(self, run: Run) -> Iterator[Stack]:
         recording, text = run.output, run.output.with_suffix(".txt")
@@ -401,6 +400,7 @@ class Bench:
     folder: Path
     rounds: int
     full: bool
+    programs: str = ""  # expression: only those of the truth family
 
     def on(self, python: str) -> list[Tool]:
         """Those that sample this Python."""

@@ -8,6 +8,7 @@
  *
  * usage: snapshot PID FILE */
 #include "cpython/dump.h"
+#include "cpython/stack.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 
 #define RANGES_MAX  (1u << 20)
 #define THREADS_MAX 256
-#define CHUNK_MAX   (1u << 20) /* of a data stack chunk */
+#define LOOKS       3
 #define SEAM        16         /* gaps up to this many bytes are filled */
 
 int __real_pyro_memory_read(const struct pyro_memory *memory, pyro_addr addr, void *data,
@@ -71,28 +72,29 @@ ssize_t __wrap_pyro_memory_read_spans(const struct pyro_memory *memory,
     return got;
 }
 
-/* The whole used part of the thread's data stack, as the sampler reads it. */
-static void look_at_chunks(const struct pyro_memory *memory, const struct pyro_layout *layout,
-                           pyro_addr tstate)
+/* As the sampler looks, until its predictions hold. */
+static void look_as_sampler(const struct pyro_memory *memory, const struct pyro_runtime *runtime,
+                            const struct pyro_thread_info *thread)
 {
-    static uint8_t bytes[CHUNK_MAX];
-    pyro_addr chunk, top;
-    if (layout->tstate.chunk == PYRO_ABSENT ||
-        pyro_memory_read_addr(memory, pyro_addr_plus(tstate, layout->tstate.chunk), &chunk) != 0 ||
-        pyro_memory_read_addr(memory, pyro_addr_plus(tstate, layout->tstate.chunk_top), &top) != 0)
+    static struct pyro_raw_frame frames[PYRO_STACK_FRAMES_MAX + PYRO_STACK_ENTERED_MAX];
+    static struct pyro_span spans[PYRO_STACK_SPANS_MAX];
+    struct pyro_raw_stack stack = {.buffer = frames};
+    struct pyro_stack_reader reader;
+    struct pyro_map sizes = {0};
+    if (pyro_stack_reader_init(&reader, runtime, thread->tstate, thread->interp) < 0)
         return;
-    while (chunk.u) {
-        uint64_t size = top.u - chunk.u, used;
-        if (size > CHUNK_MAX || pyro_memory_read(memory, chunk, bytes, size) != 0)
-            return;
-        if (pyro_memory_read_addr(memory, pyro_addr_plus(chunk, layout->chunk.previous), &chunk) !=
-                0 ||
-            !chunk.u ||
-            pyro_memory_read(memory, pyro_addr_plus(chunk, layout->chunk.top), &used,
-                             sizeof used) != 0)
-            return;
-        top = pyro_addr_plus(chunk, layout->chunk.data + used * 8);
+    for (int round = 0; round < LOOKS; round++) {
+        size_t count = pyro_stack_plan(&reader, spans);
+        for (size_t i = 0; i < count; i++)
+            spans[i].data = malloc(spans[i].size + 1);
+        ssize_t arrived = pyro_memory_read_spans(memory, spans, count);
+        if (arrived > 0 && pyro_stack_take(&reader, memory, spans, (size_t)arrived, &sizes, &stack) == 0)
+            (void)pyro_stack_confirm(&reader, memory, &stack);
+        for (size_t i = 0; i < count; i++)
+            free(spans[i].data);
     }
+    pyro_stack_reader_clear(&reader);
+    pyro_map_free(&sizes);
 }
 
 static int look_at_thread(const struct pyro_memory *memory, const struct pyro_runtime *runtime,
@@ -106,7 +108,7 @@ static int look_at_thread(const struct pyro_memory *memory, const struct pyro_ru
     pyro_memory_read(memory, thread->tstate, tstate, runtime->layout.tstate.size);
     pyro_thread_name(memory, runtime, thread, name, sizeof name);
     pyro_interp_state(memory, runtime, thread->interp, &state);
-    look_at_chunks(memory, &runtime->layout, thread->tstate);
+    look_as_sampler(memory, runtime, thread);
     int code = pyro_dump_stack(memory, runtime, thread, true, &arena, &stack);
     for (size_t i = 0; code == 0 && i < stack.count; i++)
         printf("%s %s:%u\n", stack.frames[i].name, stack.frames[i].file, stack.frames[i].line);

@@ -60,6 +60,16 @@ struct pyro_stack_chunk *pyro_chunk_holding(struct pyro_stack_reader *reader, ui
     return NULL;
 }
 
+bool pyro_chunks_below(const struct pyro_stack_reader *reader, uint64_t address, uint64_t top, uint64_t after)
+{
+    if (reader->chunk_count == 0)
+        return false;
+    const struct pyro_stack_chunk *newest = &reader->chunks[0];
+    if (top - newest->address > newest->size || after - newest->address > newest->size)
+        return false;
+    return address < top || address - newest->address >= newest->size;
+}
+
 /* -- reading late ----------------------------------------------------------------------------- */
 
 static int read_late(struct pyro_take *take, struct pyro_stack_chunk *chunk, size_t until)

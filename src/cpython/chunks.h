@@ -30,6 +30,10 @@ static inline const uint8_t *pyro_chunk_view(const struct pyro_stack_chunk *chun
     return offset < chunk->copied && size <= chunk->copied - offset ? chunk->data + offset : NULL;
 }
 
+/* Does ADDRESS lie on the data stack that ended at TOP, the lower of two looks, the other being AFTER? Only known while
+ * both ends lie in the newest chunk. */
+bool pyro_chunks_below(const struct pyro_stack_reader *reader, uint64_t address, uint64_t top, uint64_t after);
+
 /* If the frame at ADDRESS lies in a chunk that is not copied: the frame in the oldest chunk the chain leads to, and how
  * many frames are passed over. Else ADDRESS itself, and 0. */
 uint64_t pyro_chunks_skip(struct pyro_take *take, uint64_t address, uint64_t *ret_elided);

@@ -5,7 +5,8 @@
  *    coroutines lie in their objects, entry shims (3.12+) on the C stack.
  *  - 3.11-3.13: `stacktop` is -1 exactly while a frame executes, not while it waits for a Python call.
  *  - 3.14+: `f_executable` is cleared when a frame is popped.
- *  - A generator's `previous` is set while it runs.
+ *  - A generator's `previous` is set while it runs, and its state says that it does (3.11-3.14: 0, 3.15: 4).
+ *  - The data stack ends at `datastack_top`: whatever a chunk holds above it is left over from earlier calls.
  * The chunks themselves are chunks.c's matter. */
 #include "cpython/stack.h"
 
@@ -17,6 +18,8 @@
 #define OWNER_GENERATOR 1
 #define OWNER_SHIM      3 /* and above, 3.12+ */
 #define EXECUTING       (-1)
+#define FRAME_SIZE_MAX  65536
+#define EXTRA_FRESH     64 /* takes after which a frame outside the chunks is not predicted any more */
 #define SHIM_TRUSTED    256 /* takes for which the shim at the bottom is not read again */
 
 /* -- frames outside the chunks ---------------------------------------------------------------- */
@@ -44,25 +47,48 @@ static struct pyro_stack_extra *extra_slot(struct pyro_stack_reader *reader)
 /* The header at ADDRESS outside the chunks, copied or read late. NULL: out of reach. */
 static const uint8_t *extra_fetch(struct pyro_take *take, uint64_t address)
 {
-    struct pyro_stack_extra *extra = extra_at(take->reader, address);
+    struct pyro_stack_reader *reader = take->reader;
+    struct pyro_stack_extra *extra = extra_at(reader, address);
     if (!extra || !extra->data) {
-        uint8_t data[PYRO_STACK_HEADER_MAX];
+        uint8_t data[PYRO_STACK_BEFORE + PYRO_STACK_HEADER_MAX];
         if (take->late_reads >= PYRO_STACK_LATE_MAX)
             return NULL;
         take->late_reads++;
         take->stack->late = true;
-        if (pyro_memory_read(take->memory, pyro_addr_at(address), data, take->reader->header) < 0)
+        if (pyro_memory_read(take->memory, pyro_addr_at(address - PYRO_STACK_BEFORE), data,
+                             PYRO_STACK_BEFORE + reader->header) < 0)
             return NULL;
         if (!extra) {
-            extra = extra_slot(take->reader);
-            extra->address = address;
-            extra->caller = 0;
+            extra = extra_slot(reader);
+            *extra = (struct pyro_stack_extra){.address = address};
         }
-        memcpy(extra->own, data, take->reader->header);
-        extra->data = extra->own;
+        memcpy(extra->own, data, PYRO_STACK_BEFORE + reader->header);
+        extra->data = extra->own + PYRO_STACK_BEFORE;
     }
-    extra->used_at = take->reader->takes;
+    if (extra->used_at != reader->takes)
+        extra->uses++;
+    extra->used_at = reader->takes;
     return extra->data;
+}
+
+/* Is it likely to be wanted in the next take? It was in the last one, or often not long ago. */
+static bool extra_expected(const struct pyro_stack_reader *reader, const struct pyro_stack_extra *extra)
+{
+    uint64_t age = reader->takes - extra->used_at;
+    return extra->address != 0 && (age == 0 || (extra->uses > 1 && age < EXTRA_FRESH));
+}
+
+static struct pyro_span extra_span(const struct pyro_stack_reader *reader, const struct pyro_stack_extra *extra)
+{
+    return (struct pyro_span){.addr = pyro_addr_at(extra->address - PYRO_STACK_BEFORE),
+                              .size = PYRO_STACK_BEFORE + reader->header};
+}
+
+/* Does the generator of the frame at DATA (with the bytes before it) run? Yes if that cannot be known. */
+static bool generator_runs(const struct pyro_stack_reader *reader, const uint8_t *data)
+{
+    int8_t executing = reader->runtime->layout.minor >= 15 ? 4 : 0;
+    return reader->state_before == 0 || (int8_t)data[-(ptrdiff_t)reader->state_before] == executing;
 }
 
 /* -- walking ---------------------------------------------------------------------------------- */
@@ -124,10 +150,10 @@ static bool is_known_bottom(const struct pyro_stack_reader *reader, const struct
            stack->count && is_first_frame(reader, stack->frames[0].address);
 }
 
-/* Which frame was the last on the data stack when it ended at TOP; 0: never seen. */
+/* Which frame ended at TOP of the data stack, followed by another one or by nothing; 0: never seen. */
 static uint64_t *frame_ending_at(struct pyro_stack_reader *reader, uint64_t top)
 {
-    size_t slot = (top / 8) % PYRO_STACK_TOPS;
+    size_t slot = pyro_hash_u64(top) % PYRO_STACK_TOPS;
     if (reader->tops[slot].top != top) {
         reader->tops[slot].top = top;
         reader->tops[slot].frame = 0;
@@ -157,16 +183,33 @@ static void push_below(struct pyro_raw_stack *stack, const struct pyro_raw_frame
     stack->count++;
 }
 
-/* A shim is no frame of the user's. Remember the one that ends the chain. */
+/* A shim is no frame of the user's. Remember the one that ends the chain, and what lies below each other: */
 static uint64_t pass_shim(struct pyro_take *take, const struct pyro_raw_frame *shim, bool *ret_whole)
 {
+    struct pyro_stack_reader *reader = take->reader;
     const struct pyro_raw_stack *stack = take->stack;
-    if (shim->previous == 0 && stack->count && is_first_frame(take->reader, stack->frames[0].address)) {
-        take->reader->bottom_shim = shim->address;
-        take->reader->bottom_seen_at = take->reader->takes;
+    if (stack->count == 0 || !(stack->frames[0].flags & PYRO_FRAME_IN_CHUNK))
+        return shim->previous;
+    uint64_t above = stack->frames[0].address;
+    if (shim->previous == 0 && is_first_frame(reader, above)) {
+        reader->bottom_shim = shim->address;
+        reader->bottom_seen_at = reader->takes;
+        *ret_whole = true;
+    } else if (shim->previous < above && pyro_chunk_holding(reader, shim->previous)) {
+        *frame_ending_at(reader, above) = shim->previous;
     }
-    *ret_whole = shim->previous == 0;
     return shim->previous;
+}
+
+/* The chain broke below the frames found so far: a shim on the C stack was overwritten since. The frame right below
+ * the last one on the data stack entered it, if it was seen there before (and if no generator stood between). */
+static uint64_t step_over_break(struct pyro_take *take)
+{
+    const struct pyro_raw_stack *stack = take->stack;
+    if (stack->count == 0 || !(stack->frames[0].flags & PYRO_FRAME_IN_CHUNK))
+        return 0;
+    uint64_t above = stack->frames[0].address, below = *frame_ending_at(take->reader, above);
+    return below < above && above - below <= FRAME_SIZE_MAX ? below : 0;
 }
 
 /* One step of a walk: note the frame at ADDRESS and return its caller's address. 0 ends the chain; *ret_whole tells
@@ -187,7 +230,8 @@ static uint64_t walk_frame(struct pyro_take *take, uint64_t address, bool *ret_w
     if (!flags && data[take->layout->frame.owner] == OWNER_GENERATOR)
         frame.previous = generator_caller(take, &frame);
     push_below(take->stack, &frame);
-    *ret_whole = frame.previous == 0 && take->layout->minor == 11; /* later ones end in a shim */
+    /* 3.11: the first frame has no caller; later versions end in a shim. */
+    *ret_whole = frame.previous == 0 && flags && take->layout->minor == 11;
     return frame.previous;
 }
 
@@ -242,6 +286,8 @@ static void walk(struct pyro_take *take, uint64_t address)
         if (whole || steps >= 2 * PYRO_STACK_FRAMES_MAX || stack->count >= PYRO_STACK_FRAMES_MAX)
             break;
         address = walk_frame(take, elide_middle(take, address), &whole);
+        if (address == 0 && !whole)
+            address = step_over_break(take);
     }
     stack->broken = !whole;
     stack->elided_at = stack->count - stack->elided_at;
@@ -268,7 +314,7 @@ static void learn_size(struct pyro_take *take, uint64_t code, uint64_t size)
     reader->learned[slot].code = code;
     reader->learned[slot].size = size;
     (void)pyro_map_insert(take->frame_sizes, code, 1, NULL);
-    if (size < 64 || size > 65536 || size % 8 != 0)
+    if (size < 64 || size > FRAME_SIZE_MAX || size % 8 != 0)
         return;
     uint64_t *known = pyro_map_insert(take->frame_sizes, code, 0, NULL);
     if (known)
@@ -346,41 +392,73 @@ static void add_entered_frames(struct pyro_take *take)
 
 /* -- taking ----------------------------------------------------------------------------------- */
 
-static uint64_t innermost_frame(struct pyro_take *take)
+/* The frame that ENDS, a copy of the thread state's fields from `frame` on, leads to. */
+static uint64_t innermost_frame(struct pyro_take *take, const uint8_t *ends)
 {
-    uint64_t pointer = pyro_field_u64(take->reader->tstate_data, take->layout->tstate.frame);
+    uint64_t pointer = pyro_field_u64(ends, 0);
     if (take->layout->frames != PYRO_FRAMES_CFRAME || pointer == 0)
         return pointer;
     const uint8_t *cframe = extra_fetch(take, pointer);
     return cframe ? pyro_field_u64(cframe, take->layout->cframe_current_frame) : 0;
 }
 
-static void take_chunks(struct pyro_take *take)
+/* AFTER: the ends copied behind the chunks, or NULL. */
+static void take_chunks(struct pyro_take *take, const uint8_t *after)
 {
     struct pyro_stack_reader *reader = take->reader;
     struct pyro_raw_stack *stack = take->stack;
     take->chunk_top = pyro_field_u64(reader->tstate_data, take->layout->tstate.chunk_top);
     pyro_chunks_follow(take, pyro_field_u64(reader->tstate_data, take->layout->tstate.chunk));
-    walk(take, innermost_frame(take));
+    walk(take, innermost_frame(take, reader->tstate_data + take->layout->tstate.frame));
     uint64_t *ending = frame_ending_at(reader, take->chunk_top);
     if (!stack->broken)
         *ending = last_in_chunk(stack);
-    else if (*ending) /* what it stood in is gone already: the data stack is still there */
+    else if (after) /* what it stood in is gone already: it has moved on, to here */
+        walk(take, innermost_frame(take, after));
+    if (stack->broken && *ending)
         walk(take, *ending);
     learn_sizes(take);
     cut_left_frames(stack);
     add_entered_frames(take);
 }
 
-/* In the order of the plan: thread state, extras, chunks oldest first. */
-static void accept_spans(struct pyro_stack_reader *reader, const struct pyro_span *spans, size_t arrived)
+/* In the order of the plan. -ESRCH: the thread state did not arrive. */
+static int accept_spans(struct pyro_stack_reader *reader, const struct pyro_span *spans, size_t arrived)
 {
-    size_t next = 1;
-    for (size_t i = 0; i < reader->extra_count; i++, next++)
-        reader->extras[i].data = next < arrived && spans[next].size ? spans[next].data : NULL;
-    if (next > arrived) /* this one's memory is gone: do not let it hide the rest again */
-        reader->extras[arrived - 1] = (struct pyro_stack_extra){0};
-    pyro_chunks_accept(reader, spans, next, arrived);
+    size_t next = 0;
+    for (size_t i = 0; i < reader->extra_count; i++) {
+        struct pyro_stack_extra *extra = &reader->extras[i];
+        extra->data = NULL;
+        if (!extra->planned)
+            continue;
+        if (next < arrived)
+            extra->data = (const uint8_t *)spans[next].data + PYRO_STACK_BEFORE;
+        else if (next == arrived) /* its memory is gone: do not let it hide the rest again */
+            *extra = (struct pyro_stack_extra){0};
+        next++;
+    }
+    bool lost = next >= arrived;
+    reader->tstate_data = spans[next].data;
+    pyro_chunks_accept(reader, spans, next + 1, arrived);
+    return lost ? -EAGAIN : 0;
+}
+
+/* Mark the frames that were on the data stack at both ends of the copy. */
+static void mark_certain(struct pyro_take *take, const struct pyro_span *spans, size_t arrived)
+{
+    struct pyro_stack_reader *reader = take->reader;
+    struct pyro_raw_stack *stack = take->stack;
+    const struct pyro_layout *layout = take->layout;
+    if (arrived < reader->planned || reader->chunk_count == 0)
+        return;
+    uint64_t after =
+        pyro_field_u64(spans[reader->planned - 1].data, layout->tstate.chunk_top - layout->tstate.frame);
+    uint64_t top = after < take->chunk_top ? after : take->chunk_top;
+    for (size_t i = 0; i < stack->count; i++) {
+        struct pyro_raw_frame *frame = &stack->frames[i];
+        if ((frame->flags & PYRO_FRAME_IN_CHUNK) && pyro_chunks_below(reader, frame->address, top, after))
+            frame->flags |= PYRO_FRAME_CERTAIN;
+    }
 }
 
 int pyro_stack_take(struct pyro_stack_reader *reader, const struct pyro_memory *memory, const struct pyro_span *spans,
@@ -394,43 +472,67 @@ int pyro_stack_take(struct pyro_stack_reader *reader, const struct pyro_memory *
     stack->elided = 0;
     stack->late = stack->broken = stack->holds_gil = stack->wants_gil = false;
     reader->takes++;
-    if (arrived == 0)
+    bool linked = layout->frames == PYRO_FRAMES_LINKED;
+    if (linked && arrived == 0)
         return -ESRCH;
-    reader->tstate_data = spans[0].data;
+    if (linked)
+        reader->tstate_data = spans[0].data;
+    else if (accept_spans(reader, spans, arrived) < 0)
+        return -EAGAIN;
     if (pyro_field_u64(reader->tstate_data, layout->tstate.interp) != reader->interp.u)
         return -ESRCH;
     if (layout->tstate.holds_gil != PYRO_ABSENT)
         stack->holds_gil = pyro_field_u32(reader->tstate_data, layout->tstate.holds_gil) != 0;
     if (layout->tstate.gil_requested != PYRO_ABSENT)
         stack->wants_gil = pyro_field_u32(reader->tstate_data, layout->tstate.gil_requested) != 0;
-    if (layout->frames == PYRO_FRAMES_LINKED)
+    if (linked)
         return pyro_linked_take(&take, spans, arrived);
-    accept_spans(reader, spans, arrived);
-    take_chunks(&take);
+    take_chunks(&take, arrived >= reader->planned ? spans[reader->planned - 1].data : NULL);
+    mark_certain(&take, spans, arrived);
     return 0;
 }
 
+/* The fields that say where the stack ends: the frame (or cframe) and the end of the data stack. */
+static struct pyro_span ends_span(const struct pyro_stack_reader *reader)
+{
+    const struct pyro_layout *layout = &reader->runtime->layout;
+    return (struct pyro_span){.addr = pyro_addr_plus(reader->tstate, layout->tstate.frame),
+                              .size = layout->tstate.chunk_top + 8 - layout->tstate.frame};
+}
+
+/* Generators and shims first, then the thread state right before the chunks, and its ends right behind them: a frame on
+ * the data stack is gone in an instant, one elsewhere stays where it is for longer. */
 size_t pyro_stack_plan(struct pyro_stack_reader *reader, struct pyro_span *spans)
 {
     const struct pyro_layout *layout = &reader->runtime->layout;
+    struct pyro_span tstate = {.addr = reader->tstate, .size = layout->tstate.size};
     size_t count = 0;
-    spans[count++] = (struct pyro_span){.addr = reader->tstate, .size = layout->tstate.size};
-    if (layout->frames == PYRO_FRAMES_LINKED)
+    if (layout->frames == PYRO_FRAMES_LINKED) {
+        spans[count++] = tstate;
         return count + pyro_linked_plan(reader, spans + count);
-    for (size_t i = 0; i < reader->extra_count; i++)
-        spans[count++] = (struct pyro_span){.addr = pyro_addr_at(reader->extras[i].address),
-                                            .size = reader->extras[i].address ? reader->header : 0};
-    return count + pyro_chunks_plan(reader, spans + count);
+    }
+    for (size_t i = 0; i < reader->extra_count; i++) {
+        struct pyro_stack_extra *extra = &reader->extras[i];
+        extra->planned = extra_expected(reader, extra);
+        if (extra->planned)
+            spans[count++] = extra_span(reader, extra);
+    }
+    spans[count++] = tstate;
+    count += pyro_chunks_plan(reader, spans + count);
+    spans[count++] = ends_span(reader);
+    reader->planned = count;
+    return count;
 }
 
 /* -- confirming ------------------------------------------------------------------------------- */
 
-/* The second look, in one call: frames outside the chunks, the chunks, and the former once more. So what lies
- * outside is seen before and after, and cannot have been something else when the chunks were copied. */
+/* The second look, in one call: the end of the data stack, frames outside the chunks, the chunks, and the first two
+ * once more. So all is seen before and after, and cannot have been something else when the chunks were copied. */
 struct again {
-    struct pyro_span spans[PYRO_STACK_CHUNKS_READ + 1 + 2 * PYRO_STACK_EXTRAS_MAX];
+    struct pyro_span spans[PYRO_STACK_CHUNKS_READ + 1 + 2 * (1 + PYRO_STACK_EXTRAS_MAX)];
     size_t count;
-    size_t extras; /* so many first, and the same again last */
+    size_t outside; /* so many first, and the same again last */
+    uint64_t top, top_after;
 };
 
 static int again_place(struct pyro_stack_reader *reader, struct again *again)
@@ -450,77 +552,79 @@ static int again_place(struct pyro_stack_reader *reader, struct again *again)
     return 0;
 }
 
-static void again_plan(struct pyro_stack_reader *reader, struct again *again)
+static void again_plan(const struct pyro_stack_reader *reader, struct again *again)
 {
+    again->spans[again->outside++] = ends_span(reader);
     for (size_t i = 0; i < reader->extra_count; i++)
-        if (reader->extras[i].used_at == reader->takes)
-            again->spans[again->extras++] =
-                (struct pyro_span){.addr = pyro_addr_at(reader->extras[i].address), .size = reader->header};
-    again->count = again->extras;
+        if (reader->extras[i].used_at == reader->takes && reader->extras[i].address)
+            again->spans[again->outside++] = extra_span(reader, &reader->extras[i]);
+    again->count = again->outside;
     again->count += pyro_chunks_plan_again(reader, again->spans + again->count);
-    memcpy(again->spans + again->count, again->spans, again->extras * sizeof(*again->spans));
-    again->count += again->extras;
+    memcpy(again->spans + again->count, again->spans, again->outside * sizeof(*again->spans));
+    again->count += again->outside;
 }
 
-static const uint8_t *again_view(const struct again *again, size_t from, size_t to, uint64_t address, size_t size)
+/* SIZE bytes at ADDRESS, and BEFORE bytes before it, in the spans FROM ... TO - 1. */
+static const uint8_t *again_view(const struct again *again, size_t from, size_t to, uint64_t address, size_t before,
+                                 size_t size)
 {
     for (size_t i = from; i < to; i++) {
         uint64_t offset = address - again->spans[i].addr.u;
-        if (offset < again->spans[i].size && size <= again->spans[i].size - offset)
+        if (offset >= before && offset < again->spans[i].size && size <= again->spans[i].size - offset)
             return (const uint8_t *)again->spans[i].data + offset;
     }
     return NULL;
 }
 
-static bool stands_still(const struct pyro_layout *layout, const uint8_t *data, const struct pyro_raw_frame *was,
-                         uint32_t *ret_flags)
+static bool is_same(const struct pyro_layout *layout, const uint8_t *data, const struct pyro_raw_frame *was)
 {
     if (!data)
         return false;
     struct pyro_raw_frame is = frame_parse(layout, data, was->address);
-    *ret_flags = is.flags;
     return is.code == was->code && is.previous == was->previous;
 }
 
-/* How many frames of STACK from the root stand in the second look as they did. */
-static size_t count_still(const struct pyro_stack_reader *reader, const struct again *again,
-                          const struct pyro_raw_stack *stack)
+/* Does the generator frame WAS run as it did, in the look at the spans from FROM on? */
+static bool generator_same(const struct pyro_stack_reader *reader, const struct again *again, size_t from,
+                           const struct pyro_raw_frame *was)
 {
-    const struct pyro_layout *layout = &reader->runtime->layout;
-    size_t chunks_end = again->count - again->extras;
-    uint32_t below = 0;
-    for (size_t i = 0; i < stack->count; i++) {
-        const struct pyro_raw_frame *was = &stack->frames[i];
-        bool in_chunk = was->flags & PYRO_FRAME_IN_CHUNK;
-        size_t from = in_chunk ? again->extras : 0, to = in_chunk ? chunks_end : again->extras;
-        uint32_t flags = 0, ignored;
-        if (!stands_still(layout, again_view(again, from, to, was->address, reader->header), was, &flags))
-            return i;
-        if (!in_chunk && !stands_still(layout,
-                                       again_view(again, chunks_end, again->count, was->address, reader->header),
-                                       was, &ignored))
-            return i;
-        /* What is left behind by a frame that executes again is no callee of it. */
-        if (i > 0 && in_chunk && (stack->frames[i - 1].flags & PYRO_FRAME_IN_CHUNK) &&
-            was->previous == stack->frames[i - 1].address && (below & PYRO_FRAME_EXECUTES) &&
-            !(flags & PYRO_FRAME_FROM_C))
-            return i;
-        below = flags;
-    }
-    return stack->count;
+    const uint8_t *data =
+        again_view(again, from, from + again->outside, was->address, PYRO_STACK_BEFORE, reader->header);
+    return is_same(&reader->runtime->layout, data, was) && generator_runs(reader, data);
+}
+
+static bool stands_still(const struct pyro_stack_reader *reader, const struct again *again,
+                         const struct pyro_raw_frame *was)
+{
+    size_t chunks_end = again->count - again->outside;
+    if (!(was->flags & PYRO_FRAME_IN_CHUNK))
+        return generator_same(reader, again, 0, was) && generator_same(reader, again, chunks_end, was);
+    const uint8_t *data = again_view(again, again->outside, chunks_end, was->address, 0, reader->header);
+    return is_same(&reader->runtime->layout, data, was) &&
+           pyro_chunks_below(reader, was->address, again->top, again->top_after);
 }
 
 size_t pyro_stack_confirm(struct pyro_stack_reader *reader, const struct pyro_memory *memory,
                           const struct pyro_raw_stack *stack)
 {
-    if (reader->runtime->layout.frames == PYRO_FRAMES_LINKED)
+    const struct pyro_layout *layout = &reader->runtime->layout;
+    if (layout->frames == PYRO_FRAMES_LINKED)
         return pyro_linked_confirm(reader, memory, stack);
     struct again again = {.count = 0};
     again_plan(reader, &again);
     if (again_place(reader, &again) < 0)
         return 0;
     ssize_t arrived = pyro_memory_read_spans(memory, again.spans, again.count);
-    return arrived == (ssize_t)again.count ? count_still(reader, &again, stack) : 0;
+    if (arrived != (ssize_t)again.count)
+        return 0;
+    size_t top_offset = layout->tstate.chunk_top - layout->tstate.frame;
+    uint64_t before = pyro_field_u64(again.spans[0].data, top_offset);
+    again.top_after = pyro_field_u64(again.spans[again.count - again.outside].data, top_offset);
+    again.top = before < again.top_after ? before : again.top_after;
+    size_t still = 0;
+    while (still < stack->count && stands_still(reader, &again, &stack->frames[still]))
+        still++;
+    return still;
 }
 
 /* -- life ------------------------------------------------------------------------------------- */
@@ -545,6 +649,12 @@ int pyro_stack_reader_init(struct pyro_stack_reader *reader, const struct pyro_r
 {
     *reader = (struct pyro_stack_reader){.runtime = runtime, .tstate = tstate, .interp = interp};
     reader->header = header_size(&runtime->layout);
+    if (runtime->layout.generator.state != PYRO_ABSENT)
+        reader->state_before = runtime->layout.generator.frame - runtime->layout.generator.state;
+    else if (runtime->layout.minor == 13)
+        reader->state_before = 5; /* not among its debug offsets; so in 3.11, 3.12 and every 3.13 */
+    if (reader->state_before > PYRO_STACK_BEFORE)
+        reader->state_before = 0;
     if (reader->header > PYRO_STACK_HEADER_MAX)
         return -ENOTSUP;
     reader->extra_capacity = PYRO_STACK_EXTRAS_MAX;

@@ -21,18 +21,20 @@
 #define PYRO_STACK_CHUNKS_MAX  16384 /* in one thread */
 #define PYRO_STACK_FRAMES_MAX  8192  /* walked in one sample: more are elided */
 #define PYRO_STACK_ENTERED_MAX 64    /* frames added because they were entered during the copy */
-#define PYRO_STACK_EXTRAS_MAX  12    /* predicted frames outside the chunks */
-#define PYRO_STACK_TOPS        64    /* remembered ends of the data stack, a power of two */
+#define PYRO_STACK_EXTRAS_MAX  40    /* remembered frames outside the chunks */
+#define PYRO_STACK_TOPS        256   /* remembered ends of frames, a power of two */
 #define PYRO_STACK_LATE_MAX    64    /* late reads in one sample */
 #define PYRO_STACK_HEADER_MAX  128   /* bytes of a frame we look at */
+#define PYRO_STACK_BEFORE      8     /* and before one outside the chunks: a generator's state */
 #define PYRO_STACK_LINKED_MAX  192   /* 3.8-3.10: predicted frames */
 #define PYRO_CHUNK_SIZE_MAX    (1u << 20)
-#define PYRO_STACK_SPANS_MAX   (1 + PYRO_STACK_LINKED_MAX) /* of one plan, in every style */
+#define PYRO_STACK_SPANS_MAX   (2 + PYRO_STACK_LINKED_MAX) /* of one plan, in every style */
 
 enum {
     PYRO_FRAME_IN_CHUNK = 1 << 0,  /* on the data stack */
     PYRO_FRAME_EXECUTES = 1 << 1,  /* 3.11-3.13: it runs itself, or C code it called */
     PYRO_FRAME_FROM_C = 1 << 2,    /* 3.11: entered by a call from C */
+    PYRO_FRAME_CERTAIN = 1 << 3,   /* on the data stack before and after the copy: no leftover of an earlier call */
 };
 
 struct pyro_raw_frame {
@@ -69,15 +71,19 @@ struct pyro_stack_chunk {
 struct pyro_stack_extra {
     uint64_t address;
     uint64_t used_at;    /* take number, to replace the oldest */
+    uint32_t uses;       /* takes that wanted it */
     uint64_t caller;     /* a generator's, when it was last seen to run: a suspended one has none */
-    const uint8_t *data; /* of this sweep, NULL: not read; the caller's span, or own */
-    uint8_t own[PYRO_STACK_HEADER_MAX];
+    const uint8_t *data; /* of this sweep, NULL: not read; the caller's span, or own, at the frame's header */
+    bool planned;
+    uint8_t own[PYRO_STACK_BEFORE + PYRO_STACK_HEADER_MAX];
 };
 
 struct pyro_stack_reader {
     const struct pyro_runtime *runtime;
     pyro_addr tstate, interp;
     size_t header;                   /* bytes of a frame's header */
+    size_t state_before;             /* a generator's state lies so many bytes before its frame; 0: not known */
+    size_t planned;                  /* spans of the last plan */
     uint64_t takes;
     const uint8_t *tstate_data;
     struct pyro_stack_chunk *chunks; /* newest first */
@@ -87,7 +93,7 @@ struct pyro_stack_reader {
     uint64_t bottom_shim, bottom_seen_at; /* the entry shim below the thread's first frame ends the chain */
     struct {
         uint64_t top, frame;
-    } tops[PYRO_STACK_TOPS];         /* which frame ends where the data stack does: stacks repeat */
+    } tops[PYRO_STACK_TOPS];         /* which frame ends at an address of the data stack: stacks repeat */
     struct {
         uint64_t code, size;
     } learned[16];                   /* what was put into the map of frame sizes lately */
@@ -105,12 +111,13 @@ size_t pyro_stack_plan(struct pyro_stack_reader *reader, struct pyro_span *spans
 
 /* Make the stack from the first ARRIVED of the planned SPANS, reading late what is missing. FRAME_SIZES tells a frame's
  * size by code object (learned here); it is shared by all threads of a process.
- * -ESRCH: the thread state is gone or belongs to somebody else now. */
+ * -ESRCH: the thread state is gone or belongs to somebody else now. -EAGAIN: memory that was predicted is gone; the next
+ * plan does without it. */
 int pyro_stack_take(struct pyro_stack_reader *reader, const struct pyro_memory *memory, const struct pyro_span *spans,
                     size_t arrived, struct pyro_map *frame_sizes, struct pyro_raw_stack *stack);
 
-/* Look again: how many frames from the root, of those just taken, stand as they did (address, code, caller)? One more
- * system call. */
+/* Look again: how many frames from the root, of those just taken, stand as they did (address, code, caller), being on
+ * the data stack, or generators that run, before and after the copy? One more system call. */
 size_t pyro_stack_confirm(struct pyro_stack_reader *reader, const struct pyro_memory *memory,
                           const struct pyro_raw_stack *stack);
 

@@ -75,4 +75,7 @@ void pyro_sampler_write(struct pyro_sampler *sampler, struct pyro_sampled_thread
                         const struct pyro_sampled_interp *interp, uint64_t now_ns,
                         struct pyro_counters *counters);
 
+/* The edges that are sure but were not written yet: at the end. */
+void pyro_sampler_write_edges(struct pyro_sampler *sampler);
+
 #endif

@@ -100,6 +100,7 @@ size_t pyro_sampler_threads(const struct pyro_sampler *sampler)
 
 void pyro_sampler_settle(struct pyro_sampler *sampler)
 {
+    pyro_sampler_write_edges(sampler);
     for (size_t i = 0; i < sampler->thread_count; i++) {
         struct pyro_sampled_thread *thread = sampler->threads[i];
         pyro_writer_thread_cpu(sampler->writer, thread->id, pyro_thread_state_cpu_us(&thread->state));

@@ -92,21 +92,27 @@ static uint32_t caller_of(const struct pyro_sampled_thread *thread, size_t i)
     return PYRO_NO_ID;
 }
 
+/* -- edges ------------------------------------------------------------------------------------
+ *
+ * An edge is looked at until it was seen for certain EDGE_SETTLED times: by the sweep itself (both frames on the data
+ * stack before and after the copy) or by a second look. Until then it is sure if it was certain at least EDGE_SURE
+ * times and in one of EDGE_RATIO looks: pairs that never were are seen for certain only when we are held up in the
+ * middle of a copy and the program comes round to where it was.
+ *
+ * The value of an edge counts all looks in its upper half and the certain ones in its lower half. */
+#define EDGE_LOOK    (1ull << 32)
+#define EDGE_SURE    2
+#define EDGE_SETTLED 8
+#define EDGE_RATIO   20
+#define JOIN_KEY     (1ull << 63)
+
 /* Are frame I and its caller copied from different places - a generator's object and a chunk, say? Then the pair may
- * be of two moments much more easily, and two known functions may be joined wrongly. So a join is known only by the
- * whole path to it, and by more than one good look: it is looked at again and again until it has stood still
- * JOIN_SETTLED times, and must do so in one of JOIN_RATIO looks. (One wrong look is possible when we are
- * preempted in the middle of a copy and the program comes round to where it was.) */
+ * be of two moments much more easily, and two known functions may be joined wrongly: a join is known only by the whole
+ * path to it. */
 static bool is_join(const struct pyro_raw_stack *stack, size_t i)
 {
     return i > 0 && !(stack->frames[i].flags & stack->frames[i - 1].flags & PYRO_FRAME_IN_CHUNK);
 }
-
-#define JOIN_KEY     (1ull << 63)
-#define JOIN_LOOK    (1ull << 32) /* value of a join: looks in the upper half, those it stood still in the lower */
-#define JOIN_SURE    2
-#define JOIN_SETTLED 8
-#define JOIN_RATIO   20
 
 /* What the edge into frame I is known by. False: there is nothing to know (a root, a shim, an elided middle). */
 static bool edge_key(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread, size_t i,
@@ -115,60 +121,75 @@ static bool edge_key(const struct pyro_sampler *sampler, const struct pyro_sampl
     const struct pyro_raw_stack *stack = &sampler->stack;
     if (i == 0 || thread->functions[i] == PYRO_NO_ID || (stack->elided && i == stack->elided_at))
         return false;
-    if (is_join(stack, i)) {
-        *ret_caller = JOIN_KEY | thread->paths[i - 1];
-        return true;
+    *ret_caller = is_join(stack, i) ? JOIN_KEY | thread->paths[i - 1] : caller_of(thread, i);
+    return *ret_caller != PYRO_NO_ID;
+}
+
+static bool edge_sure(uint64_t value)
+{
+    uint64_t looks = value / EDGE_LOOK, certain = value % EDGE_LOOK;
+    return certain >= EDGE_SURE && certain * EDGE_RATIO >= looks;
+}
+
+static void edge_looked(struct pyro_sampler *sampler, uint64_t caller, uint32_t callee, bool certain)
+{
+    uint64_t *value = pyro_map_insert(&sampler->edges, caller, callee, NULL);
+    if (!value || *value % EDGE_LOOK >= EDGE_SETTLED)
+        return;
+    *value += EDGE_LOOK + certain;
+    if (*value % EDGE_LOOK == EDGE_SETTLED && edge_sure(*value) && !(caller & JOIN_KEY))
+        pyro_writer_edge(sampler->writer, (uint32_t)caller, callee);
+}
+
+void pyro_sampler_write_edges(struct pyro_sampler *sampler)
+{
+    for (size_t i = 0; i < sampler->edges.capacity; i++) {
+        const struct pyro_map_slot *slot = &sampler->edges.slots[i];
+        if (slot->used && !(slot->key[0] & JOIN_KEY) && edge_sure(slot->value))
+            pyro_writer_edge(sampler->writer, (uint32_t)slot->key[0], (uint32_t)slot->key[1]);
     }
-    uint32_t caller = caller_of(thread, i);
-    *ret_caller = caller;
-    return caller != PYRO_NO_ID;
 }
 
-static bool join_sure(uint64_t value)
-{
-    uint64_t looks = value / JOIN_LOOK, still = value % JOIN_LOOK;
-    return still >= JOIN_SURE && still * JOIN_RATIO >= looks;
-}
+/* What is known of the edges FROM ... COUNT - 1. */
+struct edges_known {
+    size_t unknown; /* the first that is not sure; COUNT: all are */
+    size_t settled; /* so many from the root need no look any more */
+    bool look;      /* a second look would help */
+};
 
-/* Is it sure? *RET_LOOK: one more look is wanted, sure or not. */
-static bool edge_known(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread, size_t i,
-                       bool *ret_look)
+static struct edges_known edges_ask(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread,
+                                    size_t from, size_t count)
 {
-    uint64_t caller;
-    if (!edge_key(sampler, thread, i, &caller))
-        return true;
-    const uint64_t *value = pyro_map_find(&sampler->edges, caller, thread->functions[i]);
-    if (!(caller & JOIN_KEY)) {
-        *ret_look |= value == NULL;
-        return value != NULL;
-    }
-    *ret_look |= !value || *value % JOIN_LOOK < JOIN_SETTLED;
-    return value && join_sure(*value);
-}
-
-/* The first frame the edge into which is not sure. */
-static size_t first_unknown_edge(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread,
-                                 size_t from, size_t count, bool *ret_look)
-{
-    while (from < count && edge_known(sampler, thread, from, ret_look))
-        from++;
-    return from;
-}
-
-/* STILL frames from the root stood still in a second look: take note of each edge. */
-static void edges_learn(struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread, size_t from,
-                        size_t count, size_t still)
-{
+    struct edges_known known = {.unknown = count, .settled = count};
     for (size_t i = from; i < count; i++) {
         uint64_t caller;
-        bool is_new = false, join = edge_key(sampler, thread, i, &caller) && (caller & JOIN_KEY);
-        if ((!join && i >= still) || !edge_key(sampler, thread, i, &caller))
+        if (!edge_key(sampler, thread, i, &caller))
             continue;
-        uint64_t *value = pyro_map_insert(&sampler->edges, caller, thread->functions[i], &is_new);
-        if (value && join)
-            *value += JOIN_LOOK + (i < still);
-        else if (is_new)
-            pyro_writer_edge(sampler->writer, (uint32_t)caller, thread->functions[i]);
+        const uint64_t *value = pyro_map_find(&sampler->edges, caller, thread->functions[i]);
+        bool sure = value && edge_sure(*value), settled = sure && *value % EDGE_LOOK >= EDGE_SETTLED;
+        if (!sure && known.unknown == count)
+            known.unknown = i;
+        if (!settled && known.settled == count)
+            known.settled = i;
+        /* Joins are never certain by the sweep alone. */
+        known.look |= !sure || (!settled && (caller & JOIN_KEY));
+    }
+    return known;
+}
+
+/* Take note of the edges FROM ... COUNT - 1: in a SECOND look those below STILL stood still; else the sweep itself makes
+ * some certain. */
+static void edges_note(struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread, size_t from,
+                       size_t count, bool second, size_t still)
+{
+    const struct pyro_raw_frame *frames = sampler->stack.frames;
+    for (size_t i = from ? from : 1; i < count; i++) {
+        uint64_t caller;
+        if (!edge_key(sampler, thread, i, &caller))
+            continue;
+        bool certain = second ? i < still : (frames[i].flags & frames[i - 1].flags & PYRO_FRAME_CERTAIN) != 0;
+        if (second || !(caller & JOIN_KEY))
+            edge_looked(sampler, caller, thread->functions[i], certain);
     }
 }
 
@@ -176,26 +197,25 @@ static void edges_learn(struct pyro_sampler *sampler, const struct pyro_sampled_
 static size_t sure_frames(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread, size_t from,
                           size_t count)
 {
-    bool look = false;
     if (sampler->options.exact || sampler->no_edge_check)
         return count;
-    size_t unknown = first_unknown_edge(sampler, thread, from, count, &look);
-    if (look) {
+    edges_note(sampler, thread, from, count, false, 0);
+    struct edges_known known = edges_ask(sampler, thread, from, count);
+    if (known.look) {
         size_t still = pyro_stack_confirm(&thread->reader, sampler->memory, &sampler->stack);
-        edges_learn(sampler, thread, from, count, still);
-        unknown = first_unknown_edge(sampler, thread, from, count, &look);
+        edges_note(sampler, thread, from, count, true, still);
+        known = edges_ask(sampler, thread, from, count);
     }
-    thread->settled = look ? from : unknown;
-    return unknown;
+    thread->settled = known.settled;
+    return known.unknown;
 }
 
 /* May edges that are confirmed later make this stack sure? Not if a join is among those unknown. */
 static bool may_become_sure(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread,
                             size_t sure, size_t named)
 {
-    bool look;
     for (size_t i = sure; i < named; i++)
-        if (is_join(&sampler->stack, i) && !edge_known(sampler, thread, i, &look))
+        if (is_join(&sampler->stack, i) && edges_ask(sampler, thread, i, i + 1).unknown == i)
             return false;
     return true;
 }

@@ -365,8 +365,13 @@ def test_stop_and_continue(pyrometer: Path, one: Python, tmp_path: Path) -> None
     text = "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)\nprint('went on')\nraise SystemExit(4)\n"
     command = under(pyrometer, one, [script(tmp_path, text)])
     process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
-    stopped = os.waitpid(process.pid, os.WUNTRACED)
-    assert os.WIFSTOPPED(stopped[1])
+    stopped, deadline = (0, 0), time.monotonic() + SECONDS
+    while stopped[0] == 0 and time.monotonic() < deadline:
+        stopped = os.waitpid(process.pid, os.WUNTRACED | os.WNOHANG)
+        time.sleep(0.02)
+    if not os.WIFSTOPPED(stopped[1]):
+        os.killpg(process.pid, signal.SIGKILL)
+        pytest.fail("it did not stop with its program")
     os.kill(process.pid, signal.SIGCONT)
     assert process.communicate(timeout=SECONDS)[0] == b"went on\n"
     assert process.returncode == 4

@@ -48,9 +48,9 @@ def burn(folder: Path, name: str, seconds: float = 0.4, then: str = "") -> Path:
 
 
 def run(pyrometer: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [pyrometer, *map(str, arguments)], capture_output=True, text=True, timeout=SECONDS, check=False, stdin=subprocess.DEVNULL
-    )
+    command = [pyrometer, *map(str, arguments)]
+    options = {"capture_output": True, "text": True, "timeout": SECONDS, "stdin": subprocess.DEVNULL}
+    return subprocess.run(command, check=False, **options)
 
 
 def seen(pyrometer: Path, recording: str = "x.pyro") -> dict[int, set[str]]:

@@ -265,9 +265,10 @@ def measure(program, python, case, seconds, rates, exact=False, env=None, graph=
 
 
 def compare_with_stopped(program, python, case, rate, seed, stopped=10000, stopped_rate=1000,
-                         sampled=10000, windows=4, env=None):
+                         sampled=10000, windows=4, env=None, keep=None):
     """Whether a default recording at RATE shows the same distribution over (leaf, depth) as stopped
-    sampling. Windows of both alternate against one live process, so that a drift hits both."""
+    sampling. Windows of both alternate against one live process, so that a drift hits both. KEEP
+    may spoil the default one: it is asked whether to keep a sample, by its cell."""
     seconds = sampled / rate / windows, stopped / stopped_rate / windows * 1.05
     cells = [], []
     with running(python, case, 60 + 4 * windows * sum(seconds), seed) as target:
@@ -275,7 +276,8 @@ def compare_with_stopped(program, python, case, rate, seed, stopped=10000, stopp
             for which, exact in enumerate((False, True)):
                 recording = record(program, target.pid, seconds[which],
                                    stopped_rate if exact else rate, exact, None if exact else env)
-                cells[which].extend(cells_of(recording, case.skip))
+                found = cells_of(recording, case.skip)
+                cells[which].extend(found if exact or keep is None else filter(keep, found))
     return significance.Homogeneity(*cells)
 
 

@@ -79,13 +79,19 @@ def fault(frames, graph):
 
 
 class Verdict:
-    """All stacks of a recording judged: how many samples are impossible, and why."""
+    """All stacks of a recording judged: how many samples are impossible, and why; how many are unsure
+    at the top, how many empty (no frame, or nothing but [unsure]: lost), how many unsure without the
+    flag that says so, or the other way round."""
 
     def __init__(self, recording, graph, ordered=False):
         graph.begin()
         self.samples = len(recording)
-        self.empty = sum(stack < 0 for stack in recording.stack)
-        self.unsure = sum(bool(one) for one in recording.unsure)
+        bare = {stack for stack in set(recording.stack) if stack < 0 or recording.names(stack) == [UNSURE]}
+        self.empty = sum(stack in bare for stack in recording.stack)
+        tops = {stack for stack in set(recording.stack) - {-1} if recording.names(stack)[-1] == UNSURE}
+        self.unsure = sum(stack in tops for stack in recording.stack)
+        self.unflagged = sum(bool(flag) != (stack in tops)
+                             for stack, flag in zip(recording.stack, recording.unsure))
         self.reasons = Counter()
         self.examples = {}
         known = {}

@@ -1,0 +1,517 @@
+/* The fast path over recorded interpreters: it shows what the slow one shows, and keeps its promises when the copies
+ * are of another moment than the thread state, or are nonsense. */
+#include "check.h"
+#include "cpython_image.h"
+
+#include "cpython/dump.h"
+#include "cpython/internal.h"
+#include "cpython/stack.h"
+
+#include <errno.h>
+
+#define FRAMES_MAX    (PYRO_STACK_FRAMES_MAX + PYRO_STACK_ENTERED_MAX)
+#define WITH_CHUNKS   3 /* versions[] from here on: 3.11 */
+#define WITH_CLEARING 6 /* and 3.14 */
+
+/* One thread and what is needed to look at it again and again. */
+struct watch {
+    struct image image;
+    const struct pyro_thread_info *thread;
+    struct pyro_stack_reader reader;
+    struct pyro_raw_stack stack;
+    struct pyro_map sizes;
+    struct pyro_span spans[PYRO_STACK_SPANS_MAX];
+    size_t count;
+};
+
+static void watch_thread(struct watch *watch, const struct pyro_runtime *runtime,
+                         const struct pyro_thread_info *thread)
+{
+    watch->thread = thread;
+    watch->stack.buffer = calloc(FRAMES_MAX, sizeof(*watch->stack.buffer));
+    CHECK_EQ(pyro_stack_reader_init(&watch->reader, runtime, thread->tstate, thread->interp), 0);
+}
+
+static void watch_close(struct watch *watch)
+{
+    for (size_t i = 0; i < watch->count; i++)
+        free(watch->spans[i].data);
+    pyro_stack_reader_clear(&watch->reader);
+    pyro_map_free(&watch->sizes);
+    free(watch->stack.buffer);
+    if (watch->image.bytes)
+        close_image(&watch->image);
+}
+
+static void copy_spans(struct watch *watch, const struct pyro_memory *memory)
+{
+    for (size_t i = 0; i < watch->count; i++)
+        free(watch->spans[i].data);
+    watch->count = pyro_stack_plan(&watch->reader, watch->spans);
+    CHECK(watch->count > 0 && watch->count <= PYRO_STACK_SPANS_MAX);
+    for (size_t i = 0; i < watch->count; i++)
+        watch->spans[i].data = malloc(watch->spans[i].size);
+}
+
+static int look_at(struct watch *watch, const struct pyro_memory *memory)
+{
+    copy_spans(watch, memory);
+    ssize_t arrived = pyro_memory_read_spans(memory, watch->spans, watch->count);
+    CHECK(arrived >= 0);
+    int status = pyro_stack_take(&watch->reader, memory, watch->spans, (size_t)arrived,
+                                 &watch->sizes, &watch->stack);
+    CHECK(watch->stack.count <= FRAMES_MAX);
+    return status;
+}
+
+static int look(struct watch *watch)
+{
+    return look_at(watch, watch->image.snapshot.memory);
+}
+
+static size_t confirm(struct watch *watch)
+{
+    return pyro_stack_confirm(&watch->reader, watch->image.snapshot.memory, &watch->stack);
+}
+
+/* A watch over the thread called NAME that has looked often enough for its predictions to hold. */
+static void watch_open(struct watch *watch, size_t version, const char *name)
+{
+    memset(watch, 0, sizeof(*watch));
+    printf("# %s\n", versions[version]);
+    read_image(&watch->image, versions[version]);
+    open_image(&watch->image);
+    watch_thread(watch, &watch->image.runtime, thread_called(&watch->image, name));
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(look(watch), 0);
+    CHECK(watch->stack.count >= 4);
+}
+
+/* Another one over the same thread, that has seen nothing yet. Close it first, by this: */
+static void watch_open_fresh(struct watch *fresh, const struct watch *watch)
+{
+    *fresh = (struct watch){.image = watch->image};
+    watch_thread(fresh, &fresh->image.runtime, watch->thread);
+}
+
+static void watch_close_fresh(struct watch *fresh)
+{
+    fresh->image.bytes = NULL;
+    watch_close(fresh);
+}
+
+static const struct pyro_layout *layout_of(const struct watch *watch)
+{
+    return &watch->image.runtime.layout;
+}
+
+/* Write VALUE into the field at OFFSET of frame INDEX (from the root), and take it over. */
+static void poke_frame(struct watch *watch, size_t index, uint32_t offset, uint64_t value)
+{
+    poke(&watch->image, pyro_addr_at(watch->stack.frames[index].address + offset), value);
+    reopen(&watch->image);
+}
+
+/* Make the thread state point at the frame at ADDRESS. */
+static void poke_innermost(struct watch *watch, uint64_t address)
+{
+    const struct pyro_layout *layout = layout_of(watch);
+    pyro_addr where = pyro_addr_plus(watch->thread->tstate, layout->tstate.frame);
+    if (layout->frames == PYRO_FRAMES_CFRAME) {
+        CHECK_EQ(pyro_memory_read_addr(watch->image.snapshot.memory, where, &where), 0);
+        where = pyro_addr_plus(where, layout->cframe_current_frame);
+    }
+    poke(&watch->image, where, address);
+    reopen(&watch->image);
+}
+
+/* -- the same as the slow path ---------------------------------------------------------------- */
+
+/* Compare with dump's frames, which come innermost first. */
+static void compare(const struct watch *watch)
+{
+    const struct pyro_memory *memory = watch->image.snapshot.memory;
+    const struct pyro_runtime *runtime = &watch->image.runtime;
+    struct pyro_arena arena = {0};
+    struct pyro_dump_stack dump;
+    struct pyro_code code;
+    CHECK_EQ(pyro_dump_stack(memory, runtime, watch->thread, false, &arena, &dump), 0);
+    size_t shown = 0;
+    for (size_t i = watch->stack.count; i-- > 0;) {
+        const struct pyro_raw_frame *frame = &watch->stack.frames[i];
+        CHECK_EQ(pyro_code_read(memory, runtime, pyro_addr_at(frame->code), &arena, &code), 0);
+        if (code.shim)
+            continue;
+        CHECK(shown < dump.count);
+        CHECK_STR(code.name, dump.frames[shown].name);
+        CHECK_EQ(pyro_code_line(runtime, &code, frame->instruction), dump.frames[shown].line);
+        shown++;
+    }
+    CHECK_EQ(shown, dump.count);
+    pyro_arena_free(&arena);
+}
+
+static void shows_what_the_slow_path_shows(void)
+{
+    for (size_t i = 0; i < VERSIONS; i++) {
+        struct image image;
+        read_image(&image, versions[i]);
+        open_image(&image);
+        for (int thread = 0; thread < image.count; thread++) {
+            struct watch watch = {.image = image};
+            printf("# %s, thread %d\n", versions[i], thread);
+            watch_thread(&watch, &watch.image.runtime, &image.threads[thread]);
+            for (int round = 0; round < 3; round++) {
+                CHECK_EQ(look(&watch), 0);
+                CHECK(!watch.stack.broken);
+                CHECK_EQ(watch.stack.elided, 0);
+                compare(&watch);
+                CHECK_EQ(confirm(&watch), watch.stack.count);
+            }
+            watch.image.bytes = NULL;
+            watch_close(&watch);
+        }
+        close_image(&image);
+    }
+}
+
+static void what_was_seen_is_predicted(void)
+{
+    static const char *const names[] = {"MainThread", "worker", "w\u00f6rker 2"};
+    for (size_t i = 0; i < VERSIONS; i++) {
+        for (size_t name = 0; name < 3; name++) {
+            struct watch watch;
+            watch_open(&watch, i, names[name]);
+            CHECK_EQ(look(&watch), 0);
+            CHECK(!watch.stack.late);
+            watch_close(&watch);
+        }
+    }
+}
+
+static void spans_that_did_not_arrive_are_read_late(void)
+{
+    for (size_t i = 0; i < VERSIONS; i++) {
+        struct watch watch;
+        watch_open(&watch, i, "worker");
+        size_t count = watch.stack.count;
+        copy_spans(&watch, watch.image.snapshot.memory);
+        CHECK(pyro_memory_read_spans(watch.image.snapshot.memory, watch.spans, 1) == 1);
+        CHECK_EQ(pyro_stack_take(&watch.reader, watch.image.snapshot.memory, watch.spans, 1,
+                                 &watch.sizes, &watch.stack),
+                 0);
+        CHECK(watch.stack.late);
+        CHECK(!watch.stack.broken);
+        CHECK_EQ(watch.stack.count, count);
+        compare(&watch);
+        watch_close(&watch);
+    }
+}
+
+static void a_thread_that_is_gone_is_told(void)
+{
+    for (size_t i = 0; i < VERSIONS; i++) {
+        struct watch watch;
+        watch_open(&watch, i, "worker");
+        CHECK_EQ(pyro_stack_take(&watch.reader, watch.image.snapshot.memory, watch.spans, 0,
+                                 &watch.sizes, &watch.stack),
+                 -ESRCH);
+        poke(&watch.image, pyro_addr_plus(watch.thread->tstate, layout_of(&watch)->tstate.interp),
+             0x1000);
+        reopen(&watch.image);
+        CHECK_EQ(look(&watch), -ESRCH);
+        watch_close(&watch);
+    }
+}
+
+/* -- another moment --------------------------------------------------------------------------- */
+
+static void a_cleared_executable_cuts(void)
+{
+    for (size_t i = WITH_CLEARING; i < VERSIONS; i++) {
+        struct watch watch;
+        watch_open(&watch, i, "worker");
+        size_t cut = watch.stack.count - 2;
+        poke_frame(&watch, cut, layout_of(&watch)->frame.executable, 1); /* a tagged NULL */
+        CHECK_EQ(look(&watch), 0);
+        CHECK_EQ(watch.stack.count, cut);
+        watch_close(&watch);
+    }
+}
+
+static void a_caller_that_executes_cuts(void)
+{
+    for (size_t i = WITH_CHUNKS; i < WITH_CLEARING; i++) {
+        struct watch watch;
+        watch_open(&watch, i, "worker");
+        size_t caller =
+            watch.stack.count - 3; /* Worker.run, called by Worker.run, calls in Python */
+        uint64_t word;
+        uint32_t stacktop = layout_of(&watch)->frame.stacktop;
+        memcpy(&word, at(&watch.image, pyro_addr_at(watch.stack.frames[caller].address + stacktop)),
+               8);
+        poke_frame(&watch, caller, stacktop, word | UINT32_MAX);
+        CHECK_EQ(look(&watch), 0);
+        CHECK_EQ(watch.stack.count, caller + 1);
+        watch_close(&watch);
+    }
+}
+
+static void frames_entered_since_are_added(void)
+{
+    for (size_t i = WITH_CHUNKS; i < VERSIONS; i++) {
+        struct watch watch;
+        watch_open(&watch, i, "worker");
+        size_t count = watch.stack.count;
+        uint64_t leaf = watch.stack.frames[count - 1].address;
+        poke_innermost(&watch, watch.stack.frames[count - 2].address);
+        CHECK_EQ(look(&watch), 0);
+        CHECK_EQ(watch.stack.count, count);
+        CHECK_EQ(watch.stack.frames[count - 1].address, leaf);
+        watch_close(&watch);
+    }
+}
+
+/* Before 3.14 what was left looks like what was entered, until something in it executes. */
+static void leftovers_are_not_taken_for_entered_frames(void)
+{
+    for (size_t i = WITH_CHUNKS; i < WITH_CLEARING; i++) {
+        struct watch watch;
+        watch_open(&watch, i, "worker");
+        size_t count = watch.stack.count;
+        uint32_t stacktop = layout_of(&watch)->frame.stacktop;
+        uint64_t word;
+        memcpy(&word,
+               at(&watch.image, pyro_addr_at(watch.stack.frames[count - 1].address + stacktop)), 8);
+        poke_frame(&watch, count - 1, stacktop, word & ~(uint64_t)UINT32_MAX);
+        poke_innermost(&watch, watch.stack.frames[count - 2].address);
+        CHECK_EQ(look(&watch), 0);
+        CHECK_EQ(watch.stack.count, count - 1);
+        watch_close(&watch);
+    }
+}
+
+static void a_changed_frame_is_not_confirmed(void)
+{
+    for (size_t i = 0; i < VERSIONS; i++) {
+        struct watch watch;
+        watch_open(&watch, i, "worker");
+        size_t count = watch.stack.count;
+        CHECK_EQ(confirm(&watch), count);
+        poke_frame(&watch, count - 2, layout_of(&watch)->frame.executable,
+                   watch.stack.frames[0].code);
+        CHECK_EQ(confirm(&watch), count - 2);
+        poke_frame(&watch, 2, layout_of(&watch)->frame.previous, watch.stack.frames[0].address);
+        CHECK_EQ(confirm(&watch), 2);
+        watch_close(&watch);
+    }
+}
+
+static void an_unreadable_memory_confirms_nothing(void)
+{
+    const struct pyro_segment elsewhere = {pyro_addr_at(0x1000), "12345678", 8};
+    for (size_t i = 0; i < VERSIONS; i++) {
+        struct watch watch;
+        struct pyro_memory *empty;
+        watch_open(&watch, i, "worker");
+        CHECK_EQ(pyro_memory_from_segments(&elsewhere, 1, &empty), 0);
+        CHECK_EQ(pyro_stack_confirm(&watch.reader, empty, &watch.stack), 0);
+        pyro_memory_free(empty);
+        watch_close(&watch);
+    }
+}
+
+/* -- nonsense --------------------------------------------------------------------------------- */
+
+static void circles_of_frames_end(void)
+{
+    for (size_t i = 0; i < VERSIONS; i++) {
+        for (size_t to = 1; to <= 4; to++) { /* itself, its callee, ... */
+            struct watch watch;
+            watch_open(&watch, i, "worker");
+            size_t count = watch.stack.count;
+            poke_frame(&watch, count - 4, layout_of(&watch)->frame.previous,
+                       watch.stack.frames[count - to].address);
+            CHECK_EQ(look(&watch), 0);
+            CHECK(watch.stack.broken);
+            CHECK(confirm(&watch) <= watch.stack.count);
+            CHECK_EQ(look(&watch), 0);
+            watch_close(&watch);
+        }
+    }
+}
+
+static void a_caller_out_of_reach_is_a_broken_chain(void)
+{
+    static const uint64_t nowhere[] = {8, 0xdeadbeef000, UINT64_MAX, UINT64_MAX - 64, 1ull << 63};
+    for (size_t i = 0; i < VERSIONS; i++) {
+        for (size_t k = 0; k < sizeof nowhere / sizeof *nowhere; k++) {
+            struct watch watch, fresh;
+            watch_open(&watch, i, "worker");
+            poke_frame(&watch, 3, layout_of(&watch)->frame.previous, nowhere[k]);
+            watch_open_fresh(&fresh, &watch);
+            CHECK_EQ(look(&fresh), 0);
+            CHECK(fresh.stack.broken);
+            watch_close_fresh(&fresh);
+            size_t count = watch.stack.count; /* who saw it whole may know where it went on */
+            CHECK_EQ(look(&watch), 0);
+            CHECK(watch.stack.broken || watch.stack.count <= count);
+            CHECK(confirm(&watch) <= watch.stack.count);
+            watch_close(&watch);
+        }
+    }
+}
+
+static void wild_chunk_headers_are_survived(void)
+{
+    static const uint64_t wild[] = {0,          1,         24, 1023, PYRO_CHUNK_SIZE_MAX + 1ull,
+                                    UINT64_MAX, 1ull << 63};
+    for (size_t i = WITH_CHUNKS; i < VERSIONS; i++) {
+        for (size_t k = 0; k < 4 * sizeof wild / sizeof *wild; k++) {
+            struct watch watch, fresh;
+            watch_open(&watch, i, "worker");
+            const struct pyro_layout *layout = layout_of(&watch);
+            const uint32_t fields[] = {layout->chunk.previous, layout->chunk.size,
+                                       layout->chunk.top, 0};
+            pyro_addr chunk = pyro_addr_at(watch.reader.chunks[0].address), where;
+            where = k % 4 < 3 ? pyro_addr_plus(chunk, fields[k % 4])
+                              : pyro_addr_plus(watch.thread->tstate, layout->tstate.chunk_top);
+            poke(&watch.image, where, wild[k / 4]);
+            reopen(&watch.image);
+            CHECK_EQ(look(&watch), 0); /* with what it knew */
+            CHECK(confirm(&watch) <= watch.stack.count);
+            watch_open_fresh(&fresh, &watch);
+            for (int round = 0; round < 3; round++)
+                CHECK_EQ(look(&fresh), 0);
+            CHECK(confirm(&fresh) <= fresh.stack.count);
+            watch_close_fresh(&fresh);
+            watch_close(&watch);
+        }
+    }
+}
+
+static void a_circle_of_chunks_ends(void)
+{
+    for (size_t i = WITH_CHUNKS; i < VERSIONS; i++) {
+        struct watch watch, fresh;
+        watch_open(&watch, i, "worker");
+        pyro_addr chunk = pyro_addr_at(watch.reader.chunks[0].address);
+        poke(&watch.image, pyro_addr_plus(chunk, layout_of(&watch)->chunk.previous), chunk.u);
+        reopen(&watch.image);
+        watch_open_fresh(&fresh, &watch);
+        for (int round = 0; round < 3; round++)
+            CHECK_EQ(look(&fresh), 0);
+        CHECK(fresh.reader.chunk_count <= PYRO_STACK_CHUNKS_MAX);
+        watch_close_fresh(&fresh);
+        watch_close(&watch);
+    }
+}
+
+/* -- very deep stacks ------------------------------------------------------------------------- */
+
+#define DEEP_CHUNKS 9
+#define DEEP_SIZE   16384
+#define DEEP_FRAME  256
+#define DEEP_FRAMES 50 /* a chunk */
+#define DEEP_BASE   0x10000000ull
+#define DEEP_TSTATE 0x20000000ull
+#define DEEP_CODE   0x30000000ull
+#define DEEP_BOTTOM 0x40000000ull
+#define DEEP_SHIM   (DEEP_BOTTOM + 64)
+
+struct deep {
+    uint8_t chunks[DEEP_CHUNKS][DEEP_SIZE], tstate[PYRO_TSTATE_SIZE_MAX], shim[1024];
+};
+
+static void put(uint8_t *bytes, uint32_t offset, uint64_t value)
+{
+    memcpy(bytes + offset, &value, sizeof(value));
+}
+
+/* Chunks in which each frame calls the next, the last one being the leaf. Frame N runs the code object
+ * DEEP_CODE + 16 * N. The bottom is an entry shim (3.12+), or nothing (3.11). */
+static void deep_build(struct deep *deep, const struct pyro_layout *layout, uint64_t interp)
+{
+    uint64_t previous = layout->minor >= 12 ? DEEP_SHIM : 0, number = 0, top = 0;
+    if (layout->minor >= 12)
+        deep->shim[64 + layout->frame.owner] = 3;
+    for (uint64_t i = 0; i < DEEP_CHUNKS; i++) {
+        uint64_t chunk = DEEP_BASE + i * DEEP_SIZE, at = layout->chunk.data;
+        put(deep->chunks[i], layout->chunk.previous, i ? chunk - DEEP_SIZE : 0);
+        put(deep->chunks[i], layout->chunk.size, DEEP_SIZE);
+        for (int k = 0; k < DEEP_FRAMES; k++, number++, at += DEEP_FRAME) {
+            put(deep->chunks[i] + at, layout->frame.executable, DEEP_CODE + 16 * number);
+            put(deep->chunks[i] + at, layout->frame.previous, previous);
+            previous = chunk + at;
+        }
+        top = chunk + at;
+    }
+    put(deep->tstate, layout->tstate.interp, interp);
+    put(deep->tstate, layout->tstate.chunk, DEEP_BASE + (DEEP_CHUNKS - 1) * DEEP_SIZE);
+    put(deep->tstate, layout->tstate.chunk_top, top);
+    put(deep->tstate, layout->tstate.frame, previous);
+    if (layout->tstate.base_frame != PYRO_ABSENT)
+        put(deep->tstate, layout->tstate.base_frame, DEEP_SHIM);
+    if (layout->frames == PYRO_FRAMES_CFRAME) {
+        put(deep->tstate, layout->tstate.frame, DEEP_BOTTOM + 512);
+        put(deep->shim, 512 + layout->cframe_current_frame, previous);
+    }
+}
+
+static struct pyro_memory *deep_memory(const struct deep *deep)
+{
+    struct pyro_memory *memory;
+    const struct pyro_segment segments[] = {
+        {pyro_addr_at(DEEP_BASE), deep->chunks, sizeof deep->chunks},
+        {pyro_addr_at(DEEP_TSTATE), deep->tstate, sizeof deep->tstate},
+        {pyro_addr_at(DEEP_BOTTOM), deep->shim, sizeof deep->shim},
+    };
+    CHECK_EQ(pyro_memory_from_segments(segments, 3, &memory), 0);
+    return memory;
+}
+
+static void the_middle_of_a_deep_stack_is_elided(void)
+{
+    static struct deep deep;
+    for (size_t i = WITH_CHUNKS; i < VERSIONS; i++) {
+        struct watch watch = {0};
+        struct pyro_thread_info thread;
+        printf("# %s\n", versions[i]);
+        read_image(&watch.image, versions[i]);
+        open_image(&watch.image);
+        thread = watch.image.threads[0];
+        thread.tstate = pyro_addr_at(DEEP_TSTATE);
+        memset(&deep, 0, sizeof(deep));
+        deep_build(&deep, &watch.image.runtime.layout, thread.interp.u);
+        struct pyro_memory *memory = deep_memory(&deep);
+        watch_thread(&watch, &watch.image.runtime, &thread);
+        for (int round = 0; round < 3; round++) {
+            const struct pyro_raw_stack *stack = &watch.stack;
+            CHECK_EQ(look_at(&watch, memory), 0);
+            CHECK(!stack->broken);
+            CHECK_EQ(stack->elided, (DEEP_CHUNKS - PYRO_STACK_CHUNKS_READ - 1) * DEEP_FRAMES);
+            CHECK_EQ(stack->count + stack->elided, DEEP_CHUNKS * DEEP_FRAMES);
+            CHECK_EQ(stack->elided_at, DEEP_FRAMES);
+            for (size_t k = 0; k < stack->count; k++)
+                CHECK_EQ(stack->frames[k].code,
+                         DEEP_CODE + 16 * (k < DEEP_FRAMES ? k : k + stack->elided));
+            CHECK_EQ(pyro_stack_confirm(&watch.reader, memory, stack), stack->count);
+        }
+        CHECK(!watch.stack.late);
+        pyro_memory_free(memory);
+        watch_close(&watch);
+    }
+}
+
+int main(void)
+{
+    return CHECK_MAIN(
+        TEST(shows_what_the_slow_path_shows), TEST(what_was_seen_is_predicted),
+        TEST(spans_that_did_not_arrive_are_read_late), TEST(a_thread_that_is_gone_is_told),
+        TEST(a_cleared_executable_cuts), TEST(a_caller_that_executes_cuts),
+        TEST(frames_entered_since_are_added), TEST(leftovers_are_not_taken_for_entered_frames),
+        TEST(a_changed_frame_is_not_confirmed), TEST(an_unreadable_memory_confirms_nothing),
+        TEST(circles_of_frames_end), TEST(a_caller_out_of_reach_is_a_broken_chain),
+        TEST(wild_chunk_headers_are_survived), TEST(a_circle_of_chunks_ends),
+        TEST(the_middle_of_a_deep_stack_is_elided));
+}
