@@ -43,7 +43,7 @@ check: ## quick: layers and formatting
 	@tools/format --check
 
 clean: ## remove everything that was built
-	rm -rf $(BUILD) build-asan build-faults build-fuzz profile.svg
+	rm -rf $(BUILD) build-asan build-bench build-faults build-fuzz profile.svg
 
 help: ## this list
 	@echo "make [target], with"

@@ -15,6 +15,7 @@ import harness
 from harness import Row, Summary, Table
 from pythons import Target, find_python, start_target
 from sweep_cost import DEPTH_TARGET, FULL_WINDOW_S
+
 from tools import Bench, Tool, Want, measure_floor, sampling
 
 CLOCK_TARGET = DEPTH_TARGET.with_name("clock.py")
@@ -48,9 +49,9 @@ def cpu_table(bench: Bench) -> Table:
         "core_percent",
         "CPU at 1 kHz, one thread, depth 10",
         [
-            "The first row is a C loop that does nothing but sleep until the next millisecond: no sampler that "
-            "sleeps can cost less here. Then one empty system call and one process_vm_readv of 4 KiB. Goal: "
-            "under 1 % of a core."
+            "The first row is a C loop that does nothing but sleep until the next millisecond: "
+            "no sampler that sleeps can cost less here. Then one empty system call and one "
+            "process_vm_readv of 4 KiB. Goal: under 1 % of a core."
         ],
         ["what", "Python", "% of a core", "less the machine's own", "verdict"],
     )
@@ -74,7 +75,11 @@ def cpu_table(bench: Bench) -> Table:
 
 def floor_rows(floors: list[dict[str, float]]) -> list[Row]:
     """1,000 times each a second."""
-    names = {"wake_up_us": FLOOR, "null_call_us": "an empty system call", "read_4k_us": "a read of 4 KiB"}
+    names = {
+        "wake_up_us": FLOOR,
+        "null_call_us": "an empty system call",
+        "read_4k_us": "a read of 4 KiB",
+    }
     rows = []
     for key, name in names.items():
         us = harness.summarize([value[key] for value in floors])
@@ -162,9 +167,9 @@ def slowdown_table(bench: Bench) -> Table:
         "slowdown",
         "Slowdown of the target at 1 kHz, one thread, depth 10",
         [
-            "The sampler is stopped and continued against one live target that counts what it does; the ratio of "
-            "progress in adjacent windows, stopped to sampling. Target on one CPU, sampler on the other. Median "
-            "[quartiles]. Goal: under 1.01."
+            "The sampler is stopped and continued against one live target that counts what it "
+            "does; the ratio of progress in adjacent windows, stopped to sampling. Target on one "
+            "CPU, sampler on the other. Median [quartiles]. Goal: under 1.01."
         ],
         ["tool", "Python", "target slower by x", "pairs", "verdict"],
     )
@@ -221,8 +226,9 @@ def latency_table(bench: Bench) -> Table:
         "first_sample",
         "First sample after the start of the command, ms",
         [
-            "Read off the stacks of a target whose function names tell the time (1 ms). Loading the program "
-            "included; for Tachyon, entering the target's root too. Goal: under 20 ms."
+            "Read off the stacks of a target whose function names tell the time (1 ms). Loading "
+            "the program included; for Tachyon, entering the target's root too. Goal: under 20 "
+            "ms."
         ],
         ["tool", "Python", "ms", "runs", "verdict"],
     )
@@ -248,7 +254,9 @@ def latency_row(tool: Tool, values: list[float]) -> Row:
     verdict = ""
     if tool.name == "pyrometer":
         verdict = "ok" if late.median < 20 else "short of 20 ms"
-    return Row([tool.name, tool.python_id, late.text(), str(late.n), verdict], {"first_sample_ms": late})
+    return Row(
+        [tool.name, tool.python_id, late.text(), str(late.n), verdict], {"first_sample_ms": late}
+    )
 
 
 # ---- memory ---------------------------------------------------------------------------------------
@@ -261,19 +269,26 @@ def memory_table(bench: Bench) -> Table:
         "memory",
         f"Peak memory, {seconds} s at 1 kHz of the ORM program",
         [
-            'VmHWM after a third of the time, at the end of sampling, and after the output was written. "10 minutes" '
-            "goes on in a straight line from there where the recording is shorter. Goal: under 20 MiB."
+            "VmHWM after a third of the time, at the end of sampling, and after the output was "
+            'written. "10 minutes" goes on in a straight line from there where the recording is '
+            "shorter. Goal: under 20 MiB."
         ],
         ["tool", "Python", "1/3", "end", "written", "10 minutes", "verdict"],
     )
-    one_tracer = [tool for tool in bench.tools if "exact" not in tool.name and "--" not in tool.name]
+    one_tracer = [
+        tool for tool in bench.tools if "exact" not in tool.name and "--" not in tool.name
+    ]
     with contextlib.ExitStack() as stack:
         runs = []
         for python in bench.pythons():
-            target = stack.enter_context(start_target(find_python(python), "orm.py", "--seconds", "3600"))
+            target = stack.enter_context(
+                start_target(find_python(python), "orm.py", "--seconds", "3600")
+            )
             for number, tool in enumerate(tool for tool in one_tracer if tool.python_id == python):
                 tag = f"memory-{python}-{number}"
-                runs.append(stack.enter_context(sampling(tool, target, Want(RATE_HZ), bench.folder, tag)))
+                runs.append(
+                    stack.enter_context(sampling(tool, target, Want(RATE_HZ), bench.folder, tag))
+                )
         time.sleep(seconds / 3)
         early = [harness.peak_rss_bytes(run.pid) for run in runs]
         time.sleep(seconds * 2 / 3)
@@ -296,7 +311,12 @@ def memory_row(tool: Tool, early: int, late: int, written: int, seconds: int) ->
     if tool.name == "pyrometer":
         verdict = "ok" if ten < 20 else "short of 20 MiB"
     shown = [f"{value:.1f} MiB" for value in (*mib, ten)]
-    data = {"early_bytes": early, "end_bytes": late, "written_bytes": written, "ten_minutes_mib": ten}
+    data = {
+        "early_bytes": early,
+        "end_bytes": late,
+        "written_bytes": written,
+        "ten_minutes_mib": ten,
+    }
     return Row([tool.name, tool.python_id, *shown, verdict], data)
 
 

@@ -40,8 +40,10 @@ class Summary:
     n: int
 
     def text(self, digits: int = 3) -> str:
-        """"12.3 [11.9-12.8]"."""
-        one, two, three = (significant(value, digits) for value in (self.median, self.low, self.high))
+        """ "12.3 [11.9-12.8]"."""
+        one, two, three = (
+            significant(value, digits) for value in (self.median, self.low, self.high)
+        )
         return f"{one} [{two}-{three}]" if self.n > 1 else one
 
 
@@ -72,9 +74,7 @@ def significant(value: float, digits: int = 3) -> str:
 # ---- order ------------------------------------------------------------------------------------
 
 
-def interleave(
-    things: Sequence[T], rounds: int, chance: random.Random
-) -> Iterator[tuple[int, T]]:
+def interleave(things: Sequence[T], rounds: int, chance: random.Random) -> Iterator[tuple[int, T]]:
     """Each of THINGS once a round, every round in its own random order."""
     for number in range(rounds):
         order = list(things)

@@ -1,7 +1,7 @@
 """Compare pyrometer with Tachyon, Austin and py-spy: bench/run does what comes before.
 
-    bench/run [FOLDER] [--only sweep,1khz,truth] [--rounds N] [--full] [--seed N] [--tools RE]
-              [--programs RE] [-o FILE] [--document docs/benchmarks.md]
+bench/run [FOLDER] [--only sweep,1khz,truth] [--rounds N] [--full] [--seed N] [--tools RE]
+          [--programs RE] [-o FILE] [--document docs/benchmarks.md]
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import harness  # noqa: E402
 import sweep_cost  # noqa: E402
 import true_shares  # noqa: E402
 from pythons import find_python  # noqa: E402
+
 from tools import Bench, Places, Tool, all_tools, temporary_folder  # noqa: E402
 
 FAMILIES = {"sweep": sweep_cost, "1khz": at_1khz, "truth": true_shares}
@@ -42,7 +43,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--tools", default="", help="only those whose name matches")
     parser.add_argument("--programs", default="", help="truth: only those whose name matches")
-    parser.add_argument("--full", action="store_true", help="longer windows; memory over ten minutes")
+    parser.add_argument(
+        "--full", action="store_true", help="longer windows; memory over ten minutes"
+    )
     parser.add_argument("-o", "--output", type=Path, default=RESULTS)
     parser.add_argument("--document", type=Path, help="put the tables into this file, at its mark")
     return parser.parse_args()
@@ -108,7 +111,9 @@ def put_into(document: Path, text: str) -> None:
 def main() -> int:
     arguments = options()
     begin = time.monotonic()
-    places = Places(arguments.pyrometer.resolve(), arguments.venv.resolve(), arguments.floor.resolve())
+    places = Places(
+        arguments.pyrometer.resolve(), arguments.venv.resolve(), arguments.floor.resolve()
+    )
     tools = usable([tool for tool in all_tools(places) if re.search(arguments.tools, str(tool))])
     known = machine(tools, arguments)
     chance = random.Random(arguments.seed)

@@ -13,6 +13,7 @@ from pathlib import Path
 import harness
 from harness import Row, Table
 from pythons import Target, start_target
+
 from tools import MAX_HZ, Bench, Tool, Want, measure_floor, ours_beside, sampling
 
 DEPTH_TARGET = Path(__file__).parent / "targets" / "depth.py"
@@ -181,17 +182,22 @@ def tables(bench: Bench) -> list[Table]:
         "sweep_cost",
         "CPU time for a sweep of all threads",
         [
-            "User and system time of the sampler, start-up and end left out. Medians [quartiles] over "
-            f"{bench.rounds} rounds; the ratio is taken within each round.",
-            '"7 waiting": every thread\'s kernel state is asked for (Tachyon --mode cpu, Austin --cpu, '
-            "py-spy without --idle; pyrometer always). All others: stacks with the interpreter's state.",
-            "At 10 and 1 kHz a sampler that sleeps pays for waking up besides (the first row); at max none sleeps.",
+            "User and system time of the sampler, start-up and end left out. Medians [quartiles] "
+            f"over {bench.rounds} rounds; the ratio is taken within each round.",
+            '"7 waiting": every thread\'s kernel state is asked for (Tachyon --mode cpu, Austin '
+            "--cpu, py-spy without --idle; pyrometer always). All others: stacks with the "
+            "interpreter's state.",
+            "At 10 and 1 kHz a sampler that sleeps pays for waking up besides (the first row); "
+            "at max none sleeps.",
         ],
         [*heads, "verdict", "sweeps/s", "% of a core", "lost %"],
     )
     table.rows += floor_rows(bench)
     for shape in SHAPES:
-        harness.say(f"sweep cost: {shape.threads} threads, depth {shape.depth}" + ", 7 wait" * shape.kernel_state)
+        harness.say(
+            f"sweep cost: {shape.threads} threads, depth {shape.depth}"
+            + ", 7 wait" * shape.kernel_state
+        )
         for python in bench.pythons():
             series = measure_shape(bench, shape, python)
             table.rows += [row_of(cell, shape, series, bench) for cell in series]

@@ -120,7 +120,9 @@ class Tool:
 class Run:
     """A sampler at work on a target."""
 
-    def __init__(self, tool: Tool, target: Target, want: Want, folder: Path, tag: str = "run") -> None:
+    def __init__(
+        self, tool: Tool, target: Target, want: Want, folder: Path, tag: str = "run"
+    ) -> None:
         self.tool = tool
         self.output = folder / f"{tag}{tool.suffix}"
         self.output.unlink(missing_ok=True)
@@ -177,7 +179,9 @@ class Run:
 
 
 @contextlib.contextmanager
-def sampling(tool: Tool, target: Target, want: Want, folder: Path, tag: str = "run") -> Iterator[Run]:
+def sampling(
+    tool: Tool, target: Target, want: Want, folder: Path, tag: str = "run"
+) -> Iterator[Run]:
     """A run that is ended in any case."""
     run = Run(tool, target, want, folder, tag)
     try:
@@ -263,7 +267,9 @@ class Tachyon(Tool):
         text = run.log()
         sweeps, seconds = re.findall(r"Captured ([\d,]+) samples in ([\d.,]+) seconds", text)[-1]
         count = float(sweeps.replace(",", ""))
-        return Result(count, float(seconds.replace(",", "")), number_after("Error rate: ", text) / 100)
+        return Result(
+            count, float(seconds.replace(",", "")), number_after("Error rate: ", text) / 100
+        )
 
 
 class PySpy(Tool):
@@ -315,7 +321,10 @@ class Austin(Tool):
                 ways.append([str(loader), "--library-path", libraries, binary])
         for way in ways:
             with contextlib.suppress(OSError):
-                if subprocess.run([*way, "--version"], capture_output=True, check=False).returncode == 0:
+                if (
+                    subprocess.run([*way, "--version"], capture_output=True, check=False).returncode
+                    == 0
+                ):
                     return way
         raise LookupError("the wheel's program does not run on this C library")
 

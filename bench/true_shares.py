@@ -19,10 +19,11 @@ from dataclasses import dataclass, field
 import harness
 from harness import Row, Table
 from pythons import TARGETS, Target, find_python, start_target
+
 from tools import Bench, Frame, Result, Stack, Tool, Want, sampling
 
 RATE_HZ = 1000
-RUN_S, FULL_RUN_S = 2.5, 10.0
+RUN_S, FULL_RUN_S = 3.0, 10.0
 TARGET_S = "3600"
 UNSURE = "[unsure]"
 LEARNED = ("orm", "aio")  # their possible pairs are learned by a tracer in a run of its own
@@ -222,7 +223,7 @@ def measure_program(bench: Bench, program: Program, python: str) -> dict[Tool, l
     """All tools of one Python against one live target, which tells the truth at its end."""
     tools = bench.on(python)
     runs: dict[Tool, list[Seen]] = {tool: [] for tool in tools}
-    rounds = max(1, (bench.rounds + 1) // 2)
+    rounds = max(1, bench.rounds // 2)
     arguments = [program.variant, "--seconds", TARGET_S]
     with start_target(find_python(python), f"{program.name}.py", *arguments) as target:
         harness.pin_target(target.pid)
@@ -248,7 +249,10 @@ def row_of(program: Program, tool: Tool, checked: list[Checked]) -> Row:
     def median(name: str) -> harness.Summary:
         return harness.summarize([getattr(one, name) for one in checked])
 
-    shares = [f"{harness.significant(median(name).median * 100, 3)}" for name in ("lost", "unsure", "impossible")]
+    shares = [
+        f"{harness.significant(median(name).median * 100, 3)}"
+        for name in ("lost", "unsure", "impossible")
+    ]
     cells = [*start, *shares, f"{worst.worst:.1f}", worst.worst_part]
     cells += [f"{worst.true * 100:.1f}", f"{worst.seen * 100:.1f}"]
     cells += [harness.significant(median("core_percent").median, 2)]
@@ -262,10 +266,11 @@ def tables(bench: Bench) -> list[Table]:
         "true_shares",
         "Truth at 1 kHz",
         [
-            f"{FULL_RUN_S if bench.full else RUN_S} s a run. Lost: thrown away, by the tool's own account. Unsure: "
-            "kept, the top of the stack marked as not certain. Impossible: a caller and callee that the program "
-            "cannot have. Off by: the part whose share is furthest from the program's own timers, in the worst run "
-            "(the sampling error of so short a run is about 2 points)."
+            f"{FULL_RUN_S if bench.full else RUN_S} s a run. Lost: thrown away, by the tool's own "
+            "account. Unsure: kept, the top of the stack marked as not certain. Impossible: a "
+            "caller and callee that the program cannot have. Off by: the part whose share is "
+            "furthest from the program's own timers, in the worst run (the sampling error of so "
+            "short a run is about 2 points)."
         ],
         ["program", "Python", "tool", "lost %", "unsure %", "impossible %", *shares, "% of a core"],
     )

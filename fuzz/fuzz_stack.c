@@ -37,6 +37,7 @@ enum edit_kind { EDIT_SET, EDIT_POINT, EDIT_FLIP, EDIT_UNMAP, EDIT_KINDS };
 struct image {
     struct pyro_segment *segments; /* their data is ours to change */
     size_t count;
+    struct pyro_memory *memory;
     pyro_addr unmapped; /* the segment this lies in is left out */
     const uint8_t *edits;
     size_t edit_count;
@@ -110,23 +111,34 @@ static void image_edit(struct image *image, const uint8_t *edit)
         memcpy(at, &value, width);
 }
 
-/* The memory after the edits of STEP. */
-static struct pyro_memory *image_memory(struct image *image, unsigned step)
+static struct pyro_memory *memory_of(const struct image *image)
 {
     struct pyro_memory *memory = NULL;
     struct pyro_segment *kept = malloc((image->count + 1) * sizeof(*kept));
     size_t count = 0;
-    image->unmapped = pyro_addr_at(0);
-    for (size_t i = 0; i < image->edit_count; i++)
-        if (image->edits[i * EDIT_SIZE] % (ROUNDS * STEPS) == step)
-            image_edit(image, image->edits + i * EDIT_SIZE);
     for (size_t i = 0; i < image->count; i++)
         if (image->unmapped.u - image->segments[i].addr.u >= image->segments[i].size)
             kept[count++] = image->segments[i];
-    if (count)
-        (void)pyro_memory_from_segments(kept, count, &memory);
+    SAY_NO(pyro_memory_from_segments(kept, count, &memory) < 0);
     free(kept);
     return memory;
+}
+
+/* Make image->memory what it is after the edits of STEP. */
+static void image_step(struct image *image, unsigned step)
+{
+    bool changed = image->unmapped.u != 0 || !image->memory;
+    image->unmapped = pyro_addr_at(0);
+    for (size_t i = 0; i < image->edit_count; i++) {
+        if (image->edits[i * EDIT_SIZE] % (ROUNDS * STEPS) != step)
+            continue;
+        image_edit(image, image->edits + i * EDIT_SIZE);
+        changed = true;
+    }
+    if (!changed)
+        return;
+    pyro_memory_free(image->memory);
+    image->memory = memory_of(image);
 }
 
 /* -- one thread ------------------------------------------------------------------------------- */
@@ -179,20 +191,18 @@ static void look(struct image *image, struct pyro_stack_reader *reader, unsigned
                  struct pyro_map *sizes, struct pyro_raw_stack *stack)
 {
     struct pyro_span spans[PYRO_STACK_SPANS_MAX];
-    struct pyro_memory *memories[STEPS];
     size_t count = pyro_stack_plan(reader, spans);
     place_spans(spans, count);
-    for (unsigned i = 0; i < STEPS; i++)
-        memories[i] = image_memory(image, round * STEPS + i);
-    ssize_t arrived = memories[0] ? pyro_memory_read_spans(memories[0], spans, count) : -1;
-    if (arrived >= 0 && memories[1] && memories[2] &&
-        pyro_stack_take(reader, memories[1], spans, (size_t)arrived, sizes, stack) == 0) {
+    image_step(image, round * STEPS);
+    ssize_t arrived = pyro_memory_read_spans(image->memory, spans, count);
+    image_step(image, round * STEPS + 1);
+    if (arrived >= 0 &&
+        pyro_stack_take(reader, image->memory, spans, (size_t)arrived, sizes, stack) == 0) {
         check_stack(stack);
-        SAY_NO(pyro_stack_confirm(reader, memories[2], stack) > stack->count);
+        image_step(image, round * STEPS + 2);
+        SAY_NO(pyro_stack_confirm(reader, image->memory, stack) > stack->count);
         know_all(image, reader, stack);
     }
-    for (unsigned i = 0; i < STEPS; i++)
-        pyro_memory_free(memories[i]);
     for (size_t i = 0; i < count; i++)
         free(spans[i].data);
 }
@@ -234,6 +244,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         look_at_thread(&image, &runtime, &threads[i], &sizes);
     pyro_map_free(&sizes);
     pyro_snapshot_clear(&snapshot);
+    pyro_memory_free(image.memory);
     free(image.segments);
     free(bytes);
     return 0;

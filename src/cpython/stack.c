@@ -183,33 +183,60 @@ static void push_below(struct pyro_raw_stack *stack, const struct pyro_raw_frame
     stack->count++;
 }
 
-/* A shim is no frame of the user's. Remember the one that ends the chain, and what lies below each other: */
+/* Frames lie one behind the other: the one on the data stack that ends where UNTIL begins, found from the bottom of
+ * its chunk by the known sizes. 0: not to be found. */
+static uint64_t frame_right_below(struct pyro_take *take, uint64_t until)
+{
+    const struct pyro_stack_chunk *chunk = pyro_chunk_holding(take->reader, until);
+    if (!chunk || !chunk->first)
+        return 0;
+    uint64_t address = chunk->first;
+    while (address < until) {
+        const uint8_t *data = pyro_chunk_view(chunk, address, take->reader->header);
+        const uint64_t *size =
+            data ? pyro_map_find(take->frame_sizes, frame_parse(take->layout, data, address).code, 0) : NULL;
+        if (!size || *size == 0 || *size > until - address)
+            return 0;
+        if (address + *size == until)
+            return address;
+        address += *size;
+    }
+    return 0;
+}
+
+/* Does a generator frame at ADDRESS run, called by the frame at CALLER? */
+static bool runs_below(struct pyro_take *take, uint64_t address, uint64_t caller)
+{
+    const struct pyro_stack_extra *extra = extra_at(take->reader, address);
+    return extra && extra->data && extra->data[take->layout->frame.owner] == OWNER_GENERATOR &&
+           generator_runs(take->reader, extra->data) &&
+           pyro_field_u64(extra->data, take->layout->frame.previous) == caller;
+}
+
+/* Below the last frame found there is a shim, or it could not be read (SHIM NULL). It lies on the C stack and was copied
+ * earlier than the data stack: what lies right below on the data stack is the better witness, unless a running
+ * generator stands between. Remembers the shim that ends the chain. */
 static uint64_t pass_shim(struct pyro_take *take, const struct pyro_raw_frame *shim, bool *ret_whole)
 {
     struct pyro_stack_reader *reader = take->reader;
-    const struct pyro_raw_stack *stack = take->stack;
+    struct pyro_raw_stack *stack = take->stack;
     if (stack->count == 0 || !(stack->frames[0].flags & PYRO_FRAME_IN_CHUNK))
-        return shim->previous;
+        return shim ? shim->previous : 0;
     uint64_t above = stack->frames[0].address;
-    if (shim->previous == 0 && is_first_frame(reader, above)) {
-        reader->bottom_shim = shim->address;
-        reader->bottom_seen_at = reader->takes;
-        *ret_whole = true;
-    } else if (shim->previous < above && pyro_chunk_holding(reader, shim->previous)) {
-        *frame_ending_at(reader, above) = shim->previous;
+    if (is_first_frame(reader, above)) {
+        *ret_whole = shim && shim->previous == 0;
+        if (*ret_whole) {
+            reader->bottom_shim = shim->address;
+            reader->bottom_seen_at = reader->takes;
+        }
+        return shim ? shim->previous : 0;
     }
-    return shim->previous;
-}
-
-/* The chain broke below the frames found so far: a shim on the C stack was overwritten since. The frame right below
- * the last one on the data stack entered it, if it was seen there before (and if no generator stood between). */
-static uint64_t step_over_break(struct pyro_take *take)
-{
-    const struct pyro_raw_stack *stack = take->stack;
-    if (stack->count == 0 || !(stack->frames[0].flags & PYRO_FRAME_IN_CHUNK))
-        return 0;
-    uint64_t above = stack->frames[0].address, below = *frame_ending_at(take->reader, above);
-    return below < above && above - below <= FRAME_SIZE_MAX ? below : 0;
+    uint64_t below = frame_right_below(take, above);
+    if (!below || (shim && runs_below(take, shim->previous, below)))
+        return shim ? shim->previous : 0;
+    if (!shim || shim->previous != below)
+        stack->frames[0].flags |= PYRO_FRAME_INFERRED;
+    return below;
 }
 
 /* One step of a walk: note the frame at ADDRESS and return its caller's address. 0 ends the chain; *ret_whole tells
@@ -220,11 +247,11 @@ static uint64_t walk_frame(struct pyro_take *take, uint64_t address, bool *ret_w
     const uint8_t *data = frame_fetch(take, address, &flags);
     *ret_whole = false;
     if (!data)
-        return 0;
+        return pass_shim(take, NULL, ret_whole);
     struct pyro_raw_frame frame = frame_parse(take->layout, data, address);
     frame.flags |= flags;
     if (frame.previous == address)
-        return 0;
+        return pass_shim(take, NULL, ret_whole);
     if (is_shim(take->layout, data))
         return pass_shim(take, &frame, ret_whole);
     if (!flags && data[take->layout->frame.owner] == OWNER_GENERATOR)
@@ -286,11 +313,39 @@ static void walk(struct pyro_take *take, uint64_t address)
         if (whole || steps >= 2 * PYRO_STACK_FRAMES_MAX || stack->count >= PYRO_STACK_FRAMES_MAX)
             break;
         address = walk_frame(take, elide_middle(take, address), &whole);
-        if (address == 0 && !whole)
-            address = step_over_break(take);
     }
     stack->broken = !whole;
     stack->elided_at = stack->count - stack->elided_at;
+}
+
+/* No chain leads through the copy: what it stood in has moved on. The data stack itself is there: take it from the bottom
+ * by the known sizes. It is the whole stack if it ends where the data stack did, at TOP or AFTER; else its top is
+ * missing. Generators are not on it, so a stack with one in the middle breaks there. */
+static void climb(struct pyro_take *take, uint64_t top, uint64_t after)
+{
+    struct pyro_raw_stack *stack = take->stack;
+    const struct pyro_stack_reader *reader = take->reader;
+    const struct pyro_stack_chunk *chunk = reader->chunk_count == 1 ? &reader->chunks[0] : NULL;
+    uint64_t address = chunk ? chunk->first : 0, below = 0;
+    stack->frames = stack->buffer;
+    stack->count = 0;
+    stack->elided = 0;
+    stack->broken = true;
+    while (address != 0 && address != top && address != after && stack->count < PYRO_STACK_FRAMES_MAX) {
+        const uint8_t *data = pyro_chunk_view(chunk, address, reader->header);
+        if (!data)
+            return;
+        struct pyro_raw_frame frame = frame_parse(take->layout, data, address);
+        const uint64_t *size = pyro_map_find(take->frame_sizes, frame.code, 0);
+        bool in_order = frame.previous == below || !pyro_chunk_view(chunk, frame.previous, 1);
+        if (frame.code == 0 || !size || *size == 0 || !in_order)
+            return;
+        frame.flags |= PYRO_FRAME_IN_CHUNK | (frame.previous != below ? PYRO_FRAME_INFERRED : 0);
+        stack->frames[stack->count++] = frame;
+        below = address;
+        address += *size;
+    }
+    stack->broken = address != top && address != after;
 }
 
 /* The frame on the data stack nearest to the leaf, of the stack just walked. */
@@ -329,6 +384,20 @@ static void learn_sizes(struct pyro_take *take)
         bool next_to = i + 1 < stack->count && above->previous == frame->address &&
                        (above->flags & frame->flags & PYRO_FRAME_IN_CHUNK);
         learn_size(take, frame->code, next_to ? above->address - frame->address : 0);
+    }
+}
+
+/* Where the frames of a chunk begin: where it was walked to. */
+static void learn_first(struct pyro_take *take)
+{
+    struct pyro_stack_chunk *chunk = NULL;
+    for (size_t i = 0; i < take->stack->count && !(chunk && chunk == take->reader->chunks); i++) {
+        const struct pyro_raw_frame *frame = &take->stack->frames[i];
+        if (!(frame->flags & PYRO_FRAME_IN_CHUNK) || (chunk && frame->address - chunk->address < chunk->size))
+            continue;
+        chunk = pyro_chunk_holding(take->reader, frame->address);
+        if (chunk && (chunk->first == 0 || frame->address < chunk->first))
+            chunk->first = frame->address;
     }
 }
 
@@ -407,16 +476,20 @@ static void take_chunks(struct pyro_take *take, const uint8_t *after)
 {
     struct pyro_stack_reader *reader = take->reader;
     struct pyro_raw_stack *stack = take->stack;
+    size_t top_offset = take->layout->tstate.chunk_top - take->layout->tstate.frame;
     take->chunk_top = pyro_field_u64(reader->tstate_data, take->layout->tstate.chunk_top);
     pyro_chunks_follow(take, pyro_field_u64(reader->tstate_data, take->layout->tstate.chunk));
     walk(take, innermost_frame(take, reader->tstate_data + take->layout->tstate.frame));
     uint64_t *ending = frame_ending_at(reader, take->chunk_top);
-    if (!stack->broken)
+    if (!stack->broken) {
         *ending = last_in_chunk(stack);
-    else if (after) /* what it stood in is gone already: it has moved on, to here */
+        learn_first(take);
+    } else if (after) /* what it stood in is gone already: it has moved on, to here */
         walk(take, innermost_frame(take, after));
     if (stack->broken && *ending)
         walk(take, *ending);
+    if (stack->broken)
+        climb(take, take->chunk_top, after ? pyro_field_u64(after, top_offset) : 0);
     learn_sizes(take);
     cut_left_frames(stack);
     add_entered_frames(take);
@@ -461,6 +534,17 @@ static void mark_certain(struct pyro_take *take, const struct pyro_span *spans, 
     }
 }
 
+static void note_depths(struct pyro_take *take)
+{
+    const struct pyro_raw_stack *stack = take->stack;
+    for (size_t i = 0; i < stack->count; i++) {
+        struct pyro_stack_extra *extra =
+            stack->frames[i].flags & PYRO_FRAME_IN_CHUNK ? NULL : extra_at(take->reader, stack->frames[i].address);
+        if (extra)
+            extra->depth = (uint32_t)i;
+    }
+}
+
 int pyro_stack_take(struct pyro_stack_reader *reader, const struct pyro_memory *memory, const struct pyro_span *spans,
                     size_t arrived, struct pyro_map *frame_sizes, struct pyro_raw_stack *stack)
 {
@@ -489,6 +573,7 @@ int pyro_stack_take(struct pyro_stack_reader *reader, const struct pyro_memory *
         return pyro_linked_take(&take, spans, arrived);
     take_chunks(&take, arrived >= reader->planned ? spans[reader->planned - 1].data : NULL);
     mark_certain(&take, spans, arrived);
+    note_depths(&take);
     return 0;
 }
 
@@ -498,6 +583,20 @@ static struct pyro_span ends_span(const struct pyro_stack_reader *reader)
     const struct pyro_layout *layout = &reader->runtime->layout;
     return (struct pyro_span){.addr = pyro_addr_plus(reader->tstate, layout->tstate.frame),
                               .size = layout->tstate.chunk_top + 8 - layout->tstate.frame};
+}
+
+/* Innermost first: who stands next to the data stack in the stack is copied next to it. Nearly sorted from last time. */
+static void sort_extras(struct pyro_stack_reader *reader)
+{
+    for (size_t i = 1; i < reader->extra_count; i++) {
+        for (size_t j = i; j > 0 && reader->extras[j - 1].depth < reader->extras[j].depth; j--) {
+            struct pyro_stack_extra swap = reader->extras[j];
+            reader->extras[j] = reader->extras[j - 1];
+            reader->extras[j - 1] = swap;
+            /* own bytes moved along with it: they are not used after a take */
+            reader->extras[j].data = reader->extras[j - 1].data = NULL;
+        }
+    }
 }
 
 /* Generators and shims first, then the thread state right before the chunks, and its ends right behind them: a frame on
@@ -511,6 +610,7 @@ size_t pyro_stack_plan(struct pyro_stack_reader *reader, struct pyro_span *spans
         spans[count++] = tstate;
         return count + pyro_linked_plan(reader, spans + count);
     }
+    sort_extras(reader);
     for (size_t i = 0; i < reader->extra_count; i++) {
         struct pyro_stack_extra *extra = &reader->extras[i];
         extra->planned = extra_expected(reader, extra);
@@ -526,8 +626,9 @@ size_t pyro_stack_plan(struct pyro_stack_reader *reader, struct pyro_span *spans
 
 /* -- confirming ------------------------------------------------------------------------------- */
 
-/* The second look, in one call: the end of the data stack, frames outside the chunks, the chunks, and the first two
- * once more. So all is seen before and after, and cannot have been something else when the chunks were copied. */
+/* The second look, in one call: frames outside the chunks, innermost first, the ends of the stack, the chunks, the ends
+ * and the frames again, now innermost last. So each frame is seen before and after its caller, as near in time
+ * as can be, and cannot have been something else meanwhile. */
 struct again {
     struct pyro_span spans[PYRO_STACK_CHUNKS_READ + 1 + 2 * (1 + PYRO_STACK_EXTRAS_MAX)];
     size_t count;
@@ -552,16 +653,19 @@ static int again_place(struct pyro_stack_reader *reader, struct again *again)
     return 0;
 }
 
-static void again_plan(const struct pyro_stack_reader *reader, struct again *again)
+static void again_plan(const struct pyro_stack_reader *reader, const struct pyro_raw_stack *stack,
+                       struct again *again)
 {
-    again->spans[again->outside++] = ends_span(reader);
-    for (size_t i = 0; i < reader->extra_count; i++)
-        if (reader->extras[i].used_at == reader->takes && reader->extras[i].address)
-            again->spans[again->outside++] = extra_span(reader, &reader->extras[i]);
-    again->count = again->outside;
-    again->count += pyro_chunks_plan_again(reader, again->spans + again->count);
-    memcpy(again->spans + again->count, again->spans, again->outside * sizeof(*again->spans));
-    again->count += again->outside;
+    struct pyro_span *spans = again->spans;
+    for (size_t i = stack->count; i-- > 0 && again->outside < PYRO_STACK_EXTRAS_MAX;)
+        if (!(stack->frames[i].flags & PYRO_FRAME_IN_CHUNK))
+            spans[again->outside++] =
+                (struct pyro_span){.addr = pyro_addr_at(stack->frames[i].address - PYRO_STACK_BEFORE),
+                                   .size = PYRO_STACK_BEFORE + reader->header};
+    spans[again->outside++] = ends_span(reader);
+    again->count = again->outside + pyro_chunks_plan_again(reader, spans + again->outside);
+    for (size_t i = again->outside; i-- > 0;)
+        spans[again->count++] = spans[i];
 }
 
 /* SIZE bytes at ADDRESS, and BEFORE bytes before it, in the spans FROM ... TO - 1. */
@@ -611,14 +715,14 @@ size_t pyro_stack_confirm(struct pyro_stack_reader *reader, const struct pyro_me
     if (layout->frames == PYRO_FRAMES_LINKED)
         return pyro_linked_confirm(reader, memory, stack);
     struct again again = {.count = 0};
-    again_plan(reader, &again);
+    again_plan(reader, stack, &again);
     if (again_place(reader, &again) < 0)
         return 0;
     ssize_t arrived = pyro_memory_read_spans(memory, again.spans, again.count);
     if (arrived != (ssize_t)again.count)
         return 0;
     size_t top_offset = layout->tstate.chunk_top - layout->tstate.frame;
-    uint64_t before = pyro_field_u64(again.spans[0].data, top_offset);
+    uint64_t before = pyro_field_u64(again.spans[again.outside - 1].data, top_offset);
     again.top_after = pyro_field_u64(again.spans[again.count - again.outside].data, top_offset);
     again.top = before < again.top_after ? before : again.top_after;
     size_t still = 0;

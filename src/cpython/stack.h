@@ -34,6 +34,7 @@ enum {
     PYRO_FRAME_IN_CHUNK = 1 << 0,  /* on the data stack */
     PYRO_FRAME_EXECUTES = 1 << 1,  /* 3.11-3.13: it runs itself, or C code it called */
     PYRO_FRAME_FROM_C = 1 << 2,    /* 3.11: entered by a call from C */
+    PYRO_FRAME_INFERRED = 1 << 4,  /* its caller is the frame right below it; a generator may stand between unseen */
     PYRO_FRAME_CERTAIN = 1 << 3,   /* on the data stack before and after the copy: no leftover of an earlier call */
 };
 
@@ -52,7 +53,7 @@ struct pyro_raw_stack {
     size_t elided_at; /* before this index ELIDED frames are left out; meaningless when elided is 0 */
     uint64_t elided;
     bool late;        /* something had to be read after the others */
-    bool broken;      /* the chain did not reach its end: the root part is missing */
+    bool broken;      /* no chain leads to the root: only a root part, if any, is there; the top is missing */
     bool holds_gil;   /* only where the thread state tells (3.15) */
     bool wants_gil;
 };
@@ -66,12 +67,14 @@ struct pyro_stack_chunk {
     bool planned;
     uint64_t frames;     /* in it, when it was last walked whole; 0: never */
     uint64_t below;      /* the frame in an older chunk its first frame leads to */
+    uint64_t first;      /* its lowest frame, once seen */
 };
 
 struct pyro_stack_extra {
     uint64_t address;
     uint64_t used_at;    /* take number, to replace the oldest */
     uint32_t uses;       /* takes that wanted it */
+    uint32_t depth;      /* in the last stack it was part of: neighbours in a stack are copied as neighbours */
     uint64_t caller;     /* a generator's, when it was last seen to run: a suspended one has none */
     const uint8_t *data; /* of this sweep, NULL: not read; the caller's span, or own, at the frame's header */
     bool planned;

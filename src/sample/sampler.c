@@ -236,6 +236,53 @@ static void take_thread(struct pyro_sampler *sampler, struct pyro_sampled_thread
     pyro_sampler_write(sampler, thread, interp_of(sampler, thread), now_ns, counters);
 }
 
+#ifdef PYRO_FAULTS
+#define TORN_BYTES 1024 /* a span of more is a chunk */
+#define TORN_NS    (5 * PYRO_NS_PER_US)
+
+/* The second half of the newest chunk in one thread's plan, and what is copied after it. Returns how many spans. */
+static size_t plan_torn(const struct pyro_span *spans, size_t count, struct pyro_span *later)
+{
+    size_t chunk = count;
+    while (chunk-- > 0 && spans[chunk].size <= TORN_BYTES)
+        ;
+    if (chunk >= count)
+        return 0;
+    size_t half = spans[chunk].size / 2;
+    memcpy(later, spans + chunk, (count - chunk) * sizeof(*later));
+    later->addr = pyro_addr_plus(later->addr, half);
+    later->data = (uint8_t *)later->data + half;
+    later->size -= half;
+    return count - chunk;
+}
+
+/* A fault: the newest chunk of each thread is of two moments. */
+static void tear_copies(struct pyro_sampler *sampler, const struct pyro_span *end)
+{
+    struct pyro_span later[SPANS_A_CALL];
+    size_t count = 0;
+    for (size_t i = 0; i < sampler->thread_count; i++) {
+        const struct pyro_sampled_thread *thread = sampler->threads[i];
+        const struct pyro_span *spans = sampler->spans + thread->plan_first;
+        if (spans + thread->plan_count <= end && count + thread->plan_count <= SPANS_A_CALL)
+            count += plan_torn(spans, thread->plan_count, later + count);
+    }
+    for (uint64_t until = pyro_clock_ns() + TORN_NS; pyro_clock_ns() < until;)
+        ;
+    (void)pyro_memory_read_spans(sampler->memory, later, count);
+}
+#endif
+
+static ssize_t read_copies(struct pyro_sampler *sampler, const struct pyro_span *spans, size_t count)
+{
+    ssize_t arrived = pyro_memory_read_spans(sampler->memory, spans, count);
+#ifdef PYRO_FAULTS
+    if (sampler->torn_copy && arrived > 0)
+        tear_copies(sampler, spans + arrived);
+#endif
+    return arrived;
+}
+
 /* Read what was planned for threads FIRST ... until all have their turn: one call, and one more for each
  * thread whose memory went away in the middle. */
 static int sweep_threads(struct pyro_sampler *sampler, size_t interp_spans, uint64_t now_ns,
@@ -252,7 +299,7 @@ static int sweep_threads(struct pyro_sampler *sampler, size_t interp_spans, uint
         }
         size_t end = last > thread ? sampler->threads[last - 1]->plan_first + sampler->threads[last - 1]->plan_count
                                    : begin + offset;
-        ssize_t arrived = pyro_memory_read_spans(sampler->memory, sampler->spans + begin, end - begin);
+        ssize_t arrived = read_copies(sampler, sampler->spans + begin, end - begin);
         if (arrived < 0 || (size_t)arrived < offset)
             return -ESRCH;
         if (begin == 0)

@@ -185,7 +185,7 @@ static void edges_note(struct pyro_sampler *sampler, const struct pyro_sampled_t
     const struct pyro_raw_frame *frames = sampler->stack.frames;
     for (size_t i = from ? from : 1; i < count; i++) {
         uint64_t caller;
-        if (!edge_key(sampler, thread, i, &caller))
+        if ((frames[i].flags & PYRO_FRAME_INFERRED) || !edge_key(sampler, thread, i, &caller))
             continue;
         bool certain = second ? i < still : (frames[i].flags & frames[i - 1].flags & PYRO_FRAME_CERTAIN) != 0;
         if (second || !(caller & JOIN_KEY))
@@ -269,7 +269,7 @@ void pyro_sampler_write(struct pyro_sampler *sampler, struct pyro_sampled_thread
     if (sampler->options.gil_only && !holds_gil)
         return;
     size_t same = unchanged(sampler, thread);
-    size_t named = stack->broken ? 0 : name_frames(sampler, thread, same);
+    size_t named = name_frames(sampler, thread, same);
     if (named < same)
         same = named;
     size_t sure = sure_frames(sampler, thread, same < thread->settled ? same : thread->settled, named);

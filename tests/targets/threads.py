@@ -51,7 +51,7 @@ class OneThread(truth.Graph):
 
 
 def graph(variant):
-    pairs = truth.pairs_of_path("<module>", "main", "~") | {("main", "ready")}
+    pairs = truth.pairs_of_path("<module>", "main", "~") | {("main", "ready"), ("run_parts", "__init__")}
     pairs |= truth.pairs_of_path("~", "work", "run_parts", "mark") | {("work", "~")}
     lines = {}
     for thread in range(int(variant)):
