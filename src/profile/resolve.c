@@ -56,26 +56,39 @@ static uint32_t root_part(const struct pyro_profile *profile, const struct suren
     return stack;
 }
 
-/* Add the function and the frame "[unsure]". */
-static int add_unsure_frame(struct pyro_parse *parse, struct sureness *sureness)
+/* The function "[unsure]": the recorder's own if it wrote one, so that a table has one row of it. */
+static int64_t unsure_function(struct pyro_parse *parse)
 {
     struct pyro_profile *profile = parse->profile;
     static const char name[] = "[unsure]";
     int64_t string = pyro_strings_intern(&profile->strings, name, sizeof(name) - 1);
     if (string < 0)
-        return (int)string;
-    struct pyro_function function = {.name = (uint32_t)string, .kind = PYRO_FUNCTION_SPECIAL};
+        return string;
+    const struct pyro_function function = {.name = (uint32_t)string, .kind = PYRO_FUNCTION_SPECIAL};
+    for (size_t i = 0; i < profile->function_count; i++)
+        if (profile->functions[i].kind == function.kind && profile->functions[i].name == function.name)
+            return (int64_t)i;
     int error = pyro_grow(&profile->functions, profile->function_count, &parse->function_capacity,
                           sizeof(function));
-    if (error == 0)
-        error = pyro_grow(&profile->frames, profile->frame_count, &parse->frame_capacity,
+    if (error < 0)
+        return error;
+    profile->functions[profile->function_count] = function;
+    return (int64_t)profile->function_count++;
+}
+
+/* Add the frame "[unsure]". */
+static int add_unsure_frame(struct pyro_parse *parse, struct sureness *sureness)
+{
+    struct pyro_profile *profile = parse->profile;
+    int64_t function = unsure_function(parse);
+    if (function < 0)
+        return (int)function;
+    int error = pyro_grow(&profile->frames, profile->frame_count, &parse->frame_capacity,
                           sizeof(*profile->frames));
     if (error < 0)
         return error;
     sureness->unsure_frame = (uint32_t)profile->frame_count++;
-    profile->frames[sureness->unsure_frame] =
-        (struct pyro_frame){.function = (uint32_t)profile->function_count};
-    profile->functions[profile->function_count++] = function;
+    profile->frames[sureness->unsure_frame] = (struct pyro_frame){.function = (uint32_t)function};
     return 0;
 }
 

@@ -21,6 +21,20 @@ static void add_waiting(struct pyro_summary *summary, const char *category, doub
     summary->waiting[i].time_us += time_us;
 }
 
+/* On a CPU without the GIL, a thread is in C code that let go of it: no Python runs. */
+static void add_running(struct pyro_summary *summary, const struct pyro_clock_view *view, size_t i, double weight_us)
+{
+    summary->running_us += weight_us;
+    if (!view->has_gil || (view->profile->samples.flags[i] & PYRO_SAMPLE_GIL))
+        return;
+    summary->native_us += weight_us;
+    const char *category = pyro_clock_wait_category(view, i);
+    if (*category) {
+        summary->database_us += weight_us;
+        add_waiting(summary, category, weight_us);
+    }
+}
+
 static void add_sample(struct pyro_summary *summary, const struct pyro_clock_view *view, size_t i)
 {
     const struct pyro_profile_samples *samples = &view->profile->samples;
@@ -37,7 +51,7 @@ static void add_sample(struct pyro_summary *summary, const struct pyro_clock_vie
         summary->unsure_us += weight_us;
     switch (samples->state[i]) {
     case PYRO_STATE_RUNNING:
-        summary->running_us += weight_us;
+        add_running(summary, view, i, weight_us);
         break;
     case PYRO_STATE_RUNNABLE:
         summary->runnable_us += weight_us;
@@ -158,14 +172,16 @@ static void append_categories(char *text, size_t size, const struct pyro_summary
 
 #define PART_WAITING 0
 #define PART_PYTHON  1
-#define PART_NO_CPU  2
-#define PARTS        3
+#define PART_NATIVE  2
+#define PART_NO_CPU  3
+#define PARTS        4
 
 void pyro_summary_split(char *text, size_t size, const struct pyro_summary *summary, bool utf8)
 {
     struct part parts[PARTS] = {
-        [PART_WAITING] = {"waiting", summary->waiting_us + summary->gil_wait_us, 0},
-        [PART_PYTHON] = {"Python", summary->running_us + summary->unknown_us, 0},
+        [PART_WAITING] = {"waiting", summary->waiting_us + summary->gil_wait_us + summary->database_us, 0},
+        [PART_PYTHON] = {"Python", summary->running_us - summary->native_us + summary->unknown_us, 0},
+        [PART_NATIVE] = {"C code without the GIL", summary->native_us - summary->database_us, 0},
         [PART_NO_CPU] = {"ready but without a CPU", summary->runnable_us, 0},
     };
     share_out(parts, PARTS, 100);

@@ -20,6 +20,8 @@ struct pyro_summary {
     double parked_us;
     double running_us, runnable_us, waiting_us, gil_wait_us,
         unknown_us;          /* by state, parked left out */
+    double native_us;        /* of running_us: in C code that let go of the GIL; 0 where there is no GIL */
+    double database_us;      /* of native_us: in a database driver, which counts as waiting for it */
     double gc_us, unsure_us; /* across those states */
     struct pyro_summary_waiting
         waiting[PYRO_SUMMARY_CATEGORIES]; /* largest first; the GIL is one */

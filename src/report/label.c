@@ -59,34 +59,51 @@ void pyro_report_fit(char *out, size_t size, const char *text, size_t columns, b
     out[used] = '\0';
 }
 
-/* "PATH:LINE(NAME)"; C functions and special frames are only a name. */
+/* "MARK PATH:LINE(NAME)" without the space; C functions and special frames are only a name. */
 static void write_label(char *text, size_t size, const struct pyro_profile *profile,
-                        uint32_t function_id, const char *directory, bool shortened)
+                        uint32_t function_id, const char *mark, const char *path)
 {
     const struct pyro_function *function = &profile->functions[function_id];
     const char *name = pyro_profile_text(profile, function->name);
-    const char *path = pyro_profile_text(profile, function->file);
-    if (function->kind != PYRO_FUNCTION_PYTHON) {
+    if (function->kind != PYRO_FUNCTION_PYTHON)
         snprintf(text, size, "%s", name);
-        return;
-    }
-    if (shortened)
-        path = pyro_path_short(path, directory);
-    snprintf(text, size, "%s:%u(%s)", path, function->first_line, name);
+    else
+        snprintf(text, size, "%s%s:%u(%s)", mark, path, function->first_line, name);
 }
 
 void pyro_report_standard_name(char *text, size_t size, const struct pyro_profile *profile,
                                uint32_t function)
 {
-    write_label(text, size, profile, function, NULL, false);
+    const char *path = pyro_profile_text(profile, profile->functions[function].file);
+    write_label(text, size, profile, function, "", path);
 }
 
 #define LABEL_BYTES 4096
+
+/* The first folders tell least: leave out COLUMNS or more of them, but never the file itself. */
+static const char *path_without(const char *path, size_t columns)
+{
+    const char *file = pyro_path_basename(path), *rest = path;
+    while (rest < file && pyro_utf8_columns(path, (size_t)(rest - path)) < columns) {
+        const char *slash = strchr(rest, '/');
+        rest = slash && slash < file ? slash + 1 : file;
+    }
+    return rest;
+}
 
 void pyro_report_label(char *text, size_t size, const struct pyro_profile *profile,
                        uint32_t function, const struct pyro_report_style *style)
 {
     char whole[LABEL_BYTES];
-    write_label(whole, sizeof(whole), profile, function, style->directory, true);
-    pyro_report_fit(text, size, whole, style->width > 0 ? (size_t)style->width : 80, style->utf8);
+    const char *path = pyro_profile_text(profile, profile->functions[function].file);
+    path = pyro_path_short(path, style->directory);
+    write_label(whole, sizeof(whole), profile, function, "", path);
+    size_t width = style->width > 0 ? (size_t)style->width : 80;
+    size_t columns = pyro_utf8_columns(whole, strlen(whole));
+    const char *mark = style->utf8 ? "\xe2\x80\xa6/" : ".../", *rest = path;
+    if (columns > width)
+        rest = path_without(path, columns - width + pyro_utf8_columns(mark, strlen(mark)));
+    if (rest != path)
+        write_label(whole, sizeof(whole), profile, function, mark, rest);
+    pyro_report_fit(text, size, whole, width, style->utf8);
 }

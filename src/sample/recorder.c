@@ -42,6 +42,9 @@ static int wait_for_python(struct pyro_recorder *recorder, struct pyro_error *er
         if (!pyro_process_alive(root->pid, root->start_ticks))
             return status;
         uint64_t now = pyro_clock_ns();
+        pid_t child;
+        if (recorder->options.tolerate_no_python && pyro_process_children(root->pid, &child, 1) > 0)
+            return status; /* whatever it is, it has begun its work: its children are what counts */
         if (now >= until || stopped(recorder))
             return status;
         pyro_clock_sleep_until(now + ATTACH_STEP_NS);

@@ -344,6 +344,7 @@ static int sweep_stopped(struct pyro_sampler *sampler, uint64_t now_ns, struct p
         return -ENOMEM;
     for (size_t i = 0; i < sampler->thread_count; i++) {
         struct pyro_sampled_thread *thread = sampler->threads[i];
+        pyro_thread_state_peek(&thread->state);
         int status = pyro_pauser_stop(sampler->pauser, thread->info.kernel_id);
         if (status < 0) {
             counters->failed++;

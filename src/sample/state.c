@@ -56,10 +56,10 @@ static enum pyro_state running_or_runnable(struct pyro_thread_state *state)
 static void find_wait(struct pyro_thread_state *state, const struct pyro_state_hints *hints,
                       struct pyro_writer *writer)
 {
-    struct pyro_wait wait;
+    struct pyro_wait wait = state->peeked_wait;
     state->waits_known = true;
     state->wait = PYRO_NO_ID;
-    if (pyro_kernel_thread_wait(&state->kernel, &wait) < 0)
+    if (state->peeked ? !state->has_peeked_wait : pyro_kernel_thread_wait(&state->kernel, &wait) < 0)
         return;
     if (wait.kind == PYRO_WAIT_LOCK && hints->gil && wait.futex - hints->gil < GIL_BYTES) {
         state->state = PYRO_STATE_GIL_WAIT;
@@ -73,7 +73,8 @@ static void ask_kernel(struct pyro_thread_state *state, const struct pyro_state_
 {
     struct pyro_kernel_state kernel;
     state->checked_ns = hints->now_ns;
-    if (!state->open || pyro_kernel_thread_stat(&state->kernel, &kernel) < 0) {
+    kernel.state = state->peeked;
+    if (!state->open || (!state->peeked && pyro_kernel_thread_stat(&state->kernel, &kernel) < 0)) {
         state->state = PYRO_STATE_UNKNOWN;
         return;
     }
@@ -88,6 +89,15 @@ static void ask_kernel(struct pyro_thread_state *state, const struct pyro_state_
         find_wait(state, hints, writer);
     else if (state->wait == PYRO_NO_ID)
         state->state = was_asleep ? PYRO_STATE_GIL_WAIT : PYRO_STATE_WAITING;
+}
+
+void pyro_thread_state_peek(struct pyro_thread_state *state)
+{
+    struct pyro_kernel_state kernel;
+    state->has_peeked_wait = false;
+    state->peeked = state->open && pyro_kernel_thread_stat(&state->kernel, &kernel) == 0 ? kernel.state : 0;
+    if (state->peeked && state->peeked != 'R')
+        state->has_peeked_wait = pyro_kernel_thread_wait(&state->kernel, &state->peeked_wait) == 0;
 }
 
 void pyro_thread_state_update(struct pyro_thread_state *state, const struct pyro_state_hints *hints,

@@ -18,6 +18,9 @@ struct pyro_thread_state {
     uint64_t run_ns, queue_ns; /* schedstat then */
     uint64_t first_run_ns;     /* schedstat at first sight */
     bool waits_known;          /* wait belongs to this stay */
+    char peeked;               /* kernel state seen before the thread was stopped for its copy; 0: ask now */
+    bool has_peeked_wait;
+    struct pyro_wait peeked_wait;
 };
 
 /* What the sweep itself told. */
@@ -32,6 +35,8 @@ struct pyro_state_hints {
 
 void pyro_thread_state_init(struct pyro_thread_state *state, pid_t pid, pid_t tid);
 void pyro_thread_state_close(struct pyro_thread_state *state);
+/* Ask the kernel now, for the next update: before the thread is stopped (--exact), which would hide what it does. */
+void pyro_thread_state_peek(struct pyro_thread_state *state);
 /* Brings state->state and state->wait up to date. */
 void pyro_thread_state_update(struct pyro_thread_state *state, const struct pyro_state_hints *hints,
                               struct pyro_writer *writer);

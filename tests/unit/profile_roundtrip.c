@@ -377,6 +377,28 @@ static void an_unsure_top_is_cut_and_says_so(void)
     pyro_profile_free(profile);
 }
 
+/* The recorder writes [unsure] too; a table that adds up by function must have one row of it. */
+static void there_is_one_unsure_function(void)
+{
+    struct pyro_writer *writer = open_writer();
+    uint32_t agreed = stack_of(writer, PYRO_STACK_ROOT, "ab");
+    struct pyro_function recorded = {.name = string(writer, "[unsure]"),
+                                     .file = string(writer, ""),
+                                     .kind = PYRO_FUNCTION_SPECIAL};
+    uint32_t frame = pyro_writer_frame(writer, pyro_writer_function(writer, &recorded), 0);
+    put_sample(writer, 10, pyro_writer_stack(writer, agreed, frame), agreed);
+    put_sample(writer, 20, stack_of(writer, agreed, "x"), agreed);
+    put_sample(writer, 30, stack_of(writer, agreed, "y"), agreed);
+    struct pyro_profile *profile = close_and_read(writer);
+    size_t found = 0;
+    for (size_t i = 0; i < profile->function_count; i++)
+        found += strcmp(pyro_profile_text(profile, profile->functions[i].name), "[unsure]") == 0;
+    CHECK_EQ(found, 1);
+    for (size_t i = 0; i < 3; i++)
+        CHECK_STR(names_of(profile, profile->samples.stack[i]), "ab[unsure]");
+    pyro_profile_free(profile);
+}
+
 static void edges_learned_later_make_a_sample_sure(void)
 {
     struct pyro_writer *writer = open_writer();
@@ -504,7 +526,7 @@ int main(void)
                       TEST(definitions_come_back), TEST(a_later_name_and_time_of_a_thread_win),
                       TEST(source_lines_are_found), TEST(long_texts_are_cut_between_characters),
                       TEST(counters_come_back), TEST(samples_come_back_as_they_were),
-                      TEST(an_unsure_top_is_cut_and_says_so),
+                      TEST(an_unsure_top_is_cut_and_says_so), TEST(there_is_one_unsure_function),
                       TEST(edges_learned_later_make_a_sample_sure),
                       TEST(a_frame_on_the_root_needs_no_edge),
                       TEST(agreed_parts_off_the_stack_count_up_to_the_fork),

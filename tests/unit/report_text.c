@@ -231,17 +231,25 @@ static void hostile_names_stay_harmless(void)
     fixture_free(profile);
 }
 
-static void labels_are_cut_in_the_middle(void)
+static void long_labels_lose_folders_first(void)
 {
     struct pyro_profile *profile = fixture_profile();
     uint32_t code =
         fixture_code(profile, "execute_query", "/srv/shop/models/managers/orders.py", 312);
+    uint32_t function = profile->frames[code].function;
     char label[128], tiny[8];
-    struct pyro_report_style narrow = {.width = 30, .utf8 = true, .directory = "/srv/shop/"};
-    pyro_report_label(label, sizeof(label), profile, profile->frames[code].function, &narrow);
-    CHECK_STR(label, "models/ma\xe2\x80\xa6"
-                     "y:312(execute_query)");
-    pyro_report_label(tiny, sizeof(tiny), profile, profile->frames[code].function, &narrow);
+    struct pyro_report_style narrow = {.width = 38, .utf8 = true, .directory = "/srv/shop/"};
+    pyro_report_label(label, sizeof(label), profile, function, &narrow);
+    CHECK_STR(label, "\xe2\x80\xa6/managers/orders.py:312(execute_query)");
+    narrow.width = 37;
+    pyro_report_label(label, sizeof(label), profile, function, &narrow);
+    CHECK_STR(label, "\xe2\x80\xa6/orders.py:312(execute_query)");
+    narrow.width = 20;
+    pyro_report_label(label, sizeof(label), profile, function, &narrow);
+    CHECK_STR(label, "\xe2\x80\xa6/orde\xe2\x80\xa6"
+                     "xecute_query)");
+    narrow = (struct pyro_report_style){.width = 60, .directory = "/srv/shop/"};
+    pyro_report_label(tiny, sizeof(tiny), profile, function, &narrow);
     CHECK_STR(tiny, "models/");
     fixture_free(profile);
 }
@@ -332,7 +340,7 @@ int main(void)
                       TEST(programs_are_named_by_their_script), TEST(durations_and_rates_are_short),
                       TEST(the_table_adds_up_to_the_duration), TEST(small_library_rows_are_folded),
                       TEST(callers_and_callees), TEST(a_bad_regular_expression_is_an_error),
-                      TEST(hostile_names_stay_harmless), TEST(labels_are_cut_in_the_middle),
+                      TEST(hostile_names_stay_harmless), TEST(long_labels_lose_folders_first),
                       TEST(paths_are_told_apart), TEST(quality_tells_what_went_wrong),
                       TEST(json_keeps_its_contract));
 }

@@ -1,0 +1,147 @@
+/* The schedule: gaps are exponential whatever the mean, and what was missed is counted. Time is not waited for: a tick
+ * that is long overdue comes at once, so gaps are read off due_ns. */
+#include "check.h"
+
+#include "base/clock.h"
+#include "sample/schedule.h"
+
+#include <math.h>
+
+#define TICKS   20000
+#define MEAN_NS (10 * PYRO_NS_PER_US)
+
+/* Draw TICKS gaps from a schedule whose ticks all lie far in the past, in units of the mean. The mean is so large, seen
+ * from there, that nothing counts as missed. */
+static void draw(struct pyro_schedule *schedule, double *gaps)
+{
+    uint64_t mean = PYRO_NS_PER_S * 3600;
+    for (int i = 0; i < TICKS; i++) {
+        bool due = false;
+        schedule->mean_ns = mean;
+        schedule->due_ns = pyro_clock_ns();
+        uint64_t before = schedule->due_ns, now = pyro_schedule_wait(schedule, UINT64_MAX, NULL, &due);
+        CHECK(due);
+        CHECK(now >= before);
+        CHECK(schedule->due_ns >= before);
+        gaps[i] = (double)(schedule->due_ns - before) / (double)mean;
+    }
+}
+
+static void gaps_are_exponential(void)
+{
+    static double gaps[TICKS];
+    struct pyro_schedule schedule = {0};
+    pyro_schedule_start(&schedule, MEAN_NS, 12345);
+    draw(&schedule, gaps);
+    double sum = 0, squares = 0, products = 0;
+    int longer[5] = {0};
+    for (int i = 0; i < TICKS; i++) {
+        sum += gaps[i];
+        squares += gaps[i] * gaps[i];
+        products += i ? (gaps[i] - 1) * (gaps[i - 1] - 1) : 0;
+        for (int k = 0; k < 5; k++)
+            longer[k] += gaps[i] > k;
+    }
+    double mean = sum / TICKS, variance = squares / TICKS - mean * mean;
+    printf("# mean %.4f variance %.4f correlation %.4f\n", mean, variance, products / TICKS);
+    CHECK(fabs(mean - 1) < 5 / sqrt(TICKS));
+    CHECK(fabs(variance - 1) < 5 * sqrt(8.0 / TICKS)); /* the variance of the square of an exponential's deviation */
+    CHECK(fabs(products / TICKS) < 5 / sqrt(TICKS));   /* each gap knows nothing of the last */
+    for (int k = 0; k < 5; k++) {
+        double expected = exp(-k), sigma = sqrt(expected * (1 - expected) / TICKS);
+        CHECK(fabs((double)longer[k] / TICKS - expected) <= 5 * sigma + 1.0 / TICKS);
+    }
+}
+
+static void no_gap_is_endless(void)
+{
+    static double gaps[TICKS];
+    struct pyro_schedule schedule = {0};
+    pyro_schedule_start(&schedule, MEAN_NS, 1);
+    draw(&schedule, gaps);
+    for (int i = 0; i < TICKS; i++)
+        CHECK(gaps[i] <= 8);
+}
+
+static void two_starts_are_not_in_step(void)
+{
+    static double first[TICKS], second[TICKS];
+    struct pyro_schedule schedule = {0};
+    pyro_schedule_start(&schedule, MEAN_NS, 1000);
+    draw(&schedule, first);
+    pyro_schedule_start(&schedule, MEAN_NS, 1001);
+    draw(&schedule, second);
+    double products = 0;
+    for (int i = 0; i < TICKS; i++)
+        products += (first[i] - 1) * (second[i] - 1);
+    CHECK(fabs(products / TICKS) < 5 / sqrt(TICKS));
+}
+
+static void a_fixed_period_has_no_jitter(void)
+{
+    static double gaps[TICKS];
+    struct pyro_schedule schedule = {.fixed = true};
+    pyro_schedule_start(&schedule, MEAN_NS, 1);
+    draw(&schedule, gaps);
+    for (int i = 0; i < TICKS; i++)
+        CHECK(gaps[i] == 1);
+}
+
+/* What is overdue by N means is N ticks missed, as many as a sampler in time would have had. */
+static void what_is_overdue_is_missed(void)
+{
+    struct pyro_schedule schedule = {0};
+    uint64_t rounds = 400, overdue = 1000, ticks = 0;
+    pyro_schedule_start(&schedule, PYRO_NS_PER_MS, pyro_clock_ns());
+    for (uint64_t i = 0; i < rounds; i++) {
+        bool due = false;
+        schedule.due_ns = pyro_clock_ns() - overdue * PYRO_NS_PER_MS;
+        uint64_t now = pyro_schedule_wait(&schedule, UINT64_MAX, NULL, &due);
+        CHECK(due);
+        CHECK(schedule.due_ns >= now); /* drawn from now: no burst to catch up */
+        ticks++;
+    }
+    double expected = (double)(rounds * (overdue - 1));
+    printf("# missed %llu, late %llu\n", (unsigned long long)schedule.missed, (unsigned long long)schedule.late);
+    CHECK((double)schedule.missed > 0.99 * expected && (double)schedule.missed < 1.02 * expected);
+    CHECK_EQ(schedule.late, ticks);
+}
+
+static void a_tick_in_time_is_neither_late_nor_missed(void)
+{
+    struct pyro_schedule schedule = {0};
+    bool due = false;
+    pyro_schedule_start(&schedule, 3600 * PYRO_NS_PER_S, pyro_clock_ns());
+    CHECK(pyro_schedule_wait(&schedule, UINT64_MAX, NULL, &due) > 0);
+    CHECK(due);
+    CHECK_EQ(schedule.missed, 0);
+    CHECK_EQ(schedule.late, 0);
+}
+
+static void waiting_ends_at_the_latest_or_when_told(void)
+{
+    struct pyro_schedule schedule = {0};
+    volatile int stop = 1;
+    bool due = true;
+    uint64_t now = pyro_clock_ns();
+    pyro_schedule_start(&schedule, PYRO_NS_PER_S, now);
+    schedule.due_ns = now + 3600 * PYRO_NS_PER_S;
+    CHECK(pyro_schedule_wait(&schedule, UINT64_MAX, &stop, &due) >= now);
+    CHECK(!due);
+    due = true;
+    CHECK(pyro_schedule_wait(&schedule, now + PYRO_NS_PER_MS, NULL, &due) >= now + PYRO_NS_PER_MS);
+    CHECK(!due);
+    CHECK_EQ(schedule.due_ns, now + 3600 * PYRO_NS_PER_S); /* still to come */
+    stop = 0;
+    schedule.due_ns = pyro_clock_ns() + PYRO_NS_PER_MS;
+    uint64_t tick = schedule.due_ns;
+    CHECK(pyro_schedule_wait(&schedule, UINT64_MAX, &stop, &due) >= tick);
+    CHECK(due);
+}
+
+int main(void)
+{
+    return CHECK_MAIN(TEST(gaps_are_exponential), TEST(no_gap_is_endless), TEST(two_starts_are_not_in_step),
+                      TEST(a_fixed_period_has_no_jitter), TEST(what_is_overdue_is_missed),
+                      TEST(a_tick_in_time_is_neither_late_nor_missed), TEST(waiting_ends_at_the_latest_or_when_told));
+}
