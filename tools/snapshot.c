@@ -108,6 +108,10 @@ static int look_at_thread(const struct pyro_memory *memory, const struct pyro_ru
     pyro_memory_read(memory, thread->tstate, tstate, runtime->layout.tstate.size);
     pyro_thread_name(memory, runtime, thread, name, sizeof name);
     pyro_interp_state(memory, runtime, thread->interp, &state);
+    uint64_t generation;
+    if (runtime->layout.interp.code_generation != PYRO_ABSENT)
+        pyro_memory_read(memory, pyro_addr_plus(thread->interp, runtime->layout.interp.code_generation), &generation,
+                         sizeof generation);
     look_as_sampler(memory, runtime, thread);
     int code = pyro_dump_stack(memory, runtime, thread, true, &arena, &stack);
     for (size_t i = 0; code == 0 && i < stack.count; i++)

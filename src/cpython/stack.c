@@ -522,7 +522,10 @@ static void mark_certain(struct pyro_take *take, const struct pyro_span *spans, 
     struct pyro_stack_reader *reader = take->reader;
     struct pyro_raw_stack *stack = take->stack;
     const struct pyro_layout *layout = take->layout;
-    if (arrived < reader->planned || reader->chunk_count == 0)
+    if (arrived < reader->planned || reader->chunk_count == 0 || stack->count == 0)
+        return;
+    /* 3.11-3.13: a frame that was left looks like one that waits for a call; only one that executes proves those below. */
+    if (layout->frame.stacktop != PYRO_ABSENT && !(stack->frames[stack->count - 1].flags & PYRO_FRAME_EXECUTES))
         return;
     uint64_t after =
         pyro_field_u64(spans[reader->planned - 1].data, layout->tstate.chunk_top - layout->tstate.frame);
@@ -680,32 +683,62 @@ static const uint8_t *again_view(const struct again *again, size_t from, size_t 
     return NULL;
 }
 
-static bool is_same(const struct pyro_layout *layout, const uint8_t *data, const struct pyro_raw_frame *was)
+static bool is_same(const struct pyro_layout *layout, const uint8_t *data, const struct pyro_raw_frame *was,
+                    uint32_t *ret_flags)
 {
     if (!data)
         return false;
     struct pyro_raw_frame is = frame_parse(layout, data, was->address);
+    *ret_flags = is.flags;
     return is.code == was->code && is.previous == was->previous;
 }
 
 /* Does the generator frame WAS run as it did, in the look at the spans from FROM on? */
 static bool generator_same(const struct pyro_stack_reader *reader, const struct again *again, size_t from,
-                           const struct pyro_raw_frame *was)
+                           const struct pyro_raw_frame *was, uint32_t *ret_flags)
 {
     const uint8_t *data =
         again_view(again, from, from + again->outside, was->address, PYRO_STACK_BEFORE, reader->header);
-    return is_same(&reader->runtime->layout, data, was) && generator_runs(reader, data);
+    return is_same(&reader->runtime->layout, data, was, ret_flags) && generator_runs(reader, data);
 }
 
 static bool stands_still(const struct pyro_stack_reader *reader, const struct again *again,
-                         const struct pyro_raw_frame *was)
+                         const struct pyro_raw_frame *was, uint32_t *ret_flags)
 {
     size_t chunks_end = again->count - again->outside;
     if (!(was->flags & PYRO_FRAME_IN_CHUNK))
-        return generator_same(reader, again, 0, was) && generator_same(reader, again, chunks_end, was);
+        return generator_same(reader, again, 0, was, ret_flags) &&
+               generator_same(reader, again, chunks_end, was, ret_flags);
     const uint8_t *data = again_view(again, again->outside, chunks_end, was->address, 0, reader->header);
-    return is_same(&reader->runtime->layout, data, was) &&
+    return is_same(&reader->runtime->layout, data, was, ret_flags) &&
            pyro_chunks_below(reader, was->address, again->top, again->top_after);
+}
+
+/* Was frame I of STACK called by the one below it, both on the data stack, without C code between? */
+static bool called_directly(const struct pyro_raw_stack *stack, size_t i)
+{
+    const struct pyro_raw_frame *frame = &stack->frames[i], *below = frame - 1;
+    return i > 0 && i < stack->count && frame->previous == below->address && !(frame->flags & PYRO_FRAME_FROM_C) &&
+           (frame->flags & below->flags & PYRO_FRAME_IN_CHUNK);
+}
+
+/* How many frames from the root stand still. 3.11-3.13: a frame that executes proves itself and those below it, and
+ * shows that what it had called directly is left. */
+static size_t count_still(const struct pyro_stack_reader *reader, const struct again *again,
+                          const struct pyro_raw_stack *stack)
+{
+    bool by_stacktop = reader->runtime->layout.frame.stacktop != PYRO_ABSENT;
+    size_t proved = 0;
+    for (size_t i = 0; i < stack->count; i++) {
+        uint32_t flags = 0;
+        if (!stands_still(reader, again, &stack->frames[i], &flags))
+            break;
+        if (!by_stacktop || (flags & PYRO_FRAME_EXECUTES))
+            proved = i + 1;
+        if ((flags & PYRO_FRAME_EXECUTES) && called_directly(stack, i + 1))
+            break;
+    }
+    return proved;
 }
 
 size_t pyro_stack_confirm(struct pyro_stack_reader *reader, const struct pyro_memory *memory,
@@ -725,10 +758,7 @@ size_t pyro_stack_confirm(struct pyro_stack_reader *reader, const struct pyro_me
     uint64_t before = pyro_field_u64(again.spans[again.outside - 1].data, top_offset);
     again.top_after = pyro_field_u64(again.spans[again.count - again.outside].data, top_offset);
     again.top = before < again.top_after ? before : again.top_after;
-    size_t still = 0;
-    while (still < stack->count && stands_still(reader, &again, &stack->frames[still]))
-        still++;
-    return still;
+    return count_still(reader, &again, stack);
 }
 
 /* -- life ------------------------------------------------------------------------------------- */

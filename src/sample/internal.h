@@ -1,4 +1,4 @@
-/* sample/internal.h - shared by sampler.c, stacks.c and threads.c. */
+/* sample/internal.h - shared by sampler.c, sweep.c, stacks.c and threads.c. */
 #ifndef PYRO_SAMPLE_INTERNAL_H
 #define PYRO_SAMPLE_INTERNAL_H
 
@@ -13,7 +13,11 @@ struct pyro_sampled_thread {
     struct pyro_stack_reader reader;
     struct pyro_thread_state state;
     uint32_t id;                 /* in the recording */
-    bool named, seen, gone;
+    bool named, seen;
+    uint64_t taken_ns;           /* of its last copy; 0: none, or it failed */
+    uint64_t looked_ns;          /* of the last sweep that read it */
+    struct pyro_written_sample last; /* its last sample: what stands still is written again */
+    bool wants_gil;              /* then */
     size_t plan_first, plan_count; /* its spans in the sweep */
     /* the last sample, to write only what is new: root first */
     struct pyro_raw_frame *frames;
@@ -31,6 +35,9 @@ struct pyro_sampled_thread {
 struct pyro_sampled_interp {
     pyro_addr addr, gil;
     pyro_addr gil_holder;      /* of the last sweep, null when nobody holds it */
+    pyro_addr last_holder, holder_before; /* who held it last, now and in the sweep before */
+    uint64_t switches, switched; /* how often it changed hands, and since the sweep before; UINT64_MAX: not known */
+    bool gil_known;
     uint64_t generation;
     uint64_t lists_read_ns;
     uint32_t lists_from, lists_size;
@@ -55,6 +62,8 @@ struct pyro_sampler {
     size_t interp_count;
     struct pyro_sampled_thread **threads;
     size_t thread_count, thread_capacity;
+    struct pyro_sampled_thread **due; /* to be read in the next call */
+    size_t due_count, due_capacity;
     struct pyro_span *spans;
     size_t span_capacity;
     uint8_t *copies;             /* where the spans of a sweep go, one behind the other: one piece for the kernel */
@@ -70,11 +79,18 @@ struct pyro_sampler {
 int pyro_sampler_list(struct pyro_sampler *sampler, uint64_t now_ns);
 void pyro_sampled_thread_free(struct pyro_sampled_thread *thread);
 
+const struct pyro_sampled_interp *pyro_sampler_interp_of(const struct pyro_sampler *sampler,
+                                                        const struct pyro_sampled_thread *thread);
+
 /* stacks.c: name the stack just taken; writes the sample. */
 void pyro_sampler_write(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
                         const struct pyro_sampled_interp *interp, uint64_t now_ns,
                         struct pyro_counters *counters);
 
+/* The thread cannot have run: its last sample again. */
+void pyro_sampler_repeat(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
+                         const struct pyro_sampled_interp *interp, uint64_t now_ns,
+                         struct pyro_counters *counters);
 /* The edges that are sure but were not written yet: at the end. */
 void pyro_sampler_write_edges(struct pyro_sampler *sampler);
 

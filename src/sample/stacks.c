@@ -242,53 +242,66 @@ static void remember(struct pyro_sampler *sampler, struct pyro_sampled_thread *t
     }
 }
 
-static void count_sample(const struct pyro_raw_stack *stack, const struct pyro_written_sample *sample,
-                         struct pyro_counters *counters)
+static void count_sample(const struct pyro_written_sample *sample, struct pyro_counters *counters)
 {
     counters->samples++;
     counters->empty += sample->stack == PYRO_STACK_ROOT;
     counters->unsure += sample->stack != sample->agreed;
-    counters->second_reads += stack->late;
+}
+
+/* Bring the state up to date and write the sample. */
+static void write_sample(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
+                         const struct pyro_sampled_interp *interp, bool moved, bool holds_gil, uint64_t now_ns,
+                         struct pyro_counters *counters)
+{
+    struct pyro_state_hints hints = {
+        .now_ns = now_ns,
+        .moved = moved,
+        .holds_gil = holds_gil,
+        .wants_gil = thread->wants_gil,
+        .gil = interp->gil.u,
+    };
+    pyro_thread_state_update(&thread->state, &hints, sampler->writer);
+    thread->last.state = thread->state.state;
+    thread->last.wait = thread->state.wait;
+    thread->last.flags = (holds_gil ? PYRO_SAMPLE_GIL : 0) |
+                         (holds_gil && interp->collecting ? PYRO_SAMPLE_GC : 0);
+    pyro_writer_sample(sampler->writer, &thread->last);
+    count_sample(&thread->last, counters);
+    counters->moved += moved;
+}
+
+void pyro_sampler_repeat(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
+                         const struct pyro_sampled_interp *interp, uint64_t now_ns, struct pyro_counters *counters)
+{
+    bool holds_gil = interp->gil_holder.u == thread->info.tstate.u;
+    if (!sampler->options.gil_only || holds_gil)
+        write_sample(sampler, thread, interp, false, holds_gil, now_ns, counters);
 }
 
 void pyro_sampler_write(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
-                        const struct pyro_sampled_interp *interp, uint64_t now_ns,
-                        struct pyro_counters *counters)
+                        const struct pyro_sampled_interp *interp, uint64_t now_ns, struct pyro_counters *counters)
 {
     struct pyro_raw_stack *stack = &sampler->stack;
     if (room_for(thread, stack->count + 1) < 0)
         return;
+    counters->second_reads += stack->late;
     bool holds_gil = stack->holds_gil || (interp->gil_holder.u == thread->info.tstate.u);
-    struct pyro_state_hints hints = {
-        .now_ns = now_ns,
-        .moved = leaf_moved(thread, stack),
-        .holds_gil = holds_gil,
-        .wants_gil = stack->wants_gil,
-        .gil = interp->gil.u,
-    };
     if (sampler->options.gil_only && !holds_gil)
         return;
+    bool moved = leaf_moved(thread, stack);
     size_t same = unchanged(sampler, thread);
     size_t named = name_frames(sampler, thread, same);
     if (named < same)
         same = named;
     size_t sure = sure_frames(sampler, thread, same < thread->settled ? same : thread->settled, named);
-    pyro_thread_state_update(&thread->state, &hints, sampler->writer);
-
-    struct pyro_written_sample sample = {
-        .thread = thread->id,
-        .stack = named > 0 ? thread->stacks[named - 1] : PYRO_STACK_ROOT,
-        .agreed = sure > 0 ? thread->stacks[sure - 1] : PYRO_STACK_ROOT,
-        .state = thread->state.state,
-        .flags = (holds_gil ? PYRO_SAMPLE_GIL : 0) |
-                 (holds_gil && interp->collecting ? PYRO_SAMPLE_GC : 0),
-        .wait = thread->state.wait,
-    };
+    thread->last.thread = thread->id;
+    thread->last.stack = named > 0 ? thread->stacks[named - 1] : PYRO_STACK_ROOT;
+    thread->last.agreed = sure > 0 ? thread->stacks[sure - 1] : PYRO_STACK_ROOT;
     /* Something is there that cannot be named, or whose place nothing can prove later. */
     if (named < stack->count || stack->broken || !may_become_sure(sampler, thread, sure, named))
-        sample.stack = pyro_writer_stack(sampler->writer, sample.agreed, sampler->unsure_frame);
-    pyro_writer_sample(sampler->writer, &sample);
-    count_sample(stack, &sample, counters);
-    counters->moved += hints.moved;
+        thread->last.stack = pyro_writer_stack(sampler->writer, thread->last.agreed, sampler->unsure_frame);
+    thread->wants_gil = stack->wants_gil;
+    write_sample(sampler, thread, interp, moved, holds_gil, now_ns, counters);
     remember(sampler, thread, same, named);
 }

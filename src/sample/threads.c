@@ -62,10 +62,12 @@ static int thread_add(struct pyro_sampler *sampler, const struct pyro_thread_inf
         return status;
     }
     thread->info = *info;
+    thread->last = (struct pyro_written_sample){.wait = PYRO_NO_ID};
     thread->seen = true;
     pyro_thread_state_init(&thread->state, sampler->pid, info->kernel_id);
     thread->id = pyro_writer_thread(sampler->writer, sampler->process,
                                     (uint64_t)(info->kernel_id ? info->kernel_id : info->native_id));
+    thread->last.thread = thread->id;
     sampler->threads[sampler->thread_count++] = thread;
     name_thread(sampler, thread);
     return 0;
@@ -139,7 +141,6 @@ int pyro_sampler_list(struct pyro_sampler *sampler, uint64_t now_ns)
         struct pyro_sampled_thread *thread = thread_find(sampler, &infos[i]);
         if (thread) {
             thread->seen = true;
-            thread->gone = false;
             if (!thread->named)
                 name_thread(sampler, thread);
         } else if (thread_add(sampler, &infos[i]) < 0) {

@@ -25,6 +25,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder of the test's own, and none of the environment that chooses a Python."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    monkeypatch.delenv("_", raising=False)  # what a shell started: test_note_of_the_shell
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # else the second run finds what the first one wrote
     monkeypatch.chdir(tmp_path)
     return tmp_path / "state"
@@ -104,6 +105,14 @@ def test_facts_of_a_module(pyrometer: Path, python: Python, tmp_path: Path) -> N
 
 def test_facts_of_code(pyrometer: Path, python: Python) -> None:
     both(pyrometer, python, "-c", FACTS, "-c", "x")
+
+
+def test_note_of_the_shell(pyrometer: Path, one: Python, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell puts the program that it starts into "_"; the program must find itself there, not us."""
+    monkeypatch.setenv("_", str(pyrometer))
+    command = under(pyrometer, one, ["-c", "import os; print(os.environ['_'])"])
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True)
+    assert done.stdout.strip() == one.path
 
 
 def test_facts_of_a_folder(pyrometer: Path, one: Python, tmp_path: Path) -> None:

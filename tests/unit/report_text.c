@@ -238,10 +238,10 @@ static void long_labels_lose_folders_first(void)
         fixture_code(profile, "execute_query", "/srv/shop/models/managers/orders.py", 312);
     uint32_t function = profile->frames[code].function;
     char label[128], tiny[8];
-    struct pyro_report_style narrow = {.width = 38, .utf8 = true, .directory = "/srv/shop/"};
+    struct pyro_report_style narrow = {.width = 39, .utf8 = true, .directory = "/srv/shop/"};
     pyro_report_label(label, sizeof(label), profile, function, &narrow);
     CHECK_STR(label, "\xe2\x80\xa6/managers/orders.py:312(execute_query)");
-    narrow.width = 37;
+    narrow.width = 38;
     pyro_report_label(label, sizeof(label), profile, function, &narrow);
     CHECK_STR(label, "\xe2\x80\xa6/orders.py:312(execute_query)");
     narrow.width = 20;

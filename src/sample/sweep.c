@@ -1,0 +1,384 @@
+/* sample/sweep.c - one look at every thread of a process.
+ *
+ * Only a thread that holds the GIL can change its Python stack. The GIL counts how often it changed hands, so a
+ * thread that cannot have held it since its last sample stands as it stood, and is not read again: of many threads
+ * mostly one is. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sample/internal.h"
+
+#include "base/clock.h"
+
+#define RELIST_NS       (500 * PYRO_NS_PER_MS) /* new interpreters, names of threads */
+#define SPANS_A_CALL    1000
+#define SPANS_AN_INTERP 3
+#define GIL_BYTES       24                     /* last_holder, locked, switch_number */
+#define LISTS_NS        (500 * PYRO_NS_PER_US) /* a collection lasts longer, a new thread can wait */
+
+/* -- interpreters ----------------------------------------------------------------------------- */
+
+/* Three spans for each: lists (not more often than every LISTS_NS), GIL, generation; of size 0 where there is none. */
+static size_t plan_interp(struct pyro_sampler *sampler, struct pyro_sampled_interp *interp, uint64_t now_ns,
+                          struct pyro_span *spans)
+{
+    const struct pyro_layout *layout = &sampler->runtime.layout;
+    pyro_addr gil = layout->interp.gil != PYRO_ABSENT
+                        ? pyro_addr_plus(interp->gil, layout->gil.holder)
+                        : pyro_addr_plus(sampler->runtime.addr, layout->runtime.gil_holder);
+    /* One thread alone says itself whether it holds the GIL (3.15). */
+    bool wanted = sampler->thread_count > 1 || layout->tstate.holds_gil == PYRO_ABSENT;
+    bool has_gil = wanted && (layout->interp.gil == PYRO_ABSENT || interp->gil.u);
+    bool has_generation = layout->interp.code_generation != PYRO_ABSENT;
+    bool lists_due = now_ns - interp->lists_read_ns >= LISTS_NS;
+    if (lists_due)
+        interp->lists_read_ns = now_ns;
+    spans[0] = (struct pyro_span){.addr = pyro_addr_plus(interp->addr, interp->lists_from),
+                                  .size = lists_due ? interp->lists_size : 0};
+    spans[1] = (struct pyro_span){.addr = gil, .size = has_gil ? GIL_BYTES : 0};
+    spans[2] = (struct pyro_span){.addr = pyro_addr_plus(interp->addr, layout->interp.code_generation),
+                                  .size = has_generation && lists_due ? 8 : 0};
+    return SPANS_AN_INTERP;
+}
+
+/* In every version `locked` lies right behind `last_holder`, and `switch_number` behind that. */
+static void parse_gil(struct pyro_sampled_interp *interp, const uint8_t *gil)
+{
+    uint64_t holder = 0, switches = 0;
+    int32_t locked = 0;
+    interp->switched = UINT64_MAX;
+    if (gil) {
+        memcpy(&holder, gil, 8);
+        memcpy(&locked, gil + 8, 4);
+        memcpy(&switches, gil + 16, 8);
+        if (interp->gil_known)
+            interp->switched = switches - interp->switches;
+        interp->holder_before = interp->last_holder;
+    }
+    interp->gil_known = gil != NULL;
+    interp->switches = switches;
+    interp->last_holder = pyro_addr_at(holder);
+    interp->gil_holder = pyro_addr_at(locked > 0 ? holder : 0);
+}
+
+static void parse_interp(struct pyro_sampler *sampler, struct pyro_sampled_interp *interp,
+                         const struct pyro_span *spans)
+{
+    const struct pyro_layout *layout = &sampler->runtime.layout;
+    uint64_t head = 0;
+    int32_t collecting = 0;
+    if (spans[0].size) {
+        memcpy(&head, spans[0].data, 8);
+        if (interp->threads_head && interp->threads_head != head)
+            sampler->relist = true;
+        interp->threads_head = head;
+        if (layout->interp.gc_collecting != PYRO_ABSENT && spans[0].size > 8)
+            memcpy(&collecting, (const uint8_t *)spans[0].data + spans[0].size - 4, 4);
+        interp->collecting = collecting != 0;
+    }
+    parse_gil(interp, spans[1].size ? spans[1].data : NULL);
+    if (spans[2].size)
+        memcpy(&interp->generation, spans[2].data, 8);
+}
+
+const struct pyro_sampled_interp *pyro_sampler_interp_of(const struct pyro_sampler *sampler,
+                                                        const struct pyro_sampled_thread *thread)
+{
+    for (size_t i = 1; i < sampler->interp_count; i++)
+        if (sampler->interps[i].addr.u == thread->info.interp.u)
+            return &sampler->interps[i];
+    return &sampler->interps[0];
+}
+
+static uint64_t code_generation(const struct pyro_sampler *sampler)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < sampler->interp_count; i++)
+        sum += sampler->interps[i].generation;
+    return sum;
+}
+
+static size_t plan_interps(struct pyro_sampler *sampler, uint64_t now_ns)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < sampler->interp_count; i++)
+        count += plan_interp(sampler, &sampler->interps[i], now_ns, sampler->spans + count);
+    return count;
+}
+
+static void parse_interps(struct pyro_sampler *sampler, uint64_t now_ns)
+{
+    for (size_t i = 0; i < sampler->interp_count; i++)
+        parse_interp(sampler, &sampler->interps[i], sampler->spans + i * SPANS_AN_INTERP);
+    pyro_codes_tick(&sampler->codes, now_ns, code_generation(sampler));
+}
+
+/* -- threads ---------------------------------------------------------------------------------- */
+
+/* Can THREAD have run Python code since its last sample? */
+static bool may_have_run(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread)
+{
+    const struct pyro_sampled_interp *interp = pyro_sampler_interp_of(sampler, thread);
+    uint64_t tstate = thread->info.tstate.u;
+    if (thread->taken_ns == 0 || !interp->gil_known || sampler->runtime.layout.free_threaded)
+        return true;
+    if (interp->switched > 1)
+        return true;
+    return tstate == interp->last_holder.u || (interp->switched == 1 && tstate == interp->holder_before.u);
+}
+
+/* Before the GIL was looked at: the one that held it last time. */
+static bool is_expected_to_run(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread)
+{
+    const struct pyro_sampled_interp *interp = pyro_sampler_interp_of(sampler, thread);
+    return thread->taken_ns == 0 || !interp->gil_known || sampler->thread_count == 1 ||
+           sampler->runtime.layout.free_threaded || thread->info.tstate.u == interp->last_holder.u;
+}
+
+static int room_for_spans(struct pyro_sampler *sampler)
+{
+    size_t want = sampler->interp_count * SPANS_AN_INTERP + (sampler->thread_count + 1) * PYRO_STACK_SPANS_MAX;
+    if (want > sampler->span_capacity) {
+        struct pyro_span *grown = realloc(sampler->spans, want * sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        sampler->spans = grown;
+        sampler->span_capacity = want;
+    }
+    if (sampler->thread_count > sampler->due_capacity) {
+        struct pyro_sampled_thread **grown = realloc(sampler->due, sampler->thread_capacity * sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        sampler->due = grown;
+        sampler->due_capacity = sampler->thread_capacity;
+    }
+    return 0;
+}
+
+/* Say where each span goes: one behind the other. */
+static int place_copies(struct pyro_sampler *sampler, size_t count)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += sampler->spans[i].size;
+    if (total > sampler->copies_size) {
+        free(sampler->copies);
+        sampler->copies_size = total + total / 2;
+        sampler->copies = malloc(sampler->copies_size);
+    }
+    if (!sampler->copies) {
+        sampler->copies_size = 0;
+        return -ENOMEM;
+    }
+    uint8_t *next = sampler->copies;
+    for (size_t i = 0; i < count; next += sampler->spans[i++].size)
+        sampler->spans[i].data = next;
+    return 0;
+}
+
+/* Plan the threads that are due behind the first COUNT spans. Returns the count of all. */
+static size_t plan_due(struct pyro_sampler *sampler, size_t count)
+{
+    for (size_t i = 0; i < sampler->due_count; i++) {
+        struct pyro_sampled_thread *thread = sampler->due[i];
+        thread->plan_first = count;
+        thread->plan_count = pyro_stack_plan(&thread->reader, sampler->spans + count);
+        count += thread->plan_count;
+    }
+    return count;
+}
+
+static void take_thread(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread, size_t arrived,
+                        uint64_t now_ns, struct pyro_counters *counters)
+{
+    int status = pyro_stack_take(&thread->reader, sampler->memory, sampler->spans + thread->plan_first, arrived,
+                                 &sampler->frame_sizes, &sampler->stack);
+    thread->taken_ns = now_ns;
+    if (status < 0) {
+        counters->failed++;
+        thread->taken_ns = 0;
+        sampler->relist |= status == -ESRCH;
+        return;
+    }
+    pyro_sampler_write(sampler, thread, pyro_sampler_interp_of(sampler, thread), now_ns, counters);
+}
+
+#ifdef PYRO_FAULTS
+#define TORN_BYTES 1024 /* a span of more is a chunk */
+#define TORN_NS    (5 * PYRO_NS_PER_US)
+
+/* The second half of the newest chunk in one thread's plan, and what is copied after it. Returns how many spans. */
+static size_t plan_torn(const struct pyro_span *spans, size_t count, struct pyro_span *later)
+{
+    size_t chunk = count;
+    while (chunk-- > 0 && spans[chunk].size <= TORN_BYTES)
+        ;
+    if (chunk >= count)
+        return 0;
+    size_t half = spans[chunk].size / 2;
+    memcpy(later, spans + chunk, (count - chunk) * sizeof(*later));
+    later->addr = pyro_addr_plus(later->addr, half);
+    later->data = (uint8_t *)later->data + half;
+    later->size -= half;
+    return count - chunk;
+}
+
+/* A fault: the newest chunk of each thread is of two moments. */
+static void tear_copies(struct pyro_sampler *sampler, const struct pyro_span *end)
+{
+    struct pyro_span later[SPANS_A_CALL];
+    size_t count = 0;
+    for (size_t i = 0; i < sampler->due_count; i++) {
+        const struct pyro_sampled_thread *thread = sampler->due[i];
+        const struct pyro_span *spans = sampler->spans + thread->plan_first;
+        if (spans + thread->plan_count <= end && count + thread->plan_count <= SPANS_A_CALL)
+            count += plan_torn(spans, thread->plan_count, later + count);
+    }
+    for (uint64_t until = pyro_clock_ns() + TORN_NS; pyro_clock_ns() < until;)
+        ;
+    (void)pyro_memory_read_spans(sampler->memory, later, count);
+}
+#endif
+
+static ssize_t read_copies(struct pyro_sampler *sampler, const struct pyro_span *spans, size_t count)
+{
+    ssize_t arrived = pyro_memory_read_spans(sampler->memory, spans, count);
+#ifdef PYRO_FAULTS
+    if (sampler->torn_copy && arrived > 0)
+        tear_copies(sampler, spans + arrived);
+#endif
+    return arrived;
+}
+
+/* The threads FIRST ... that are due and fit into one call, with what stands before them. */
+static size_t last_in_call(const struct pyro_sampler *sampler, size_t first, size_t begin)
+{
+    size_t last = first;
+    while (last < sampler->due_count &&
+           sampler->due[last]->plan_first + sampler->due[last]->plan_count - begin <= SPANS_A_CALL)
+        last++;
+    return last;
+}
+
+/* Read what was planned until all that are due had their turn: one call, and one more for each thread whose memory
+ * went away in the middle. The first INTERP_SPANS are those of the interpreters. */
+static int read_due(struct pyro_sampler *sampler, size_t interp_spans, uint64_t now_ns,
+                    struct pyro_counters *counters)
+{
+    size_t thread = 0, begin = 0, offset = interp_spans;
+    do {
+        size_t last = last_in_call(sampler, thread, begin);
+        size_t end = last > thread ? sampler->due[last - 1]->plan_first + sampler->due[last - 1]->plan_count
+                                   : begin + offset;
+        ssize_t arrived = read_copies(sampler, sampler->spans + begin, end - begin);
+        if (arrived < 0 || (size_t)arrived < offset)
+            return -ESRCH;
+        if (offset)
+            parse_interps(sampler, now_ns);
+        size_t have = begin + (size_t)arrived;
+        for (size_t first = thread; thread < last; thread++) {
+            struct pyro_sampled_thread *one = sampler->due[thread];
+            size_t got = have > one->plan_first ? have - one->plan_first : 0;
+            if (have < end && have <= one->plan_first && thread > first)
+                break; /* not read because of the one before: again from here */
+            take_thread(sampler, one, got < one->plan_count ? got : one->plan_count, now_ns, counters);
+        }
+        offset = 0;
+        begin = thread < sampler->due_count ? sampler->due[thread]->plan_first : 0;
+    } while (thread < sampler->due_count);
+    return 0;
+}
+
+/* -- sweeps ----------------------------------------------------------------------------------- */
+
+/* Those that ran although nobody expected it: the GIL changed hands. */
+static int sweep_the_others(struct pyro_sampler *sampler, uint64_t now_ns, struct pyro_counters *counters)
+{
+    sampler->due_count = 0;
+    for (size_t i = 0; i < sampler->thread_count; i++)
+        if (sampler->threads[i]->looked_ns != now_ns && may_have_run(sampler, sampler->threads[i]))
+            sampler->due[sampler->due_count++] = sampler->threads[i];
+    if (sampler->due_count == 0)
+        return 0;
+    counters->second_reads++;
+    size_t count = plan_due(sampler, 0);
+    if (place_copies(sampler, count) < 0)
+        return -ENOMEM;
+    for (size_t i = 0; i < sampler->due_count; i++)
+        sampler->due[i]->looked_ns = now_ns;
+    return read_due(sampler, 0, now_ns, counters);
+}
+
+static int sweep_running(struct pyro_sampler *sampler, uint64_t now_ns, struct pyro_counters *counters)
+{
+    if (room_for_spans(sampler) < 0)
+        return -ENOMEM;
+    sampler->due_count = 0;
+    for (size_t i = 0; i < sampler->thread_count; i++) {
+        struct pyro_sampled_thread *thread = sampler->threads[i];
+        if (is_expected_to_run(sampler, thread)) {
+            sampler->due[sampler->due_count++] = thread;
+            thread->looked_ns = now_ns;
+        }
+    }
+    size_t interp_spans = plan_interps(sampler, now_ns);
+    size_t count = plan_due(sampler, interp_spans);
+    if (place_copies(sampler, count) < 0)
+        return -ENOMEM;
+    int status = read_due(sampler, interp_spans, now_ns, counters);
+    if (status == 0)
+        status = sweep_the_others(sampler, now_ns, counters);
+    for (size_t i = 0; status == 0 && i < sampler->thread_count; i++)
+        if (sampler->threads[i]->looked_ns != now_ns)
+            pyro_sampler_repeat(sampler, sampler->threads[i],
+                                pyro_sampler_interp_of(sampler, sampler->threads[i]), now_ns, counters);
+    return status;
+}
+
+/* --exact: one thread after the other, each standing still for its copy. */
+static int sweep_stopped(struct pyro_sampler *sampler, uint64_t now_ns, struct pyro_counters *counters)
+{
+    if (room_for_spans(sampler) < 0)
+        return -ENOMEM;
+    for (size_t i = 0; i < sampler->thread_count; i++) {
+        struct pyro_sampled_thread *thread = sampler->threads[i];
+        pyro_thread_state_peek(&thread->state);
+        int status = pyro_pauser_stop(sampler->pauser, thread->info.kernel_id);
+        if (status < 0) {
+            counters->failed++;
+            sampler->relist = true;
+            continue;
+        }
+        size_t interp_spans = plan_interps(sampler, now_ns);
+        thread->plan_first = interp_spans;
+        thread->plan_count = pyro_stack_plan(&thread->reader, sampler->spans + interp_spans);
+        size_t count = interp_spans + thread->plan_count;
+        ssize_t arrived = place_copies(sampler, count);
+        if (arrived == 0)
+            arrived = pyro_memory_read_spans(sampler->memory, sampler->spans, count);
+        if (arrived >= (ssize_t)interp_spans) {
+            parse_interps(sampler, now_ns);
+            take_thread(sampler, thread, (size_t)arrived - interp_spans, now_ns, counters);
+            counters->stopped++;
+        }
+        (void)pyro_pauser_resume(sampler->pauser, thread->info.kernel_id);
+        if (arrived < (ssize_t)interp_spans)
+            return -ESRCH;
+    }
+    return 0;
+}
+
+int pyro_sampler_sweep(struct pyro_sampler *sampler, uint64_t now_ns, struct pyro_counters *counters)
+{
+    if (sampler->relist || now_ns - sampler->listed_ns > RELIST_NS) {
+        int status = pyro_sampler_list(sampler, now_ns);
+        if (status < 0)
+            return status;
+    }
+    uint64_t reread = sampler->codes.reread;
+    int status = sampler->options.exact ? sweep_stopped(sampler, now_ns, counters)
+                                        : sweep_running(sampler, now_ns, counters);
+    counters->code_reread += sampler->codes.reread - reread;
+    return status;
+}
