@@ -359,7 +359,8 @@ static uint64_t last_in_chunk(const struct pyro_raw_stack *stack)
 
 /* -- the moment of the copy ------------------------------------------------------------------- */
 
-/* A frame's size is the distance to the frame it called. Known by code object; key 1 marks code that was seen. */
+/* A frame's size is the distance to the frame it called; a few near the leaf are learned in every take, all now and
+ * then. Known by code object; key PYRO_SIZES_SEEN marks code that was seen. */
 static void learn_size(struct pyro_take *take, uint64_t code, uint64_t size)
 {
     struct pyro_stack_reader *reader = take->reader;
@@ -368,7 +369,7 @@ static void learn_size(struct pyro_take *take, uint64_t code, uint64_t size)
         return;
     reader->learned[slot].code = code;
     reader->learned[slot].size = size;
-    (void)pyro_map_insert(take->frame_sizes, code, 1, NULL);
+    (void)pyro_map_insert(take->frame_sizes, code, PYRO_SIZES_SEEN, NULL);
     if (size < 64 || size > FRAME_SIZE_MAX || size % 8 != 0)
         return;
     uint64_t *known = pyro_map_insert(take->frame_sizes, code, 0, NULL);
@@ -379,7 +380,8 @@ static void learn_size(struct pyro_take *take, uint64_t code, uint64_t size)
 static void learn_sizes(struct pyro_take *take)
 {
     const struct pyro_raw_stack *stack = take->stack;
-    for (size_t i = stack->count > 3 ? stack->count - 3 : 0; i < stack->count; i++) {
+    bool all = take->reader->takes < 8 || take->reader->takes % 64 == 0;
+    for (size_t i = stack->count > 3 && !all ? stack->count - 3 : 0; i < stack->count; i++) {
         const struct pyro_raw_frame *frame = &stack->frames[i], *above = frame + 1;
         bool next_to = i + 1 < stack->count && above->previous == frame->address &&
                        (above->flags & frame->flags & PYRO_FRAME_IN_CHUNK);
@@ -432,9 +434,11 @@ static bool frame_behind(struct pyro_take *take, const struct pyro_raw_frame *fr
         return false;
     *ret_behind = frame_parse(take->layout, data, address);
     ret_behind->flags |= PYRO_FRAME_IN_CHUNK;
+    /* What makes a generator leaves its frame here as if it ran. */
     return ret_behind->previous == frame->address && ret_behind->code != 0 &&
            data[take->layout->frame.owner] == 0 &&
-           pyro_map_find(take->frame_sizes, ret_behind->code, 1) != NULL;
+           pyro_map_find(take->frame_sizes, ret_behind->code, PYRO_SIZES_SEEN) != NULL &&
+           pyro_map_find(take->frame_sizes, ret_behind->code, PYRO_SIZES_GENERATOR) == NULL;
 }
 
 /* Add what was entered since. Before 3.14 a left frame looks like a live one, so only a frame that executes proves
@@ -733,7 +737,8 @@ static size_t count_still(const struct pyro_stack_reader *reader, const struct a
         uint32_t flags = 0;
         if (!stands_still(reader, again, &stack->frames[i], &flags))
             break;
-        if (!by_stacktop || (flags & PYRO_FRAME_EXECUTES))
+        /* A generator says itself that it runs. */
+        if (!by_stacktop || (flags & PYRO_FRAME_EXECUTES) || !(stack->frames[i].flags & PYRO_FRAME_IN_CHUNK))
             proved = i + 1;
         if ((flags & PYRO_FRAME_EXECUTES) && called_directly(stack, i + 1))
             break;

@@ -112,8 +112,12 @@ void pyro_stack_reader_clear(struct pyro_stack_reader *reader);
  * their data goes. */
 size_t pyro_stack_plan(struct pyro_stack_reader *reader, struct pyro_span *spans);
 
-/* Make the stack from the first ARRIVED of the planned SPANS, reading late what is missing. FRAME_SIZES tells a frame's
- * size by code object (learned here); it is shared by all threads of a process.
+/* What is kept in a map of frame sizes, by code object: its frame's size in bytes (0 or absent: not known), that it was
+ * seen, and that it makes generators or coroutines (told by the caller, who knows co_flags). */
+enum { PYRO_SIZES_BYTES = 0, PYRO_SIZES_SEEN = 1, PYRO_SIZES_GENERATOR = 2 };
+
+/* Make the stack from the first ARRIVED of the planned SPANS, reading late what is missing. FRAME_SIZES is shared by all
+ * threads of a process.
  * -ESRCH: the thread state is gone or belongs to somebody else now. -EAGAIN: memory that was predicted is gone; the next
  * plan does without it. */
 int pyro_stack_take(struct pyro_stack_reader *reader, const struct pyro_memory *memory, const struct pyro_span *spans,

@@ -8,6 +8,8 @@
 
 #include "sample/internal.h"
 
+#define CODE_GENERATORS (0x20 | 0x80 | 0x200) /* CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR */
+
 static int room_for(struct pyro_sampled_thread *thread, size_t count)
 {
     if (count <= thread->capacity)
@@ -71,7 +73,10 @@ static size_t name_frames(struct pyro_sampler *sampler, struct pyro_sampled_thre
         int64_t entry = pyro_codes_find(&sampler->codes, stack->frames[i].code);
         if (entry < 0)
             return i;
-        thread->functions[i] = pyro_codes_at(&sampler->codes, entry)->function;
+        const struct pyro_code_entry *known = pyro_codes_at(&sampler->codes, entry);
+        thread->functions[i] = known->function;
+        if (known->code.flags & CODE_GENERATORS)
+            (void)pyro_map_insert(&sampler->frame_sizes, stack->frames[i].code, PYRO_SIZES_GENERATOR, NULL);
         if (thread->functions[i] != PYRO_NO_ID) {
             uint32_t frame = pyro_codes_frame(&sampler->codes, entry, stack->frames[i].instruction);
             parent = pyro_writer_stack(sampler->writer, parent, frame);

@@ -189,18 +189,21 @@ static void what_was_seen_is_predicted(void)
     }
 }
 
-static void spans_that_did_not_arrive_are_read_late(void)
+/* Read late, or at the next look. */
+static void spans_that_did_not_arrive_are_made_up_for(void)
 {
     for (size_t i = 0; i < VERSIONS; i++) {
         struct watch watch;
         watch_open(&watch, i, "worker");
+        const struct pyro_memory *memory = watch.image.snapshot.memory;
         size_t count = watch.stack.count;
-        copy_spans(&watch, watch.image.snapshot.memory);
-        CHECK(pyro_memory_read_spans(watch.image.snapshot.memory, watch.spans, 1) == 1);
-        CHECK_EQ(pyro_stack_take(&watch.reader, watch.image.snapshot.memory, watch.spans, 1,
-                                 &watch.sizes, &watch.stack),
-                 0);
-        CHECK(watch.stack.late);
+        copy_spans(&watch, memory);
+        CHECK(pyro_memory_read_spans(memory, watch.spans, 1) == 1);
+        int status =
+            pyro_stack_take(&watch.reader, memory, watch.spans, 1, &watch.sizes, &watch.stack);
+        CHECK(status == -EAGAIN || (status == 0 && watch.stack.late));
+        if (status == -EAGAIN)
+            CHECK_EQ(look(&watch), 0);
         CHECK(!watch.stack.broken);
         CHECK_EQ(watch.stack.count, count);
         compare(&watch);
@@ -213,9 +216,8 @@ static void a_thread_that_is_gone_is_told(void)
     for (size_t i = 0; i < VERSIONS; i++) {
         struct watch watch;
         watch_open(&watch, i, "worker");
-        CHECK_EQ(pyro_stack_take(&watch.reader, watch.image.snapshot.memory, watch.spans, 0,
-                                 &watch.sizes, &watch.stack),
-                 -ESRCH);
+        CHECK(pyro_stack_take(&watch.reader, watch.image.snapshot.memory, watch.spans, 0,
+                              &watch.sizes, &watch.stack) < 0);
         poke(&watch.image, pyro_addr_plus(watch.thread->tstate, layout_of(&watch)->tstate.interp),
              0x1000);
         reopen(&watch.image);
@@ -291,18 +293,20 @@ static void leftovers_are_not_taken_for_entered_frames(void)
     }
 }
 
+/* All below it is, but in 3.11-3.13, where only a frame that executes proves what is below. */
 static void a_changed_frame_is_not_confirmed(void)
 {
     for (size_t i = 0; i < VERSIONS; i++) {
         struct watch watch;
         watch_open(&watch, i, "worker");
         size_t count = watch.stack.count;
+        bool below = i < WITH_CHUNKS || i >= WITH_CLEARING;
         CHECK_EQ(confirm(&watch), count);
         poke_frame(&watch, count - 2, layout_of(&watch)->frame.executable,
                    watch.stack.frames[0].code);
-        CHECK_EQ(confirm(&watch), count - 2);
+        CHECK(below ? confirm(&watch) == count - 2 : confirm(&watch) <= count - 2);
         poke_frame(&watch, 2, layout_of(&watch)->frame.previous, watch.stack.frames[0].address);
-        CHECK_EQ(confirm(&watch), 2);
+        CHECK(below ? confirm(&watch) == 2 : confirm(&watch) <= 2);
         watch_close(&watch);
     }
 }
@@ -446,6 +450,9 @@ static void deep_build(struct deep *deep, const struct pyro_layout *layout, uint
         }
         top = chunk + at;
     }
+    if (layout->frame.stacktop != PYRO_ABSENT) /* the leaf executes */
+        put(deep->chunks[DEEP_CHUNKS - 1] + (previous - DEEP_BASE) % DEEP_SIZE,
+            layout->frame.stacktop, UINT32_MAX);
     put(deep->tstate, layout->tstate.interp, interp);
     put(deep->tstate, layout->tstate.chunk, DEEP_BASE + (DEEP_CHUNKS - 1) * DEEP_SIZE);
     put(deep->tstate, layout->tstate.chunk_top, top);
@@ -507,7 +514,7 @@ int main(void)
 {
     return CHECK_MAIN(
         TEST(shows_what_the_slow_path_shows), TEST(what_was_seen_is_predicted),
-        TEST(spans_that_did_not_arrive_are_read_late), TEST(a_thread_that_is_gone_is_told),
+        TEST(spans_that_did_not_arrive_are_made_up_for), TEST(a_thread_that_is_gone_is_told),
         TEST(a_cleared_executable_cuts), TEST(a_caller_that_executes_cuts),
         TEST(frames_entered_since_are_added), TEST(leftovers_are_not_taken_for_entered_frames),
         TEST(a_changed_frame_is_not_confirmed), TEST(an_unreadable_memory_confirms_nothing),

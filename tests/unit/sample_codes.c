@@ -51,7 +51,8 @@ static void cache_open(struct cache *cache, size_t version)
     open_image(&cache->image);
     find_leaf(cache);
     CHECK_EQ(pyro_writer_open(cache->path, &info, &cache->writer, &error), 0);
-    pyro_codes_init(&cache->codes, cache->image.snapshot.memory, &cache->image.runtime, cache->writer);
+    pyro_codes_init(&cache->codes, cache->image.snapshot.memory, &cache->image.runtime,
+                    cache->writer);
     uint32_t generation = cache->image.runtime.layout.interp.code_generation;
     CHECK_EQ(generation != PYRO_ABSENT, version >= SINCE_314);
     if (generation != PYRO_ABSENT)
@@ -80,7 +81,8 @@ static uint32_t first_line(struct cache *cache)
 {
     int64_t entry = pyro_codes_find(&cache->codes, cache->code);
     CHECK(entry >= 0);
-    return pyro_writer_function_at(cache->writer, pyro_codes_at(&cache->codes, entry)->function).first_line;
+    return pyro_writer_function_at(cache->writer, pyro_codes_at(&cache->codes, entry)->function)
+        .first_line;
 }
 
 static void a_code_object_has_its_name_and_line(void)
@@ -162,7 +164,8 @@ static void a_dead_code_object_has_no_name(void)
     for (size_t i = 0; i < SINCE_314; i++) {
         struct cache cache;
         cache_open(&cache, i);
-        poke(&cache.image, pyro_addr_at(cache.code), 0x7f0012345678); /* a link of the allocator's */
+        poke(&cache.image, pyro_addr_at(cache.code),
+             0x7f0012345678); /* a link of the allocator's */
         reopen(&cache.image);
         cache.codes.memory = cache.image.snapshot.memory;
         CHECK(pyro_codes_find(&cache.codes, cache.code) < 0);
@@ -192,13 +195,15 @@ static void stacks_are_taken_over_while_their_code_is_settled(void)
         cache_open(&cache, i);
         CHECK(pyro_codes_settled(&cache.codes, SECOND, 1));
         pyro_codes_tick(&cache.codes, 2 * SECOND, 1);
-        CHECK_EQ(pyro_codes_settled(&cache.codes, SECOND, 1), i >= SINCE_314); /* the time is over */
+        CHECK_EQ(pyro_codes_settled(&cache.codes, SECOND, 1),
+                 i >= SINCE_314); /* the time is over */
         CHECK_EQ(pyro_codes_settled(&cache.codes, 2 * SECOND, 2), i < SINCE_314);
         first_line(&cache);
         replace(&cache, 1);
         pyro_codes_tick(&cache.codes, 3 * SECOND, 2);
         first_line(&cache);
-        CHECK_EQ(pyro_codes_settled(&cache.codes, 3 * SECOND, 2), i >= SINCE_314); /* new code is being made */
+        CHECK_EQ(pyro_codes_settled(&cache.codes, 3 * SECOND, 2),
+                 i >= SINCE_314); /* new code is being made */
         cache_close(&cache);
     }
 }
@@ -218,7 +223,8 @@ static void a_cache_past_its_limit_is_forgotten(void)
 int main(void)
 {
     return CHECK_MAIN(TEST(a_code_object_has_its_name_and_line), TEST(it_is_read_once),
-                      TEST(another_one_at_its_address_is_noticed), TEST(a_new_generation_is_looked_at_at_once),
+                      TEST(another_one_at_its_address_is_noticed),
+                      TEST(a_new_generation_is_looked_at_at_once),
                       TEST(a_dead_code_object_has_no_name), TEST(what_is_no_code_object_is_refused),
                       TEST(stacks_are_taken_over_while_their_code_is_settled),
                       TEST(a_cache_past_its_limit_is_forgotten));

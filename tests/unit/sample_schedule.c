@@ -19,7 +19,8 @@ static void draw(struct pyro_schedule *schedule, double *gaps)
         bool due = false;
         schedule->mean_ns = mean;
         schedule->due_ns = pyro_clock_ns();
-        uint64_t before = schedule->due_ns, now = pyro_schedule_wait(schedule, UINT64_MAX, NULL, &due);
+        uint64_t before = schedule->due_ns,
+                 now = pyro_schedule_wait(schedule, UINT64_MAX, NULL, &due);
         CHECK(due);
         CHECK(now >= before);
         CHECK(schedule->due_ns >= before);
@@ -45,8 +46,9 @@ static void gaps_are_exponential(void)
     double mean = sum / TICKS, variance = squares / TICKS - mean * mean;
     printf("# mean %.4f variance %.4f correlation %.4f\n", mean, variance, products / TICKS);
     CHECK(fabs(mean - 1) < 5 / sqrt(TICKS));
-    CHECK(fabs(variance - 1) < 5 * sqrt(8.0 / TICKS)); /* the variance of the square of an exponential's deviation */
-    CHECK(fabs(products / TICKS) < 5 / sqrt(TICKS));   /* each gap knows nothing of the last */
+    CHECK(fabs(variance - 1) <
+          5 * sqrt(8.0 / TICKS)); /* the variance of the square of an exponential's deviation */
+    CHECK(fabs(products / TICKS) < 5 / sqrt(TICKS)); /* each gap knows nothing of the last */
     for (int k = 0; k < 5; k++) {
         double expected = exp(-k), sigma = sqrt(expected * (1 - expected) / TICKS);
         CHECK(fabs((double)longer[k] / TICKS - expected) <= 5 * sigma + 1.0 / TICKS);
@@ -102,7 +104,8 @@ static void what_is_overdue_is_missed(void)
         ticks++;
     }
     double expected = (double)(rounds * (overdue - 1));
-    printf("# missed %llu, late %llu\n", (unsigned long long)schedule.missed, (unsigned long long)schedule.late);
+    printf("# missed %llu, late %llu\n", (unsigned long long)schedule.missed,
+           (unsigned long long)schedule.late);
     CHECK((double)schedule.missed > 0.99 * expected && (double)schedule.missed < 1.02 * expected);
     CHECK_EQ(schedule.late, ticks);
 }
@@ -141,7 +144,9 @@ static void waiting_ends_at_the_latest_or_when_told(void)
 
 int main(void)
 {
-    return CHECK_MAIN(TEST(gaps_are_exponential), TEST(no_gap_is_endless), TEST(two_starts_are_not_in_step),
-                      TEST(a_fixed_period_has_no_jitter), TEST(what_is_overdue_is_missed),
-                      TEST(a_tick_in_time_is_neither_late_nor_missed), TEST(waiting_ends_at_the_latest_or_when_told));
+    return CHECK_MAIN(TEST(gaps_are_exponential), TEST(no_gap_is_endless),
+                      TEST(two_starts_are_not_in_step), TEST(a_fixed_period_has_no_jitter),
+                      TEST(what_is_overdue_is_missed),
+                      TEST(a_tick_in_time_is_neither_late_nor_missed),
+                      TEST(waiting_ends_at_the_latest_or_when_told));
 }
