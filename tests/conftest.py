@@ -29,6 +29,12 @@ def python(request: pytest.FixtureRequest) -> Python:
     return wanted
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Recordings are kept in a folder of the test run: only so many stay, and the user's are not ours."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture(scope="session")
 def pyrometer() -> Path:
     """The built program: $PYROMETER, or build/pyrometer."""

@@ -163,15 +163,18 @@ static uint64_t *frame_ending_at(struct pyro_stack_reader *reader, uint64_t top)
 
 /* Who called the generator of this frame: a generator knows it only while it runs. It ran when the thread state was
  * copied; if it was suspended since, its caller is the one it had, or the last frame on the data stack. */
-static uint64_t generator_caller(struct pyro_take *take, const struct pyro_raw_frame *frame)
+static uint64_t generator_caller(struct pyro_take *take, struct pyro_raw_frame *frame)
 {
     struct pyro_stack_extra *extra = extra_at(take->reader, frame->address);
     if (frame->previous != 0) {
-        if (extra)
+        if (extra) {
             extra->caller = frame->previous;
+            extra->caller_of = frame->code;
+        }
         return frame->previous;
     }
-    if (extra && extra->caller)
+    frame->flags |= PYRO_FRAME_INFERRED;
+    if (extra && extra->caller && extra->caller_of == frame->code)
         return extra->caller;
     return *frame_ending_at(take->reader, take->chunk_top);
 }

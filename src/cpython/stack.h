@@ -76,6 +76,7 @@ struct pyro_stack_extra {
     uint32_t uses;       /* takes that wanted it */
     uint32_t depth;      /* in the last stack it was part of: neighbours in a stack are copied as neighbours */
     uint64_t caller;     /* a generator's, when it was last seen to run: a suspended one has none */
+    uint64_t caller_of;  /* its code then: objects move in and out of an address */
     const uint8_t *data; /* of this sweep, NULL: not read; the caller's span, or own, at the frame's header */
     bool planned;
     uint8_t own[PYRO_STACK_BEFORE + PYRO_STACK_HEADER_MAX];

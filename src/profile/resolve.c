@@ -66,7 +66,8 @@ static int64_t unsure_function(struct pyro_parse *parse)
         return string;
     const struct pyro_function function = {.name = (uint32_t)string, .kind = PYRO_FUNCTION_SPECIAL};
     for (size_t i = 0; i < profile->function_count; i++)
-        if (profile->functions[i].kind == function.kind && profile->functions[i].name == function.name)
+        if (profile->functions[i].kind == function.kind &&
+            profile->functions[i].name == function.name)
             return (int64_t)i;
     int error = pyro_grow(&profile->functions, profile->function_count, &parse->function_capacity,
                           sizeof(function));

@@ -91,6 +91,15 @@ static struct thread_cpu *thread_times(const struct pyro_profile *profile)
 }
 
 #define THREADS_SHOWN 4
+#define ROUGH_SHARE   0.10
+#define ROUGH_S       0.05
+
+/* Where others take the CPU away, a sample finds "running" or "ready" by what prevailed since the one before. */
+static bool is_rough(double kernel_s, double profile_s)
+{
+    double apart_s = kernel_s > profile_s ? kernel_s - profile_s : profile_s - kernel_s;
+    return apart_s > ROUGH_SHARE * kernel_s && apart_s > ROUGH_S;
+}
 
 /* "CPU: kernel 0.36 s, profile 0.35 s   MainThread 0.30/0.29, worker 0.06/0.06" */
 static void print_cpu(FILE *out, const struct pyro_profile *profile,
@@ -119,7 +128,10 @@ static void print_cpu(FILE *out, const struct pyro_profile *profile,
         fprintf(out, "%s%s %.2f/%.2f", i ? ", " : "   ", name, times[i].kernel_s,
                 times[i].profile_s);
     }
-    fprintf(out, "\n");
+    fprintf(out, "%s\n",
+            is_rough(kernel_s, profile_s)
+                ? "   (cores were short: ready and running are told apart roughly)"
+                : "");
     free(times);
 }
 
@@ -137,6 +149,8 @@ static void print_samples(FILE *out, const struct pyro_profile *profile)
             profile->samples.count, reached, asked, counters->missed_ticks, counters->late, unsure);
     if (counters->failed)
         fprintf(out, ", %" PRIu64 " unreadable", counters->failed);
+    if (counters->gap_us)
+        fprintf(out, ", %.2f s not watched", (double)counters->gap_us / 1e6);
     if (counters->duration_us)
         fprintf(out, ", own CPU %.1f %% of a core",
                 100.0 * (double)counters->sampler_cpu_us / (double)counters->duration_us);

@@ -59,26 +59,30 @@ void pyro_report_fit(char *out, size_t size, const char *text, size_t columns, b
     out[used] = '\0';
 }
 
-/* "MARK PATH:LINE(NAME)" without the space; C functions and special frames are only a name. */
-static void write_label(char *text, size_t size, const struct pyro_profile *profile,
-                        uint32_t function_id, const char *mark, const char *path)
+#define LABEL_BYTES 4096
+#define MIN_NAME    8 /* columns: names are not cut to less */
+
+void pyro_report_standard_name(char *text, size_t size, const struct pyro_profile *profile,
+                               uint32_t function_id)
 {
     const struct pyro_function *function = &profile->functions[function_id];
     const char *name = pyro_profile_text(profile, function->name);
+    const char *path = pyro_profile_text(profile, function->file);
     if (function->kind != PYRO_FUNCTION_PYTHON)
-        snprintf(text, size, "%s", name);
+        snprintf(text, size, "%s", name); /* C functions and special frames are only a name */
     else
-        snprintf(text, size, "%s%s:%u(%s)", mark, path, function->first_line, name);
+        snprintf(text, size, "%s:%u(%s)", path, function->first_line, name);
 }
 
-void pyro_report_standard_name(char *text, size_t size, const struct pyro_profile *profile,
-                               uint32_t function)
+static size_t width_of(const struct pyro_report_style *style)
 {
-    const char *path = pyro_profile_text(profile, profile->functions[function].file);
-    write_label(text, size, profile, function, "", path);
+    return style->width > 0 ? (size_t)style->width : 80;
 }
 
-#define LABEL_BYTES 4096
+static size_t columns_of(const char *text)
+{
+    return pyro_utf8_columns(text, strlen(text));
+}
 
 /* The first folders tell least: leave out COLUMNS or more of them, but never the file itself. */
 static const char *path_without(const char *path, size_t columns)
@@ -91,19 +95,39 @@ static const char *path_without(const char *path, size_t columns)
     return rest;
 }
 
-void pyro_report_label(char *text, size_t size, const struct pyro_profile *profile,
-                       uint32_t function, const struct pyro_report_style *style)
+/* "PATH:LINE", without the first folders where PLACE and NAME_COLUMNS would not fit otherwise. */
+static void write_place(char *place, size_t size, const char *path, uint32_t line,
+                        size_t name_columns, const struct pyro_report_style *style)
 {
-    char whole[LABEL_BYTES];
-    const char *path = pyro_profile_text(profile, profile->functions[function].file);
-    path = pyro_path_short(path, style->directory);
-    write_label(whole, sizeof(whole), profile, function, "", path);
-    size_t width = style->width > 0 ? (size_t)style->width : 80;
-    size_t columns = pyro_utf8_columns(whole, strlen(whole));
-    const char *mark = style->utf8 ? "\xe2\x80\xa6/" : ".../", *rest = path;
-    if (columns > width)
-        rest = path_without(path, columns - width + pyro_utf8_columns(mark, strlen(mark)));
+    size_t width = width_of(style);
+    snprintf(place, size, "%s:%u", path, line);
+    size_t columns = columns_of(place) + name_columns;
+    if (columns <= width)
+        return;
+    const char *mark = style->utf8 ? "\xe2\x80\xa6/" : ".../";
+    const char *rest = path_without(path, columns - width + columns_of(mark));
     if (rest != path)
-        write_label(whole, sizeof(whole), profile, function, mark, rest);
+        snprintf(place, size, "%s%s:%u", mark, rest, line);
+}
+
+void pyro_report_label(char *text, size_t size, const struct pyro_profile *profile,
+                       uint32_t function_id, const struct pyro_report_style *style)
+{
+    const struct pyro_function *function = &profile->functions[function_id];
+    char whole[2 * LABEL_BYTES + 4], place[LABEL_BYTES], name[LABEL_BYTES];
+    size_t width = width_of(style);
+    const char *full_name = pyro_profile_text(profile, function->name);
+    if (function->kind != PYRO_FUNCTION_PYTHON) {
+        pyro_report_fit(text, size, full_name, width, style->utf8);
+        return;
+    }
+    const char *path =
+        pyro_path_short(pyro_profile_text(profile, function->file), style->directory);
+    size_t name_columns = columns_of(full_name) + 2;
+    write_place(place, sizeof(place), path, function->first_line, name_columns, style);
+    size_t taken = columns_of(place) + 2;
+    size_t room = taken + MIN_NAME < width ? width - taken : MIN_NAME;
+    pyro_report_fit(name, sizeof(name), full_name, room, style->utf8);
+    snprintf(whole, sizeof(whole), "%s(%s)", place, name);
     pyro_report_fit(text, size, whole, width, style->utf8);
 }

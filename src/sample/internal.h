@@ -7,6 +7,15 @@
 #include "sample/sampler.h"
 #include "sample/state.h"
 
+/* Who called whom: see stacks.c. */
+struct pyro_edge {
+    uint64_t caller;         /* function of the recording, or for a join a hash of the path */
+    uint32_t callee;
+    uint32_t looks, certain;
+    uint64_t seen_ns, looked_ns; /* of the last sweep and second look that counted: one a sample, however deep a recursion */
+    bool written;
+};
+
 /* One thread of the target, from first to last sight. */
 struct pyro_sampled_thread {
     struct pyro_thread_info info;
@@ -56,7 +65,9 @@ struct pyro_sampler {
     struct pyro_writer *writer;
     uint32_t process;            /* in the recording */
     struct pyro_codes codes;
-    struct pyro_map edges;       /* (caller, callee) seen to stand still; joins: see stacks.c */
+    struct pyro_map edge_ids;    /* (caller, callee) -> index in edges */
+    struct pyro_edge *edges;
+    size_t edge_count, edge_capacity;
     struct pyro_map frame_sizes;
     struct pyro_sampled_interp interps[PYRO_SAMPLED_INTERPS_MAX];
     size_t interp_count;

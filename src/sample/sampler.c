@@ -50,7 +50,8 @@ void pyro_sampler_free(struct pyro_sampler *sampler)
     free(sampler->copies);
     free(sampler->stack.buffer);
     pyro_codes_clear(&sampler->codes);
-    pyro_map_free(&sampler->edges);
+    pyro_map_free(&sampler->edge_ids);
+    free(sampler->edges);
     pyro_map_free(&sampler->frame_sizes);
     pyro_pauser_free(sampler->pauser);
     pyro_memory_free(sampler->memory);

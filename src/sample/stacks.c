@@ -100,12 +100,9 @@ static uint32_t caller_of(const struct pyro_sampled_thread *thread, size_t i)
 /* -- edges ------------------------------------------------------------------------------------
  *
  * An edge is looked at until it was seen for certain EDGE_SETTLED times: by the sweep itself (both frames on the data
- * stack before and after the copy) or by a second look. Until then it is sure if it was certain at least EDGE_SURE
- * times and in one of EDGE_RATIO looks: pairs that never were are seen for certain only when we are held up in the
- * middle of a copy and the program comes round to where it was.
- *
- * The value of an edge counts all looks in its upper half and the certain ones in its lower half. */
-#define EDGE_LOOK    (1ull << 32)
+ * stack before and after the copy) or by a second look. It is sure if it
+ * was certain at least EDGE_SURE times and in one of EDGE_RATIO looks: pairs that never were are seen for certain only
+ * when we are held up in the middle of a copy and the program comes round to where it was. */
 #define EDGE_SURE    2
 #define EDGE_SETTLED 8
 #define EDGE_RATIO   20
@@ -130,56 +127,101 @@ static bool edge_key(const struct pyro_sampler *sampler, const struct pyro_sampl
     return *ret_caller != PYRO_NO_ID;
 }
 
-static bool edge_sure(uint64_t value)
+static bool edge_sure(const struct pyro_edge *edge)
 {
-    uint64_t looks = value / EDGE_LOOK, certain = value % EDGE_LOOK;
-    return certain >= EDGE_SURE && certain * EDGE_RATIO >= looks;
+    return edge && edge->certain >= EDGE_SURE && (uint64_t)edge->certain * EDGE_RATIO >= edge->looks;
 }
 
-static void edge_looked(struct pyro_sampler *sampler, uint64_t caller, uint32_t callee, bool certain)
+static bool edge_settled(const struct pyro_edge *edge)
 {
-    uint64_t *value = pyro_map_insert(&sampler->edges, caller, callee, NULL);
-    if (!value || *value % EDGE_LOOK >= EDGE_SETTLED)
+    return edge_sure(edge) && edge->certain >= EDGE_SETTLED;
+}
+
+static struct pyro_edge *edge_find(const struct pyro_sampler *sampler, uint64_t caller, uint32_t callee)
+{
+    const uint64_t *id = pyro_map_find(&sampler->edge_ids, caller, callee);
+    return id ? &sampler->edges[*id] : NULL;
+}
+
+static struct pyro_edge *edge_add(struct pyro_sampler *sampler, uint64_t caller, uint32_t callee)
+{
+    if (sampler->edge_count == sampler->edge_capacity) {
+        size_t capacity = sampler->edge_capacity ? sampler->edge_capacity * 2 : 256;
+        struct pyro_edge *grown = realloc(sampler->edges, capacity * sizeof(*grown));
+        if (!grown)
+            return NULL;
+        sampler->edges = grown;
+        sampler->edge_capacity = capacity;
+    }
+    uint64_t *id = pyro_map_insert(&sampler->edge_ids, caller, callee, NULL);
+    if (!id)
+        return NULL;
+    *id = sampler->edge_count;
+    sampler->edges[sampler->edge_count] = (struct pyro_edge){.caller = caller, .callee = callee};
+    return &sampler->edges[sampler->edge_count++];
+}
+
+static void edge_write(struct pyro_sampler *sampler, struct pyro_edge *edge)
+{
+    if (!edge->written && edge_sure(edge) && !(edge->caller & JOIN_KEY))
+        pyro_writer_edge(sampler->writer, (uint32_t)edge->caller, edge->callee);
+    edge->written = true;
+}
+
+/* Once in a sweep and once in a second look, unless certainty comes later in the same stack. */
+static void edge_looked(struct pyro_sampler *sampler, uint64_t caller, uint32_t callee, bool certain, bool second)
+{
+    struct pyro_edge *edge = edge_find(sampler, caller, callee);
+    if (!edge)
+        edge = edge_add(sampler, caller, callee);
+    if (!edge || edge_settled(edge))
         return;
-    *value += EDGE_LOOK + certain;
-    if (*value % EDGE_LOOK == EDGE_SETTLED && edge_sure(*value) && !(caller & JOIN_KEY))
-        pyro_writer_edge(sampler->writer, (uint32_t)caller, callee);
+    uint64_t *last_ns = second ? &edge->looked_ns : &edge->seen_ns;
+    if (*last_ns == sampler->codes.now_ns || edge->looks == UINT32_MAX)
+        return;
+    *last_ns = sampler->codes.now_ns;
+    edge->looks++;
+    edge->certain += certain;
+    if (edge_settled(edge))
+        edge_write(sampler, edge);
 }
 
 void pyro_sampler_write_edges(struct pyro_sampler *sampler)
 {
-    for (size_t i = 0; i < sampler->edges.capacity; i++) {
-        const struct pyro_map_slot *slot = &sampler->edges.slots[i];
-        if (slot->used && !(slot->key[0] & JOIN_KEY) && edge_sure(slot->value))
-            pyro_writer_edge(sampler->writer, (uint32_t)slot->key[0], (uint32_t)slot->key[1]);
-    }
+    for (size_t i = 0; i < sampler->edge_count; i++)
+        edge_write(sampler, &sampler->edges[i]);
 }
 
 /* What is known of the edges FROM ... COUNT - 1. */
 struct edges_known {
     size_t unknown; /* the first that is not sure; COUNT: all are */
     size_t settled; /* so many from the root need no look any more */
-    bool look;      /* a second look would help */
 };
 
 static struct edges_known edges_ask(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread,
                                     size_t from, size_t count)
 {
     struct edges_known known = {.unknown = count, .settled = count};
-    for (size_t i = from; i < count; i++) {
+    for (size_t i = from; i < count && known.unknown == count; i++) {
         uint64_t caller;
         if (!edge_key(sampler, thread, i, &caller))
             continue;
-        const uint64_t *value = pyro_map_find(&sampler->edges, caller, thread->functions[i]);
-        bool sure = value && edge_sure(*value), settled = sure && *value % EDGE_LOOK >= EDGE_SETTLED;
-        if (!sure && known.unknown == count)
+        const struct pyro_edge *edge = edge_find(sampler, caller, thread->functions[i]);
+        if (!edge_sure(edge))
             known.unknown = i;
-        if (!settled && known.settled == count)
+        if (!edge_settled(edge) && known.settled == count)
             known.settled = i;
-        /* Joins are never certain by the sweep alone. */
-        known.look |= !sure || (!settled && (caller & JOIN_KEY));
     }
     return known;
+}
+
+/* Does the sweep alone make the edge into frame I certain? */
+static bool certain_by_sweep(const struct pyro_raw_stack *stack, size_t i)
+{
+    uint32_t flags = stack->frames[i].flags, below = stack->frames[i - 1].flags;
+    if (flags & PYRO_FRAME_INFERRED)
+        return false;
+    return (flags & below & PYRO_FRAME_CERTAIN) != 0;
 }
 
 /* Take note of the edges FROM ... COUNT - 1: in a SECOND look those below STILL stood still; else the sweep itself makes
@@ -187,14 +229,13 @@ static struct edges_known edges_ask(const struct pyro_sampler *sampler, const st
 static void edges_note(struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread, size_t from,
                        size_t count, bool second, size_t still)
 {
-    const struct pyro_raw_frame *frames = sampler->stack.frames;
+    const struct pyro_raw_stack *stack = &sampler->stack;
     for (size_t i = from ? from : 1; i < count; i++) {
         uint64_t caller;
-        if ((frames[i].flags & PYRO_FRAME_INFERRED) || !edge_key(sampler, thread, i, &caller))
+        if ((stack->frames[i].flags & PYRO_FRAME_INFERRED) || !edge_key(sampler, thread, i, &caller))
             continue;
-        bool certain = second ? i < still : (frames[i].flags & frames[i - 1].flags & PYRO_FRAME_CERTAIN) != 0;
-        if (second || !(caller & JOIN_KEY))
-            edge_looked(sampler, caller, thread->functions[i], certain);
+        bool certain = second ? i < still : certain_by_sweep(stack, i);
+        edge_looked(sampler, caller, thread->functions[i], certain, second);
     }
 }
 
@@ -202,11 +243,18 @@ static void edges_note(struct pyro_sampler *sampler, const struct pyro_sampled_t
 static size_t sure_frames(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread, size_t from,
                           size_t count)
 {
-    if (sampler->options.exact || sampler->no_edge_check)
+    if (sampler->no_edge_check)
         return count;
+    if (sampler->options.exact) {
+        /* It stood still: all is certain but a caller that nothing names. */
+        size_t sure = 0;
+        while (sure < count && !(sampler->stack.frames[sure].flags & PYRO_FRAME_INFERRED))
+            sure++;
+        return sure;
+    }
     edges_note(sampler, thread, from, count, false, 0);
     struct edges_known known = edges_ask(sampler, thread, from, count);
-    if (known.look) {
+    if (known.unknown < count) {
         size_t still = pyro_stack_confirm(&thread->reader, sampler->memory, &sampler->stack);
         edges_note(sampler, thread, from, count, true, still);
         known = edges_ask(sampler, thread, from, count);
@@ -219,6 +267,8 @@ static size_t sure_frames(struct pyro_sampler *sampler, struct pyro_sampled_thre
 static bool may_become_sure(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread,
                             size_t sure, size_t named)
 {
+    if (sampler->options.exact && sure < named)
+        return false;
     for (size_t i = sure; i < named; i++)
         if (is_join(&sampler->stack, i) && edges_ask(sampler, thread, i, i + 1).unknown == i)
             return false;

@@ -161,8 +161,11 @@ def test_a_missing_edge_check_is_found(faults: Path, some_python: Python) -> Non
 def test_a_fixed_period_is_found(faults: Path, some_python: Python) -> None:
     """The bursts run in step with the clock; a fixed period sees too much of them or too little."""
     case = campaign.case("burst clock")
-    outcome = campaign.measure(faults, some_python, case, 2.0, [1000], env={"PYRO_FAULT": "fixed-period"})[0]
-    assert not all(share.within() for share in outcome.shares), explain(outcome)
+    for _ in range(3):  # on a busy machine it is held up, and each time out of step for a while
+        outcome = campaign.measure(faults, some_python, case, 2.0, [1000], env={"PYRO_FAULT": "fixed-period"})[0]
+        if not all(share.within() for share in outcome.shares):
+            return
+    pytest.fail(explain(outcome))
 
 
 def test_a_bias_against_moving_code_is_found(pyrometer: Path, some_python: Python) -> None:

@@ -1,6 +1,7 @@
 /* tests/unit/report_text.c - report/report.h: what a person reads, and the JSON of stats. */
 #include "report/report.h"
 
+#include "base/utf8.h"
 #include "profile/paths.h"
 
 #include "fixture_profile.h"
@@ -244,10 +245,13 @@ static void long_labels_lose_folders_first(void)
     narrow.width = 38;
     pyro_report_label(label, sizeof(label), profile, function, &narrow);
     CHECK_STR(label, "\xe2\x80\xa6/orders.py:312(execute_query)");
+    narrow.width = 27;
+    pyro_report_label(label, sizeof(label), profile, function, &narrow);
+    CHECK_STR(label, "\xe2\x80\xa6/orders.py:312(exe\xe2\x80\xa6"
+                     "_query)");
     narrow.width = 20;
     pyro_report_label(label, sizeof(label), profile, function, &narrow);
-    CHECK_STR(label, "\xe2\x80\xa6/orde\xe2\x80\xa6"
-                     "xecute_query)");
+    CHECK_EQ(pyro_utf8_columns(label, strlen(label)), 20);
     narrow = (struct pyro_report_style){.width = 60, .directory = "/srv/shop/"};
     pyro_report_label(tiny, sizeof(tiny), profile, function, &narrow);
     CHECK_STR(tiny, "models/");
