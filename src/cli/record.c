@@ -221,13 +221,15 @@ static int finish(const struct options *options, struct pyro_session *session)
 }
 
 /* Sample into the session's recording, and close it. */
-static int sample(struct pyro_recorder *recorder, struct pyro_session *session,
+static int sample(struct pyro_recorder *recorder, pid_t pid, struct pyro_session *session,
                   struct pyro_progress_line *line, struct pyro_error *error)
 {
-    enum pyro_recorder_end end;
+    enum pyro_recorder_end end = PYRO_END_STOP;
     struct pyro_error close_error = {0};
     int code = pyro_recorder_run(recorder, session->writer, &end, error);
     pyro_progress_clear(line);
+    if (code == 0 && end == PYRO_END_TARGET && pyro_recorder_counters(recorder)->samples > 0)
+        pyro_print_note("process %d ended", (int)pid);
     int closed = pyro_session_close(session, &close_error);
     if (code < 0 || closed == 0)
         return code;
@@ -263,7 +265,7 @@ static int record(const struct options *options, struct pyro_session *session)
         return fail(&error, PYRO_EXIT_TARGET);
     int code = open_recording(options, recorder, session, &error);
     if (code == 0)
-        code = sample(recorder, session, &line, &error);
+        code = sample(recorder, options->pid, session, &line, &error);
     pyro_recorder_free(recorder);
     return code < 0 ? fail(&error, PYRO_EXIT_FAILED) : finish(options, session);
 }

@@ -123,7 +123,8 @@ static bool may_have_run(const struct pyro_sampler *sampler, const struct pyro_s
     uint64_t tstate = thread->info.tstate.u;
     if (thread->taken_ns == 0 || !interp->gil_known || sampler->runtime.layout.free_threaded)
         return true;
-    if (interp->switched > 1)
+    /* A stack that is not sure deserves a second look, which needs a fresh first one. */
+    if (interp->switched > 1 || thread->last.stack != thread->last.agreed)
         return true;
     return tstate == interp->last_holder.u || (interp->switched == 1 && tstate == interp->holder_before.u);
 }

@@ -137,7 +137,12 @@ int pyro_sampler_list(struct pyro_sampler *sampler, uint64_t now_ns)
         count = LIST_MAX;
     for (size_t i = 0; i < sampler->thread_count; i++)
         sampler->threads[i]->seen = false;
+    bool tells_native_id = sampler->runtime.layout.tstate.native_thread_id != PYRO_ABSENT;
     for (int i = 0; i < count; i++) {
+        if (tells_native_id && infos[i].native_id == 0) {
+            sampler->relist = true; /* it is just being made */
+            continue;
+        }
         struct pyro_sampled_thread *thread = thread_find(sampler, &infos[i]);
         if (thread) {
             thread->seen = true;
