@@ -19,6 +19,7 @@
 #define OWNER_SHIM      3 /* and above, 3.12+ */
 #define EXECUTING       (-1)
 #define FRAME_SIZE_MAX  65536
+#define CHUNK_NEAR 4096 /* bytes from a frame to one it called in the same chunk: seldom more */
 #define EXTRA_FRESH     64 /* takes after which a frame outside the chunks is not predicted any more */
 #define SHIM_TRUSTED    256 /* takes for which the shim at the bottom is not read again */
 
@@ -321,34 +322,54 @@ static void walk(struct pyro_take *take, uint64_t address)
     stack->elided_at = stack->count - stack->elided_at;
 }
 
-/* No chain leads through the copy: what it stood in has moved on. The data stack itself is there: take it from the bottom
- * by the known sizes. It is the whole stack if it ends where the data stack did, at TOP or AFTER; else its top is
- * missing. Generators are not on it, so a stack with one in the middle breaks there. */
-static void climb(struct pyro_take *take, uint64_t top, uint64_t after)
+/* Take the frames of CHUNK from its first one upwards by their known sizes, until one ends at TOP or AFTER. BELOW is the
+ * frame under them. False: it could not be followed to there. */
+static bool climb_chunk(struct pyro_take *take, const struct pyro_stack_chunk *chunk, uint64_t below, uint64_t top,
+                        uint64_t after)
 {
     struct pyro_raw_stack *stack = take->stack;
-    const struct pyro_stack_reader *reader = take->reader;
-    const struct pyro_stack_chunk *chunk = reader->chunk_count == 1 ? &reader->chunks[0] : NULL;
-    uint64_t address = chunk ? chunk->first : 0, below = 0;
-    stack->frames = stack->buffer;
-    stack->count = 0;
-    stack->elided = 0;
-    stack->broken = true;
+    uint64_t address = chunk->first;
     while (address != 0 && address != top && address != after && stack->count < PYRO_STACK_FRAMES_MAX) {
-        const uint8_t *data = pyro_chunk_view(chunk, address, reader->header);
+        const uint8_t *data = pyro_chunk_view(chunk, address, take->reader->header);
         if (!data)
-            return;
+            return false;
         struct pyro_raw_frame frame = frame_parse(take->layout, data, address);
-        const uint64_t *size = pyro_map_find(take->frame_sizes, frame.code, 0);
-        bool in_order = frame.previous == below || !pyro_chunk_view(chunk, frame.previous, 1);
+        const uint64_t *size = pyro_map_find(take->frame_sizes, frame.code, PYRO_SIZES_BYTES);
+        bool in_order = frame.previous == below || !pyro_chunk_holding(take->reader, frame.previous);
         if (frame.code == 0 || !size || *size == 0 || !in_order)
-            return;
+            return false;
         frame.flags |= PYRO_FRAME_IN_CHUNK | (frame.previous != below ? PYRO_FRAME_INFERRED : 0);
         stack->frames[stack->count++] = frame;
         below = address;
         address += *size;
     }
-    stack->broken = address != top && address != after;
+    return address != 0 && (address == top || address == after);
+}
+
+/* No chain leads through the copy: what it stood in has moved on. The data stack itself is there: take it from the bottom.
+ * It is the whole stack if it ends where the data stack did, at TOP or AFTER; else its top is missing. Generators are not
+ * on it, so a stack with one in the middle breaks there. */
+static void climb(struct pyro_take *take, uint64_t top, uint64_t after)
+{
+    struct pyro_raw_stack *stack = take->stack;
+    const struct pyro_stack_reader *reader = take->reader;
+    const struct pyro_layout *layout = take->layout;
+    stack->frames = stack->buffer;
+    stack->count = 0;
+    stack->elided = 0;
+    stack->broken = true;
+    if (reader->chunk_count > PYRO_STACK_CHUNKS_READ + 1)
+        return;
+    for (size_t i = reader->chunk_count; i-- > 0;) {
+        const struct pyro_stack_chunk *chunk = &reader->chunks[i];
+        uint64_t below = stack->count ? stack->frames[stack->count - 1].address : 0;
+        uint64_t end = top, end_after = after;
+        if (i > 0 && chunk->copied >= layout->chunk.data) /* an older one says itself where it was left */
+            end = end_after = chunk->address + layout->chunk.data + 8 * pyro_field_u64(chunk->data, layout->chunk.top);
+        if (!climb_chunk(take, chunk, below, end, end_after))
+            return;
+    }
+    stack->broken = false;
 }
 
 /* The frame on the data stack nearest to the leaf, of the stack just walked. */
@@ -390,6 +411,22 @@ static void learn_sizes(struct pyro_take *take)
                        (above->flags & frame->flags & PYRO_FRAME_IN_CHUNK);
         learn_size(take, frame->code, next_to ? above->address - frame->address : 0);
     }
+}
+
+/* The innermost frame ends where the data stack does. (It may end further down when the thread was just pushing the
+ * next one: the smallest distance is the size.) */
+static void learn_top(struct pyro_take *take)
+{
+    const struct pyro_raw_stack *stack = take->stack;
+    const struct pyro_raw_frame *leaf = stack->count ? &stack->frames[stack->count - 1] : NULL;
+    if (!leaf || !(leaf->flags & PYRO_FRAME_IN_CHUNK) || leaf->code == 0 || take->chunk_top <= leaf->address)
+        return;
+    uint64_t size = take->chunk_top - leaf->address;
+    if (size < 64 || size > FRAME_SIZE_MAX || size % 8 != 0)
+        return;
+    uint64_t *known = pyro_map_insert(take->frame_sizes, leaf->code, PYRO_SIZES_BYTES, NULL);
+    if (known && (*known == 0 || size < *known))
+        *known = size;
 }
 
 /* Where the frames of a chunk begin: where it was walked to. */
@@ -491,6 +528,7 @@ static void take_chunks(struct pyro_take *take, const uint8_t *after)
     if (!stack->broken) {
         *ending = last_in_chunk(stack);
         learn_first(take);
+        learn_top(take);
     } else if (after) /* what it stood in is gone already: it has moved on, to here */
         walk(take, innermost_frame(take, after));
     if (stack->broken && *ending)
@@ -521,6 +559,14 @@ static int accept_spans(struct pyro_stack_reader *reader, const struct pyro_span
     reader->tstate_data = spans[next].data;
     pyro_chunks_accept(reader, spans, next + 1, arrived);
     return lost ? -EAGAIN : 0;
+}
+
+/* Mark the frames whose callers were copied with another chunk. */
+static void mark_boundaries(struct pyro_raw_stack *stack)
+{
+    for (size_t i = 1; i < stack->count; i++)
+        if (stack->frames[i].address - stack->frames[i - 1].address >= CHUNK_NEAR)
+            stack->frames[i].flags |= PYRO_FRAME_NEXT_CHUNK;
 }
 
 /* Mark the frames that were on the data stack at both ends of the copy. */
@@ -582,6 +628,7 @@ int pyro_stack_take(struct pyro_stack_reader *reader, const struct pyro_memory *
     if (linked)
         return pyro_linked_take(&take, spans, arrived);
     take_chunks(&take, arrived >= reader->planned ? spans[reader->planned - 1].data : NULL);
+    mark_boundaries(stack);
     mark_certain(&take, spans, arrived);
     note_depths(&take);
     return 0;

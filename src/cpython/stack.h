@@ -35,6 +35,7 @@ enum {
     PYRO_FRAME_EXECUTES = 1 << 1,  /* 3.11-3.13: it runs itself, or C code it called */
     PYRO_FRAME_FROM_C = 1 << 2,    /* 3.11: entered by a call from C */
     PYRO_FRAME_INFERRED = 1 << 4,  /* its caller is the frame right below it; a generator may stand between unseen */
+    PYRO_FRAME_NEXT_CHUNK = 1 << 6, /* its caller lies in another chunk, copied at another moment */
     PYRO_FRAME_CERTAIN = 1 << 3,   /* on the data stack before and after the copy: no leftover of an earlier call */
 };
 

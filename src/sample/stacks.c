@@ -105,15 +105,17 @@ static uint32_t caller_of(const struct pyro_sampled_thread *thread, size_t i)
  * when we are held up in the middle of a copy and the program comes round to where it was. */
 #define EDGE_SURE    2
 #define EDGE_SETTLED 8
-#define EDGE_RATIO   20
+#define EDGE_RATIO   50
+#define JOIN_RATIO   20
 #define JOIN_KEY     (1ull << 63)
 
-/* Are frame I and its caller copied from different places - a generator's object and a chunk, say? Then the pair may
+/* Are frame I and its caller copied from different places - a generator's object and a chunk, two chunks? Then the pair may
  * be of two moments much more easily, and two known functions may be joined wrongly: a join is known only by the whole
  * path to it. */
 static bool is_join(const struct pyro_raw_stack *stack, size_t i)
 {
-    return i > 0 && !(stack->frames[i].flags & stack->frames[i - 1].flags & PYRO_FRAME_IN_CHUNK);
+    uint32_t both = stack->frames[i].flags & (i > 0 ? stack->frames[i - 1].flags : 0);
+    return i > 0 && (!(both & PYRO_FRAME_IN_CHUNK) || (stack->frames[i].flags & PYRO_FRAME_NEXT_CHUNK));
 }
 
 /* What the edge into frame I is known by. False: there is nothing to know (a root, a shim, an elided middle). */
@@ -129,7 +131,9 @@ static bool edge_key(const struct pyro_sampler *sampler, const struct pyro_sampl
 
 static bool edge_sure(const struct pyro_edge *edge)
 {
-    return edge && edge->certain >= EDGE_SURE && (uint64_t)edge->certain * EDGE_RATIO >= edge->looks;
+    if (!edge || edge->certain < EDGE_SURE)
+        return false;
+    return (uint64_t)edge->certain * (edge->caller & JOIN_KEY ? JOIN_RATIO : EDGE_RATIO) >= edge->looks;
 }
 
 static bool edge_settled(const struct pyro_edge *edge)
@@ -219,7 +223,7 @@ static struct edges_known edges_ask(const struct pyro_sampler *sampler, const st
 static bool certain_by_sweep(const struct pyro_raw_stack *stack, size_t i)
 {
     uint32_t flags = stack->frames[i].flags, below = stack->frames[i - 1].flags;
-    if (flags & PYRO_FRAME_INFERRED)
+    if (is_join(stack, i) || (flags & PYRO_FRAME_INFERRED))
         return false;
     return (flags & below & PYRO_FRAME_CERTAIN) != 0;
 }
