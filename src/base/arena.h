@@ -13,8 +13,9 @@ struct pyro_arena {
     size_t used_bytes; /* in all blocks, for limits and reports */
 };
 
-void *pyro_arena_alloc(struct pyro_arena *arena, size_t size);                      /* NULL when out of memory */
-char *pyro_arena_strndup(struct pyro_arena *arena, const char *text, size_t length); /* NUL-terminated */
+void *pyro_arena_alloc(struct pyro_arena *arena, size_t size); /* NULL when out of memory */
+char *pyro_arena_strndup(struct pyro_arena *arena, const char *text,
+                         size_t length);        /* NUL-terminated */
 void pyro_arena_free(struct pyro_arena *arena); /* leaves it zeroed */
 
 #endif

@@ -25,7 +25,8 @@ void pyro_buffer_put_u32(struct pyro_buffer *buffer, uint32_t value); /* little-
 void pyro_buffer_put_u64(struct pyro_buffer *buffer, uint64_t value);
 void pyro_buffer_put_varint(struct pyro_buffer *buffer, uint64_t value); /* LEB128 */
 void pyro_buffer_put_zigzag(struct pyro_buffer *buffer, int64_t value);
-void pyro_buffer_put_bytes(struct pyro_buffer *buffer, const void *data, size_t size); /* varint size first */
+void pyro_buffer_put_bytes(struct pyro_buffer *buffer, const void *data,
+                           size_t size); /* varint size first */
 void pyro_buffer_puts(struct pyro_buffer *buffer, const char *text);
 __attribute__((format(printf, 2, 3))) void pyro_buffer_printf(struct pyro_buffer *buffer,
                                                               const char *format, ...);
@@ -51,7 +52,9 @@ uint32_t pyro_reader_u32(struct pyro_reader *reader);
 uint64_t pyro_reader_u64(struct pyro_reader *reader);
 uint64_t pyro_reader_varint(struct pyro_reader *reader); /* fails past 10 bytes */
 int64_t pyro_reader_zigzag(struct pyro_reader *reader);
-const uint8_t *pyro_reader_take(struct pyro_reader *reader, size_t size); /* NULL and failed when short */
-const uint8_t *pyro_reader_bytes(struct pyro_reader *reader, size_t *ret_size); /* as put_bytes wrote */
+const uint8_t *pyro_reader_take(struct pyro_reader *reader,
+                                size_t size); /* NULL and failed when short */
+const uint8_t *pyro_reader_bytes(struct pyro_reader *reader,
+                                 size_t *ret_size); /* as put_bytes wrote */
 
 #endif

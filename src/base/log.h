@@ -8,12 +8,13 @@
 #include <stdbool.h>
 
 bool pyro_log_on(const char *domain);
-__attribute__((format(printf, 2, 3))) void pyro_log_write(const char *domain, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void pyro_log_write(const char *domain, const char *format,
+                                                          ...);
 
-#define pyro_log(domain, ...)                                                                      \
-    do {                                                                                           \
-        if (pyro_log_on(domain))                                                                   \
-            pyro_log_write(domain, __VA_ARGS__);                                                   \
+#define pyro_log(domain, ...)                    \
+    do {                                         \
+        if (pyro_log_on(domain))                 \
+            pyro_log_write(domain, __VA_ARGS__); \
     } while (0)
 
 #endif

@@ -25,9 +25,10 @@ struct pyro_map {
 uint64_t *pyro_map_find(const struct pyro_map *map, uint64_t key0, uint64_t key1);
 /* The value, inserted as 0 when the key was not there (*ret_new tells; may be NULL). NULL: out of memory. */
 uint64_t *pyro_map_insert(struct pyro_map *map, uint64_t key0, uint64_t key1, bool *ret_new);
-int pyro_map_reserve(struct pyro_map *map, size_t count); /* so that COUNT keys fit without growing */
-void pyro_map_clear(struct pyro_map *map);                /* keeps the memory */
-void pyro_map_free(struct pyro_map *map);                 /* leaves it zeroed */
+int pyro_map_reserve(struct pyro_map *map,
+                     size_t count);        /* so that COUNT keys fit without growing */
+void pyro_map_clear(struct pyro_map *map); /* keeps the memory */
+void pyro_map_free(struct pyro_map *map);  /* leaves it zeroed */
 
 static inline uint64_t pyro_hash_u64(uint64_t value)
 {

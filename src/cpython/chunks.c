@@ -40,7 +40,8 @@ static struct pyro_stack_chunk *insert(struct pyro_stack_reader *reader, size_t 
         reader->chunks = grown;
         reader->chunk_capacity = capacity;
     }
-    memmove(&reader->chunks[at + 1], &reader->chunks[at], (reader->chunk_count - at) * sizeof(*reader->chunks));
+    memmove(&reader->chunks[at + 1], &reader->chunks[at],
+            (reader->chunk_count - at) * sizeof(*reader->chunks));
     reader->chunk_count++;
     reader->chunks[at] = (struct pyro_stack_chunk){0};
     return &reader->chunks[at];
@@ -60,7 +61,8 @@ struct pyro_stack_chunk *pyro_chunk_holding(struct pyro_stack_reader *reader, ui
     return NULL;
 }
 
-bool pyro_chunks_below(const struct pyro_stack_reader *reader, uint64_t address, uint64_t top, uint64_t after)
+bool pyro_chunks_below(const struct pyro_stack_reader *reader, uint64_t address, uint64_t top,
+                       uint64_t after)
 {
     if (reader->chunk_count == 0)
         return false;
@@ -92,8 +94,8 @@ static int read_late(struct pyro_take *take, struct pyro_stack_chunk *chunk, siz
     return status;
 }
 
-const uint8_t *pyro_chunk_fetch(struct pyro_take *take, struct pyro_stack_chunk *chunk, uint64_t address,
-                                size_t size)
+const uint8_t *pyro_chunk_fetch(struct pyro_take *take, struct pyro_stack_chunk *chunk,
+                                uint64_t address, size_t size)
 {
     const uint8_t *data = pyro_chunk_view(chunk, address, size);
     if (data)
@@ -188,13 +190,14 @@ size_t pyro_chunks_plan(struct pyro_stack_reader *reader, struct pyro_span *span
         struct pyro_stack_chunk *chunk = &reader->chunks[i];
         chunk->planned = is_copied(reader, i);
         if (chunk->planned)
-            spans[count++] = (struct pyro_span){.addr = pyro_addr_at(chunk->address), .size = chunk->want};
+            spans[count++] =
+                (struct pyro_span){.addr = pyro_addr_at(chunk->address), .size = chunk->want};
     }
     return count;
 }
 
-void pyro_chunks_accept(struct pyro_stack_reader *reader, const struct pyro_span *spans, size_t first,
-                        size_t arrived)
+void pyro_chunks_accept(struct pyro_stack_reader *reader, const struct pyro_span *spans,
+                        size_t first, size_t arrived)
 {
     for (size_t i = reader->chunk_count; i-- > 0;) {
         struct pyro_stack_chunk *chunk = &reader->chunks[i];
@@ -212,7 +215,8 @@ size_t pyro_chunks_plan_again(const struct pyro_stack_reader *reader, struct pyr
     for (size_t i = reader->chunk_count; i-- > 0;) {
         const struct pyro_stack_chunk *chunk = &reader->chunks[i];
         if (is_copied(reader, i) && chunk->copied)
-            spans[count++] = (struct pyro_span){.addr = pyro_addr_at(chunk->address), .size = chunk->copied};
+            spans[count++] =
+                (struct pyro_span){.addr = pyro_addr_at(chunk->address), .size = chunk->copied};
     }
     return count;
 }

@@ -10,8 +10,8 @@
 /* Spans of the chunks to copy, oldest first: what lies lower in the stack is copied earlier, as within a chunk. */
 size_t pyro_chunks_plan(struct pyro_stack_reader *reader, struct pyro_span *spans);
 /* Take over the bytes of SPANS[FIRST] ... SPANS[ARRIVED - 1]. */
-void pyro_chunks_accept(struct pyro_stack_reader *reader, const struct pyro_span *spans, size_t first,
-                        size_t arrived);
+void pyro_chunks_accept(struct pyro_stack_reader *reader, const struct pyro_span *spans,
+                        size_t first, size_t arrived);
 /* Spans of the bytes the last take used. */
 size_t pyro_chunks_plan_again(const struct pyro_stack_reader *reader, struct pyro_span *spans);
 
@@ -21,10 +21,11 @@ void pyro_chunks_follow(struct pyro_take *take, uint64_t newest);
 /* The chunk ADDRESS lies in, or NULL. */
 struct pyro_stack_chunk *pyro_chunk_holding(struct pyro_stack_reader *reader, uint64_t address);
 /* SIZE bytes at ADDRESS, read late if they were not copied. NULL: out of reach. */
-const uint8_t *pyro_chunk_fetch(struct pyro_take *take, struct pyro_stack_chunk *chunk, uint64_t address,
-                                size_t size);
+const uint8_t *pyro_chunk_fetch(struct pyro_take *take, struct pyro_stack_chunk *chunk,
+                                uint64_t address, size_t size);
 /* The same without reading. */
-static inline const uint8_t *pyro_chunk_view(const struct pyro_stack_chunk *chunk, uint64_t address, size_t size)
+static inline const uint8_t *pyro_chunk_view(const struct pyro_stack_chunk *chunk, uint64_t address,
+                                             size_t size)
 {
     uint64_t offset = address - chunk->address;
     return offset < chunk->copied && size <= chunk->copied - offset ? chunk->data + offset : NULL;
@@ -32,7 +33,8 @@ static inline const uint8_t *pyro_chunk_view(const struct pyro_stack_chunk *chun
 
 /* Does ADDRESS lie on the data stack that ended at TOP, the lower of two looks, the other being AFTER? Only known while
  * both ends lie in the newest chunk. */
-bool pyro_chunks_below(const struct pyro_stack_reader *reader, uint64_t address, uint64_t top, uint64_t after);
+bool pyro_chunks_below(const struct pyro_stack_reader *reader, uint64_t address, uint64_t top,
+                       uint64_t after);
 
 /* If the frame at ADDRESS lies in a chunk that is not copied: the frame in the oldest chunk the chain leads to, and how
  * many frames are passed over. Else ADDRESS itself, and 0. */

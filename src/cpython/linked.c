@@ -10,9 +10,11 @@
 
 size_t pyro_linked_plan(struct pyro_stack_reader *reader, struct pyro_span *spans)
 {
-    size_t count = reader->extra_count < PYRO_STACK_LINKED_MAX ? reader->extra_count : PYRO_STACK_LINKED_MAX;
+    size_t count =
+        reader->extra_count < PYRO_STACK_LINKED_MAX ? reader->extra_count : PYRO_STACK_LINKED_MAX;
     for (size_t i = 0; i < count; i++)
-        spans[i] = (struct pyro_span){.addr = pyro_addr_at(reader->extras[i].address), .size = reader->header};
+        spans[i] = (struct pyro_span){.addr = pyro_addr_at(reader->extras[i].address),
+                                      .size = reader->header};
     return count;
 }
 
@@ -87,7 +89,8 @@ static void remember(struct pyro_take *take)
 }
 
 /* Frames past those planned keep what is known of them, as long as those planned arrived. */
-static void accept_spans(struct pyro_stack_reader *reader, const struct pyro_span *spans, size_t arrived)
+static void accept_spans(struct pyro_stack_reader *reader, const struct pyro_span *spans,
+                         size_t arrived)
 {
     for (size_t i = 0; i < reader->extra_count; i++) {
         struct pyro_stack_extra *extra = &reader->extras[i];
@@ -146,8 +149,8 @@ size_t pyro_linked_confirm(struct pyro_stack_reader *reader, const struct pyro_m
     struct pyro_span spans[PYRO_STACK_LINKED_MAX] = {0};
     uint8_t data[PYRO_STACK_LINKED_MAX][PYRO_STACK_HEADER_MAX];
     for (size_t i = 0; i < checked; i++)
-        spans[i] =
-            (struct pyro_span){pyro_addr_at(stack->frames[first + i].address), data[i], reader->header};
+        spans[i] = (struct pyro_span){pyro_addr_at(stack->frames[first + i].address), data[i],
+                                      reader->header};
     ssize_t arrived = pyro_memory_read_spans(memory, spans, checked);
     for (size_t i = 0; i < checked; i++) {
         const struct pyro_raw_frame *was = &stack->frames[first + i];

@@ -19,7 +19,7 @@
 #define OWNER_SHIM      3 /* and above, 3.12+ */
 #define EXECUTING       (-1)
 #define FRAME_SIZE_MAX  65536
-#define CHUNK_NEAR 4096 /* bytes from a frame to one it called in the same chunk: seldom more */
+#define CHUNK_NEAR      4096 /* bytes from a frame to one it called in the same chunk: seldom more */
 #define EXTRA_FRESH     64 /* takes after which a frame outside the chunks is not predicted any more */
 #define SHIM_TRUSTED    256 /* takes for which the shim at the bottom is not read again */
 
@@ -73,13 +73,15 @@ static const uint8_t *extra_fetch(struct pyro_take *take, uint64_t address)
 }
 
 /* Is it likely to be wanted in the next take? It was in the last one, or often not long ago. */
-static bool extra_expected(const struct pyro_stack_reader *reader, const struct pyro_stack_extra *extra)
+static bool extra_expected(const struct pyro_stack_reader *reader,
+                           const struct pyro_stack_extra *extra)
 {
     uint64_t age = reader->takes - extra->used_at;
     return extra->address != 0 && (age == 0 || (extra->uses > 1 && age < EXTRA_FRESH));
 }
 
-static struct pyro_span extra_span(const struct pyro_stack_reader *reader, const struct pyro_stack_extra *extra)
+static struct pyro_span extra_span(const struct pyro_stack_reader *reader,
+                                   const struct pyro_stack_extra *extra)
 {
     return (struct pyro_span){.addr = pyro_addr_at(extra->address - PYRO_STACK_BEFORE),
                               .size = PYRO_STACK_BEFORE + reader->header};
@@ -94,7 +96,8 @@ static bool generator_runs(const struct pyro_stack_reader *reader, const uint8_t
 
 /* -- walking ---------------------------------------------------------------------------------- */
 
-static inline struct pyro_raw_frame frame_parse(const struct pyro_layout *layout, const uint8_t *data, uint64_t address)
+static inline struct pyro_raw_frame frame_parse(const struct pyro_layout *layout,
+                                                const uint8_t *data, uint64_t address)
 {
     struct pyro_raw_frame frame = {
         .address = address,
@@ -121,7 +124,8 @@ static bool is_shim(const struct pyro_layout *layout, const uint8_t *data)
 static const uint8_t *frame_fetch(struct pyro_take *take, uint64_t address, uint32_t *ret_flags)
 {
     *ret_flags = PYRO_FRAME_IN_CHUNK;
-    const uint8_t *data = take->window ? pyro_chunk_view(take->window, address, take->reader->header) : NULL;
+    const uint8_t *data =
+        take->window ? pyro_chunk_view(take->window, address, take->reader->header) : NULL;
     if (data)
         return data;
     struct pyro_stack_chunk *chunk = pyro_chunk_holding(take->reader, address);
@@ -144,11 +148,12 @@ static bool is_first_frame(const struct pyro_stack_reader *reader, uint64_t addr
 }
 
 /* The shim at the bottom need not be read again and again: it was seen to end the chain not long ago. */
-static bool is_known_bottom(const struct pyro_stack_reader *reader, const struct pyro_raw_stack *stack,
-                            uint64_t address)
+static bool is_known_bottom(const struct pyro_stack_reader *reader,
+                            const struct pyro_raw_stack *stack, uint64_t address)
 {
-    return address == reader->bottom_shim && reader->takes - reader->bottom_seen_at < SHIM_TRUSTED &&
-           stack->count && is_first_frame(reader, stack->frames[0].address);
+    return address == reader->bottom_shim &&
+           reader->takes - reader->bottom_seen_at < SHIM_TRUSTED && stack->count &&
+           is_first_frame(reader, stack->frames[0].address);
 }
 
 /* Which frame ended at TOP of the data stack, followed by another one or by nothing; 0: never seen. */
@@ -198,7 +203,9 @@ static uint64_t frame_right_below(struct pyro_take *take, uint64_t until)
     while (address < until) {
         const uint8_t *data = pyro_chunk_view(chunk, address, take->reader->header);
         const uint64_t *size =
-            data ? pyro_map_find(take->frame_sizes, frame_parse(take->layout, data, address).code, 0) : NULL;
+            data
+                ? pyro_map_find(take->frame_sizes, frame_parse(take->layout, data, address).code, 0)
+                : NULL;
         if (!size || *size == 0 || *size > until - address)
             return 0;
         if (address + *size == until)
@@ -220,7 +227,8 @@ static bool runs_below(struct pyro_take *take, uint64_t address, uint64_t caller
 /* Below the last frame found there is a shim, or it could not be read (SHIM NULL). It lies on the C stack and was copied
  * earlier than the data stack: what lies right below on the data stack is the better witness, unless a running
  * generator stands between. Remembers the shim that ends the chain. */
-static uint64_t pass_shim(struct pyro_take *take, const struct pyro_raw_frame *shim, bool *ret_whole)
+static uint64_t pass_shim(struct pyro_take *take, const struct pyro_raw_frame *shim,
+                          bool *ret_whole)
 {
     struct pyro_stack_reader *reader = take->reader;
     struct pyro_raw_stack *stack = take->stack;
@@ -324,18 +332,20 @@ static void walk(struct pyro_take *take, uint64_t address)
 
 /* Take the frames of CHUNK from its first one upwards by their known sizes, until one ends at TOP or AFTER. BELOW is the
  * frame under them. False: it could not be followed to there. */
-static bool climb_chunk(struct pyro_take *take, const struct pyro_stack_chunk *chunk, uint64_t below, uint64_t top,
-                        uint64_t after)
+static bool climb_chunk(struct pyro_take *take, const struct pyro_stack_chunk *chunk,
+                        uint64_t below, uint64_t top, uint64_t after)
 {
     struct pyro_raw_stack *stack = take->stack;
     uint64_t address = chunk->first;
-    while (address != 0 && address != top && address != after && stack->count < PYRO_STACK_FRAMES_MAX) {
+    while (address != 0 && address != top && address != after &&
+           stack->count < PYRO_STACK_FRAMES_MAX) {
         const uint8_t *data = pyro_chunk_view(chunk, address, take->reader->header);
         if (!data)
             return false;
         struct pyro_raw_frame frame = frame_parse(take->layout, data, address);
         const uint64_t *size = pyro_map_find(take->frame_sizes, frame.code, PYRO_SIZES_BYTES);
-        bool in_order = frame.previous == below || !pyro_chunk_holding(take->reader, frame.previous);
+        bool in_order =
+            frame.previous == below || !pyro_chunk_holding(take->reader, frame.previous);
         if (frame.code == 0 || !size || *size == 0 || !in_order)
             return false;
         frame.flags |= PYRO_FRAME_IN_CHUNK | (frame.previous != below ? PYRO_FRAME_INFERRED : 0);
@@ -364,8 +374,10 @@ static void climb(struct pyro_take *take, uint64_t top, uint64_t after)
         const struct pyro_stack_chunk *chunk = &reader->chunks[i];
         uint64_t below = stack->count ? stack->frames[stack->count - 1].address : 0;
         uint64_t end = top, end_after = after;
-        if (i > 0 && chunk->copied >= layout->chunk.data) /* an older one says itself where it was left */
-            end = end_after = chunk->address + layout->chunk.data + 8 * pyro_field_u64(chunk->data, layout->chunk.top);
+        if (i > 0 &&
+            chunk->copied >= layout->chunk.data) /* an older one says itself where it was left */
+            end = end_after = chunk->address + layout->chunk.data +
+                              8 * pyro_field_u64(chunk->data, layout->chunk.top);
         if (!climb_chunk(take, chunk, below, end, end_after))
             return;
     }
@@ -419,7 +431,8 @@ static void learn_top(struct pyro_take *take)
 {
     const struct pyro_raw_stack *stack = take->stack;
     const struct pyro_raw_frame *leaf = stack->count ? &stack->frames[stack->count - 1] : NULL;
-    if (!leaf || !(leaf->flags & PYRO_FRAME_IN_CHUNK) || leaf->code == 0 || take->chunk_top <= leaf->address)
+    if (!leaf || !(leaf->flags & PYRO_FRAME_IN_CHUNK) || leaf->code == 0 ||
+        take->chunk_top <= leaf->address)
         return;
     uint64_t size = take->chunk_top - leaf->address;
     if (size < 64 || size > FRAME_SIZE_MAX || size % 8 != 0)
@@ -435,7 +448,8 @@ static void learn_first(struct pyro_take *take)
     struct pyro_stack_chunk *chunk = NULL;
     for (size_t i = 0; i < take->stack->count && !(chunk && chunk == take->reader->chunks); i++) {
         const struct pyro_raw_frame *frame = &take->stack->frames[i];
-        if (!(frame->flags & PYRO_FRAME_IN_CHUNK) || (chunk && frame->address - chunk->address < chunk->size))
+        if (!(frame->flags & PYRO_FRAME_IN_CHUNK) ||
+            (chunk && frame->address - chunk->address < chunk->size))
             continue;
         chunk = pyro_chunk_holding(take->reader, frame->address);
         if (chunk && (chunk->first == 0 || frame->address < chunk->first))
@@ -452,8 +466,10 @@ static void cut_left_frames(struct pyro_raw_stack *stack)
             stack->count = i;
             return;
         }
-        if (i + 1 < stack->count && (frame->flags & PYRO_FRAME_EXECUTES) && above->previous == frame->address &&
-            (above->flags & frame->flags & PYRO_FRAME_IN_CHUNK) && !(above->flags & PYRO_FRAME_FROM_C)) {
+        if (i + 1 < stack->count && (frame->flags & PYRO_FRAME_EXECUTES) &&
+            above->previous == frame->address &&
+            (above->flags & frame->flags & PYRO_FRAME_IN_CHUNK) &&
+            !(above->flags & PYRO_FRAME_FROM_C)) {
             stack->count = i + 1;
             return;
         }
@@ -541,7 +557,8 @@ static void take_chunks(struct pyro_take *take, const uint8_t *after)
 }
 
 /* In the order of the plan. -ESRCH: the thread state did not arrive. */
-static int accept_spans(struct pyro_stack_reader *reader, const struct pyro_span *spans, size_t arrived)
+static int accept_spans(struct pyro_stack_reader *reader, const struct pyro_span *spans,
+                        size_t arrived)
 {
     size_t next = 0;
     for (size_t i = 0; i < reader->extra_count; i++) {
@@ -578,14 +595,16 @@ static void mark_certain(struct pyro_take *take, const struct pyro_span *spans, 
     if (arrived < reader->planned || reader->chunk_count == 0 || stack->count == 0)
         return;
     /* 3.11-3.13: a frame that was left looks like one that waits for a call; only one that executes proves those below. */
-    if (layout->frame.stacktop != PYRO_ABSENT && !(stack->frames[stack->count - 1].flags & PYRO_FRAME_EXECUTES))
+    if (layout->frame.stacktop != PYRO_ABSENT &&
+        !(stack->frames[stack->count - 1].flags & PYRO_FRAME_EXECUTES))
         return;
-    uint64_t after =
-        pyro_field_u64(spans[reader->planned - 1].data, layout->tstate.chunk_top - layout->tstate.frame);
+    uint64_t after = pyro_field_u64(spans[reader->planned - 1].data,
+                                    layout->tstate.chunk_top - layout->tstate.frame);
     uint64_t top = after < take->chunk_top ? after : take->chunk_top;
     for (size_t i = 0; i < stack->count; i++) {
         struct pyro_raw_frame *frame = &stack->frames[i];
-        if ((frame->flags & PYRO_FRAME_IN_CHUNK) && pyro_chunks_below(reader, frame->address, top, after))
+        if ((frame->flags & PYRO_FRAME_IN_CHUNK) &&
+            pyro_chunks_below(reader, frame->address, top, after))
             frame->flags |= PYRO_FRAME_CERTAIN;
     }
 }
@@ -594,19 +613,24 @@ static void note_depths(struct pyro_take *take)
 {
     const struct pyro_raw_stack *stack = take->stack;
     for (size_t i = 0; i < stack->count; i++) {
-        struct pyro_stack_extra *extra =
-            stack->frames[i].flags & PYRO_FRAME_IN_CHUNK ? NULL : extra_at(take->reader, stack->frames[i].address);
+        struct pyro_stack_extra *extra = stack->frames[i].flags & PYRO_FRAME_IN_CHUNK
+                                             ? NULL
+                                             : extra_at(take->reader, stack->frames[i].address);
         if (extra)
             extra->depth = (uint32_t)i;
     }
 }
 
-int pyro_stack_take(struct pyro_stack_reader *reader, const struct pyro_memory *memory, const struct pyro_span *spans,
-                    size_t arrived, struct pyro_map *frame_sizes, struct pyro_raw_stack *stack)
+int pyro_stack_take(struct pyro_stack_reader *reader, const struct pyro_memory *memory,
+                    const struct pyro_span *spans, size_t arrived, struct pyro_map *frame_sizes,
+                    struct pyro_raw_stack *stack)
 {
     const struct pyro_layout *layout = &reader->runtime->layout;
-    struct pyro_take take = {
-        .reader = reader, .layout = layout, .memory = memory, .frame_sizes = frame_sizes, .stack = stack};
+    struct pyro_take take = {.reader = reader,
+                             .layout = layout,
+                             .memory = memory,
+                             .frame_sizes = frame_sizes,
+                             .stack = stack};
     stack->frames = stack->buffer;
     stack->count = stack->elided_at = 0;
     stack->elided = 0;
@@ -716,9 +740,9 @@ static void again_plan(const struct pyro_stack_reader *reader, const struct pyro
     struct pyro_span *spans = again->spans;
     for (size_t i = stack->count; i-- > 0 && again->outside < PYRO_STACK_EXTRAS_MAX;)
         if (!(stack->frames[i].flags & PYRO_FRAME_IN_CHUNK))
-            spans[again->outside++] =
-                (struct pyro_span){.addr = pyro_addr_at(stack->frames[i].address - PYRO_STACK_BEFORE),
-                                   .size = PYRO_STACK_BEFORE + reader->header};
+            spans[again->outside++] = (struct pyro_span){
+                .addr = pyro_addr_at(stack->frames[i].address - PYRO_STACK_BEFORE),
+                .size = PYRO_STACK_BEFORE + reader->header};
     spans[again->outside++] = ends_span(reader);
     again->count = again->outside + pyro_chunks_plan_again(reader, spans + again->outside);
     for (size_t i = again->outside; i-- > 0;)
@@ -726,19 +750,20 @@ static void again_plan(const struct pyro_stack_reader *reader, const struct pyro
 }
 
 /* SIZE bytes at ADDRESS, and BEFORE bytes before it, in the spans FROM ... TO - 1. */
-static const uint8_t *again_view(const struct again *again, size_t from, size_t to, uint64_t address, size_t before,
-                                 size_t size)
+static const uint8_t *again_view(const struct again *again, size_t from, size_t to,
+                                 uint64_t address, size_t before, size_t size)
 {
     for (size_t i = from; i < to; i++) {
         uint64_t offset = address - again->spans[i].addr.u;
-        if (offset >= before && offset < again->spans[i].size && size <= again->spans[i].size - offset)
+        if (offset >= before && offset < again->spans[i].size &&
+            size <= again->spans[i].size - offset)
             return (const uint8_t *)again->spans[i].data + offset;
     }
     return NULL;
 }
 
-static bool is_same(const struct pyro_layout *layout, const uint8_t *data, const struct pyro_raw_frame *was,
-                    uint32_t *ret_flags)
+static bool is_same(const struct pyro_layout *layout, const uint8_t *data,
+                    const struct pyro_raw_frame *was, uint32_t *ret_flags)
 {
     if (!data)
         return false;
@@ -748,11 +773,11 @@ static bool is_same(const struct pyro_layout *layout, const uint8_t *data, const
 }
 
 /* Does the generator frame WAS run as it did, in the look at the spans from FROM on? */
-static bool generator_same(const struct pyro_stack_reader *reader, const struct again *again, size_t from,
-                           const struct pyro_raw_frame *was, uint32_t *ret_flags)
+static bool generator_same(const struct pyro_stack_reader *reader, const struct again *again,
+                           size_t from, const struct pyro_raw_frame *was, uint32_t *ret_flags)
 {
-    const uint8_t *data =
-        again_view(again, from, from + again->outside, was->address, PYRO_STACK_BEFORE, reader->header);
+    const uint8_t *data = again_view(again, from, from + again->outside, was->address,
+                                     PYRO_STACK_BEFORE, reader->header);
     return is_same(&reader->runtime->layout, data, was, ret_flags) && generator_runs(reader, data);
 }
 
@@ -763,7 +788,8 @@ static bool stands_still(const struct pyro_stack_reader *reader, const struct ag
     if (!(was->flags & PYRO_FRAME_IN_CHUNK))
         return generator_same(reader, again, 0, was, ret_flags) &&
                generator_same(reader, again, chunks_end, was, ret_flags);
-    const uint8_t *data = again_view(again, again->outside, chunks_end, was->address, 0, reader->header);
+    const uint8_t *data =
+        again_view(again, again->outside, chunks_end, was->address, 0, reader->header);
     return is_same(&reader->runtime->layout, data, was, ret_flags) &&
            pyro_chunks_below(reader, was->address, again->top, again->top_after);
 }
@@ -772,7 +798,8 @@ static bool stands_still(const struct pyro_stack_reader *reader, const struct ag
 static bool called_directly(const struct pyro_raw_stack *stack, size_t i)
 {
     const struct pyro_raw_frame *frame = &stack->frames[i], *below = frame - 1;
-    return i > 0 && i < stack->count && frame->previous == below->address && !(frame->flags & PYRO_FRAME_FROM_C) &&
+    return i > 0 && i < stack->count && frame->previous == below->address &&
+           !(frame->flags & PYRO_FRAME_FROM_C) &&
            (frame->flags & below->flags & PYRO_FRAME_IN_CHUNK);
 }
 
@@ -788,7 +815,8 @@ static size_t count_still(const struct pyro_stack_reader *reader, const struct a
         if (!stands_still(reader, again, &stack->frames[i], &flags))
             break;
         /* A generator says itself that it runs. */
-        if (!by_stacktop || (flags & PYRO_FRAME_EXECUTES) || !(stack->frames[i].flags & PYRO_FRAME_IN_CHUNK))
+        if (!by_stacktop || (flags & PYRO_FRAME_EXECUTES) ||
+            !(stack->frames[i].flags & PYRO_FRAME_IN_CHUNK))
             proved = i + 1;
         if ((flags & PYRO_FRAME_EXECUTES) && called_directly(stack, i + 1))
             break;
@@ -833,8 +861,8 @@ static size_t header_size(const struct pyro_layout *layout)
     return size;
 }
 
-int pyro_stack_reader_init(struct pyro_stack_reader *reader, const struct pyro_runtime *runtime, pyro_addr tstate,
-                           pyro_addr interp)
+int pyro_stack_reader_init(struct pyro_stack_reader *reader, const struct pyro_runtime *runtime,
+                           pyro_addr tstate, pyro_addr interp)
 {
     *reader = (struct pyro_stack_reader){.runtime = runtime, .tstate = tstate, .interp = interp};
     reader->header = header_size(&runtime->layout);

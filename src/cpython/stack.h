@@ -31,12 +31,14 @@
 #define PYRO_STACK_SPANS_MAX   (2 + PYRO_STACK_LINKED_MAX) /* of one plan, in every style */
 
 enum {
-    PYRO_FRAME_IN_CHUNK = 1 << 0,  /* on the data stack */
-    PYRO_FRAME_EXECUTES = 1 << 1,  /* 3.11-3.13: it runs itself, or C code it called */
-    PYRO_FRAME_FROM_C = 1 << 2,    /* 3.11: entered by a call from C */
-    PYRO_FRAME_INFERRED = 1 << 4,  /* its caller is the frame right below it; a generator may stand between unseen */
+    PYRO_FRAME_IN_CHUNK = 1 << 0, /* on the data stack */
+    PYRO_FRAME_EXECUTES = 1 << 1, /* 3.11-3.13: it runs itself, or C code it called */
+    PYRO_FRAME_FROM_C = 1 << 2,   /* 3.11: entered by a call from C */
+    PYRO_FRAME_INFERRED =
+        1 << 4, /* its caller is the frame right below it; a generator may stand between unseen */
     PYRO_FRAME_NEXT_CHUNK = 1 << 6, /* its caller lies in another chunk, copied at another moment */
-    PYRO_FRAME_CERTAIN = 1 << 3,   /* on the data stack before and after the copy: no leftover of an earlier call */
+    PYRO_FRAME_CERTAIN =
+        1 << 3, /* on the data stack before and after the copy: no leftover of an earlier call */
 };
 
 struct pyro_raw_frame {
@@ -51,11 +53,13 @@ struct pyro_raw_stack {
     struct pyro_raw_frame *buffer; /* room for FRAMES_MAX + ENTERED_MAX, owned by the caller */
     struct pyro_raw_frame *frames; /* in it, root first */
     size_t count;
-    size_t elided_at; /* before this index ELIDED frames are left out; meaningless when elided is 0 */
+    size_t
+        elided_at; /* before this index ELIDED frames are left out; meaningless when elided is 0 */
     uint64_t elided;
-    bool late;        /* something had to be read after the others */
-    bool broken;      /* no chain leads to the root: only a root part, if any, is there; the top is missing */
-    bool holds_gil;   /* only where the thread state tells (3.15) */
+    bool late; /* something had to be read after the others */
+    bool
+        broken; /* no chain leads to the root: only a root part, if any, is there; the top is missing */
+    bool holds_gil; /* only where the thread state tells (3.15) */
     bool wants_gil;
 };
 
@@ -66,19 +70,21 @@ struct pyro_stack_chunk {
     size_t want;         /* bytes to copy next time */
     uint8_t *own;        /* SIZE bytes for late reads, allocated at the first */
     bool planned;
-    uint64_t frames;     /* in it, when it was last walked whole; 0: never */
-    uint64_t below;      /* the frame in an older chunk its first frame leads to */
-    uint64_t first;      /* its lowest frame, once seen */
+    uint64_t frames; /* in it, when it was last walked whole; 0: never */
+    uint64_t below;  /* the frame in an older chunk its first frame leads to */
+    uint64_t first;  /* its lowest frame, once seen */
 };
 
 struct pyro_stack_extra {
     uint64_t address;
-    uint64_t used_at;    /* take number, to replace the oldest */
-    uint32_t uses;       /* takes that wanted it */
-    uint32_t depth;      /* in the last stack it was part of: neighbours in a stack are copied as neighbours */
-    uint64_t caller;     /* a generator's, when it was last seen to run: a suspended one has none */
-    uint64_t caller_of;  /* its code then: objects move in and out of an address */
-    const uint8_t *data; /* of this sweep, NULL: not read; the caller's span, or own, at the frame's header */
+    uint64_t used_at; /* take number, to replace the oldest */
+    uint32_t uses;    /* takes that wanted it */
+    uint32_t
+        depth; /* in the last stack it was part of: neighbours in a stack are copied as neighbours */
+    uint64_t caller;    /* a generator's, when it was last seen to run: a suspended one has none */
+    uint64_t caller_of; /* its code then: objects move in and out of an address */
+    const uint8_t
+        *data; /* of this sweep, NULL: not read; the caller's span, or own, at the frame's header */
     bool planned;
     uint8_t own[PYRO_STACK_BEFORE + PYRO_STACK_HEADER_MAX];
 };
@@ -86,28 +92,30 @@ struct pyro_stack_extra {
 struct pyro_stack_reader {
     const struct pyro_runtime *runtime;
     pyro_addr tstate, interp;
-    size_t header;                   /* bytes of a frame's header */
-    size_t state_before;             /* a generator's state lies so many bytes before its frame; 0: not known */
-    size_t planned;                  /* spans of the last plan */
+    size_t header;       /* bytes of a frame's header */
+    size_t state_before; /* a generator's state lies so many bytes before its frame; 0: not known */
+    size_t planned;      /* spans of the last plan */
     uint64_t takes;
     const uint8_t *tstate_data;
     struct pyro_stack_chunk *chunks; /* newest first */
     size_t chunk_count, chunk_capacity;
-    struct pyro_stack_extra *extras; /* generators, shims, cframes (3.11, 3.12); LINKED: the frames themselves */
+    struct pyro_stack_extra
+        *extras; /* generators, shims, cframes (3.11, 3.12); LINKED: the frames themselves */
     size_t extra_count, extra_capacity;
-    uint64_t bottom_shim, bottom_seen_at; /* the entry shim below the thread's first frame ends the chain */
+    uint64_t bottom_shim,
+        bottom_seen_at; /* the entry shim below the thread's first frame ends the chain */
     struct {
         uint64_t top, frame;
-    } tops[PYRO_STACK_TOPS];         /* which frame ends at an address of the data stack: stacks repeat */
+    } tops[PYRO_STACK_TOPS]; /* which frame ends at an address of the data stack: stacks repeat */
     struct {
         uint64_t code, size;
-    } learned[16];                   /* what was put into the map of frame sizes lately */
-    uint8_t *again;                  /* the second look of pyro_stack_confirm() */
+    } learned[16];  /* what was put into the map of frame sizes lately */
+    uint8_t *again; /* the second look of pyro_stack_confirm() */
     size_t again_size;
 };
 
-int pyro_stack_reader_init(struct pyro_stack_reader *reader, const struct pyro_runtime *runtime, pyro_addr tstate,
-                           pyro_addr interp);
+int pyro_stack_reader_init(struct pyro_stack_reader *reader, const struct pyro_runtime *runtime,
+                           pyro_addr tstate, pyro_addr interp);
 void pyro_stack_reader_clear(struct pyro_stack_reader *reader);
 
 /* Append at most PYRO_STACK_SPANS_MAX spans that hold this thread's stack; returns how many. The caller says where
@@ -122,8 +130,9 @@ enum { PYRO_SIZES_BYTES = 0, PYRO_SIZES_SEEN = 1, PYRO_SIZES_GENERATOR = 2 };
  * threads of a process.
  * -ESRCH: the thread state is gone or belongs to somebody else now. -EAGAIN: memory that was predicted is gone; the next
  * plan does without it. */
-int pyro_stack_take(struct pyro_stack_reader *reader, const struct pyro_memory *memory, const struct pyro_span *spans,
-                    size_t arrived, struct pyro_map *frame_sizes, struct pyro_raw_stack *stack);
+int pyro_stack_take(struct pyro_stack_reader *reader, const struct pyro_memory *memory,
+                    const struct pyro_span *spans, size_t arrived, struct pyro_map *frame_sizes,
+                    struct pyro_raw_stack *stack);
 
 /* Look again: how many frames from the root, of those just taken, stand as they did (address, code, caller), being on
  * the data stack, or generators that run, before and after the copy? One more system call. */

@@ -12,8 +12,9 @@ struct pyro_take {
     const struct pyro_memory *memory;
     struct pyro_map *frame_sizes;
     struct pyro_raw_stack *stack;
-    const struct pyro_stack_chunk *window; /* the chunk the last frame lay in: the next one mostly does too */
-    uint64_t chunk_top;                    /* end of the data stack when the thread state was copied */
+    const struct pyro_stack_chunk
+        *window;        /* the chunk the last frame lay in: the next one mostly does too */
+    uint64_t chunk_top; /* end of the data stack when the thread state was copied */
     unsigned late_reads;
 };
 

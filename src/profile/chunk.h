@@ -67,14 +67,16 @@ enum pyro_info_key {
 void pyro_file_put_header(struct pyro_buffer *out);
 /* Between the two the payload is put into OUT. _begin returns what _end wants. */
 size_t pyro_chunk_begin(struct pyro_buffer *out, enum pyro_chunk_type type);
-int pyro_chunk_end(struct pyro_buffer *out, size_t begin); /* -EFBIG: the payload is past its limit */
+int pyro_chunk_end(struct pyro_buffer *out,
+                   size_t begin); /* -EFBIG: the payload is past its limit */
 
 /* Packs blocks; one zstd context for all of them. Zeroed is ready. */
 struct pyro_packer {
     struct ZSTD_CCtx_s *context;
     struct pyro_buffer scratch;
 };
-int pyro_packer_put(struct pyro_packer *packer, struct pyro_buffer *out, const struct pyro_buffer *block);
+int pyro_packer_put(struct pyro_packer *packer, struct pyro_buffer *out,
+                    const struct pyro_buffer *block);
 void pyro_packer_free(struct pyro_packer *packer);
 
 /* -- reading ------------------------------------------------------------------------------------ */

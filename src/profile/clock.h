@@ -13,7 +13,8 @@ enum pyro_clock {
     PYRO_CLOCK_GIL,  /* holding the GIL */
     PYRO_CLOCK_WAIT, /* waiting, for the GIL too; parked samples apart */
 };
-int pyro_clock_by_name(const char *name, enum pyro_clock *ret_clock); /* "wall" "cpu" "gil" "wait"; -EINVAL */
+int pyro_clock_by_name(const char *name,
+                       enum pyro_clock *ret_clock); /* "wall" "cpu" "gil" "wait"; -EINVAL */
 
 /* Decided per stack, so ask once and keep the answers. */
 struct pyro_clock_view {

@@ -73,11 +73,11 @@ struct pyro_thread_list {
 
 struct pyro_column_writer {
     struct pyro_buffer columns[PYRO_COLUMN_COUNT];
-    size_t sweep_count;       /* in the columns now */
-    uint64_t batch_time_us;   /* of the first of them */
-    uint64_t time_us;         /* of the last sweep ever */
-    uint64_t run, list_run;   /* not yet in their columns */
-    bool list_differs;        /* from the last sweep's, as far as known */
+    size_t sweep_count;     /* in the columns now */
+    uint64_t batch_time_us; /* of the first of them */
+    uint64_t time_us;       /* of the last sweep ever */
+    uint64_t run, list_run; /* not yet in their columns */
+    bool list_differs;      /* from the last sweep's, as far as known */
     struct pyro_thread_list list, last_list;
     struct pyro_track *tracks;
     size_t track_count;

@@ -72,32 +72,33 @@ struct pyro_thread {
 
 /* How well it was measured. Everything lost, late or guessed is here. */
 struct pyro_counters {
-    uint64_t duration_us;       /* first to last sweep, and the gap that leads to the first */
-    uint64_t sweeps;            /* taken */
-    uint64_t missed_ticks;      /* due, but skipped because we were late by more than a gap */
-    uint64_t late;              /* taken more than half a mean gap after they were due */
-    uint64_t samples;           /* thread stacks */
-    uint64_t empty;             /* samples of threads without any Python frame */
-    uint64_t moved;             /* the two copies of a sweep differed */
-    uint64_t unsure;            /* at the time of recording; edges confirmed later make some sure */
-    uint64_t failed;            /* threads that could not be read in a sweep (they vanished, mostly) */
-    uint64_t second_reads;      /* sweeps that took a second call */
-    uint64_t stopped;           /* samples taken from a stopped thread (--exact) */
-    uint64_t sampler_cpu_us;    /* our own CPU */
-    uint64_t code_reread;       /* code objects that turned out to be replaced */
-    uint64_t gap_us;            /* of duration_us: the sampler was suspended; derived on reading, no sample weighs it */
+    uint64_t duration_us;    /* first to last sweep, and the gap that leads to the first */
+    uint64_t sweeps;         /* taken */
+    uint64_t missed_ticks;   /* due, but skipped because we were late by more than a gap */
+    uint64_t late;           /* taken more than half a mean gap after they were due */
+    uint64_t samples;        /* thread stacks */
+    uint64_t empty;          /* samples of threads without any Python frame */
+    uint64_t moved;          /* the two copies of a sweep differed */
+    uint64_t unsure;         /* at the time of recording; edges confirmed later make some sure */
+    uint64_t failed;         /* threads that could not be read in a sweep (they vanished, mostly) */
+    uint64_t second_reads;   /* sweeps that took a second call */
+    uint64_t stopped;        /* samples taken from a stopped thread (--exact) */
+    uint64_t sampler_cpu_us; /* our own CPU */
+    uint64_t code_reread;    /* code objects that turned out to be replaced */
+    uint64_t
+        gap_us; /* of duration_us: the sampler was suspended; derived on reading, no sample weighs it */
 };
 
 /* How it was made: written first, never changes. Texts may be NULL. */
 struct pyro_recording_info {
-    const char *command;         /* of the target */
-    const char *python;          /* "3.12.1" of the first process */
-    const char *mode;            /* "wall" */
-    const char *pyrometer;       /* version of this program */
-    const char *directory;       /* working directory of the target: paths are shown relative to it */
+    const char *command;   /* of the target */
+    const char *python;    /* "3.12.1" of the first process */
+    const char *mode;      /* "wall" */
+    const char *pyrometer; /* version of this program */
+    const char *directory; /* working directory of the target: paths are shown relative to it */
     int32_t pid;
     uint64_t started_unix_us;
-    uint32_t rate_hz;            /* asked */
+    uint32_t rate_hz; /* asked */
     bool exact;
 };
 

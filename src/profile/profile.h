@@ -12,13 +12,14 @@
 
 struct pyro_profile_samples {
     size_t count;
-    uint64_t *time_us;  /* since the recording began */
+    uint64_t *time_us; /* since the recording began */
     uint32_t *thread;
-    uint32_t *stack;    /* [unsure] and elided tops are frames of kind SPECIAL in it */
-    uint32_t *wait;     /* PYRO_NO_ID: none */
-    uint8_t *state;     /* enum pyro_state */
+    uint32_t *stack; /* [unsure] and elided tops are frames of kind SPECIAL in it */
+    uint32_t *wait;  /* PYRO_NO_ID: none */
+    uint8_t *state;  /* enum pyro_state */
     uint8_t *flags;
-    float *weight_us;   /* the time this sample stands for: gaps, averaged over about 0.1 s (see below) */
+    float *
+        weight_us; /* the time this sample stands for: gaps, averaged over about 0.1 s (see below) */
 };
 
 struct pyro_source_line {
@@ -37,7 +38,8 @@ struct pyro_profile {
     struct pyro_thread *threads;
     struct pyro_wait_reason *waits;
     struct pyro_source_line *sources; /* sorted by file, line */
-    size_t function_count, frame_count, stack_count, process_count, thread_count, wait_count, source_count;
+    size_t function_count, frame_count, stack_count, process_count, thread_count, wait_count,
+        source_count;
     struct pyro_profile_samples samples;
     bool complete; /* the end mark was there: the recorder closed it */
     bool torn;     /* bytes after the last good chunk were not readable */
@@ -47,8 +49,10 @@ struct pyro_profile {
 /* Weights: over each stretch of about 100 ms the sweeps share the time that passed in equal parts. So the weights
  * of a thread that lives through the whole recording add up to its duration, without the noise of single gaps. */
 
-int pyro_profile_read(const char *path, struct pyro_profile **ret_profile, struct pyro_error *error);
-int pyro_profile_parse(const void *data, size_t size, struct pyro_profile **ret_profile, struct pyro_error *error);
+int pyro_profile_read(const char *path, struct pyro_profile **ret_profile,
+                      struct pyro_error *error);
+int pyro_profile_parse(const void *data, size_t size, struct pyro_profile **ret_profile,
+                       struct pyro_error *error);
 void pyro_profile_free(struct pyro_profile *profile); /* NULL is fine */
 
 const char *pyro_profile_text(const struct pyro_profile *profile, uint32_t string);

@@ -22,7 +22,8 @@ static void add_waiting(struct pyro_summary *summary, const char *category, doub
 }
 
 /* On a CPU without the GIL, a thread is in C code that let go of it: no Python runs. */
-static void add_running(struct pyro_summary *summary, const struct pyro_clock_view *view, size_t i, double weight_us)
+static void add_running(struct pyro_summary *summary, const struct pyro_clock_view *view, size_t i,
+                        double weight_us)
 {
     summary->running_us += weight_us;
     if (!view->has_gil || (view->profile->samples.flags[i] & PYRO_SAMPLE_GIL))
@@ -179,8 +180,10 @@ static void append_categories(char *text, size_t size, const struct pyro_summary
 void pyro_summary_split(char *text, size_t size, const struct pyro_summary *summary, bool utf8)
 {
     struct part parts[PARTS] = {
-        [PART_WAITING] = {"waiting", summary->waiting_us + summary->gil_wait_us + summary->database_us, 0},
-        [PART_PYTHON] = {"Python", summary->running_us - summary->native_us + summary->unknown_us, 0},
+        [PART_WAITING] = {"waiting",
+                          summary->waiting_us + summary->gil_wait_us + summary->database_us, 0},
+        [PART_PYTHON] = {"Python", summary->running_us - summary->native_us + summary->unknown_us,
+                         0},
         [PART_NATIVE] = {"C code without the GIL", summary->native_us - summary->database_us, 0},
         [PART_NO_CPU] = {"ready but without a CPU", summary->runnable_us, 0},
     };

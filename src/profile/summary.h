@@ -19,9 +19,9 @@ struct pyro_summary {
     uint64_t samples, unsure_samples; /* all of the recording that the filter lets through */
     double parked_us;
     double running_us, runnable_us, waiting_us, gil_wait_us,
-        unknown_us;          /* by state, parked left out */
-    double native_us;        /* of running_us: in C code that let go of the GIL; 0 where there is no GIL */
-    double database_us;      /* of native_us: in a database driver, which counts as waiting for it */
+        unknown_us;   /* by state, parked left out */
+    double native_us; /* of running_us: in C code that let go of the GIL; 0 where there is no GIL */
+    double database_us; /* of native_us: in a database driver, which counts as waiting for it */
     double gc_us, unsure_us; /* across those states */
     struct pyro_summary_waiting
         waiting[PYRO_SUMMARY_CATEGORIES]; /* largest first; the GIL is one */

@@ -35,7 +35,8 @@ void pyro_writer_thread_cpu(struct pyro_writer *writer, uint32_t thread, uint64_
 /* The caller-callee pair of functions is certainly real: samples that waited for it become sure. */
 void pyro_writer_edge(struct pyro_writer *writer, uint32_t caller, uint32_t callee);
 /* A line of source a frame refers to, without its newline. */
-void pyro_writer_source(struct pyro_writer *writer, uint32_t file, uint32_t line, const char *text, size_t length);
+void pyro_writer_source(struct pyro_writer *writer, uint32_t file, uint32_t line, const char *text,
+                        size_t length);
 
 /* The next samples were all taken at TIME_US since the recording began; never decreasing. A sweep looks once at
  * every thread of every process: sweeps share the time that passes, so one a process would halve the weights. */

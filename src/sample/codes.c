@@ -10,7 +10,7 @@
 #define VERIFY_NS       (250 * PYRO_NS_PER_MS) /* an entry older than this is looked at again when used */
 #define READ_TRIES      3
 #define YOUNG_NS        (1 * PYRO_NS_PER_S)
-#define CHURN_NS        (2 * PYRO_NS_PER_S)    /* so long a replaced entry makes us careful with young ones */
+#define CHURN_NS        (2 * PYRO_NS_PER_S) /* so long a replaced entry makes us careful with young ones */
 
 void pyro_codes_init(struct pyro_codes *codes, const struct pyro_memory *memory,
                      const struct pyro_runtime *runtime, struct pyro_writer *writer)
@@ -60,8 +60,10 @@ static bool still_alive(const struct pyro_codes *codes, uint64_t address, uint64
 {
     uint64_t word = 0;
     if (!pyro_addr_is_null(codes->generation_addr))
-        return pyro_memory_read(codes->memory, codes->generation_addr, &word, 8) == 0 && word == before;
-    return pyro_memory_read(codes->memory, pyro_addr_at(address), &word, 8) == 0 && word != 0 && word >> 32 == 0;
+        return pyro_memory_read(codes->memory, codes->generation_addr, &word, 8) == 0 &&
+               word == before;
+    return pyro_memory_read(codes->memory, pyro_addr_at(address), &word, 8) == 0 && word != 0 &&
+           word >> 32 == 0;
 }
 
 /* Reading takes some microseconds, in which the code object may become another one: it must still be what it was. */
@@ -71,10 +73,12 @@ static int read_whole(struct pyro_codes *codes, uint64_t address, struct pyro_co
         uint64_t identity, before = 0;
         if (!pyro_addr_is_null(codes->generation_addr))
             (void)pyro_memory_read(codes->memory, codes->generation_addr, &before, 8);
-        int status = pyro_code_read(codes->memory, codes->runtime, pyro_addr_at(address), &codes->arena, code);
+        int status = pyro_code_read(codes->memory, codes->runtime, pyro_addr_at(address),
+                                    &codes->arena, code);
         if (status < 0)
             return status;
-        status = pyro_code_identity(codes->memory, codes->runtime, pyro_addr_at(address), &identity);
+        status =
+            pyro_code_identity(codes->memory, codes->runtime, pyro_addr_at(address), &identity);
         if (status == 0 && identity == code->identity && still_alive(codes, address, before))
             return 0;
     }
@@ -125,7 +129,8 @@ int64_t pyro_codes_find(struct pyro_codes *codes, uint64_t address)
     if (!needs_look(codes, entry))
         return (int64_t)*known;
     uint64_t identity;
-    int status = pyro_code_identity(codes->memory, codes->runtime, pyro_addr_at(address), &identity);
+    int status =
+        pyro_code_identity(codes->memory, codes->runtime, pyro_addr_at(address), &identity);
     if (status == 0 && identity == entry->code.identity) {
         entry->generation = codes->generation;
         entry->verified_ns = codes->now_ns;

@@ -12,8 +12,8 @@
 
 struct pyro_code_entry {
     struct pyro_code code;
-    uint32_t function;     /* in the recording; PYRO_NO_ID for a shim */
-    uint64_t generation;   /* when it was last known to be the same */
+    uint32_t function;   /* in the recording; PYRO_NO_ID for a shim */
+    uint64_t generation; /* when it was last known to be the same */
     uint64_t verified_ns, first_seen_ns;
 };
 
@@ -21,15 +21,15 @@ struct pyro_codes {
     const struct pyro_memory *memory;
     const struct pyro_runtime *runtime;
     struct pyro_writer *writer;
-    struct pyro_arena arena;         /* names and line tables */
-    struct pyro_map by_address;      /* code object -> entry */
-    struct pyro_map frames;          /* (entry, instruction) -> frame in the recording */
+    struct pyro_arena arena;    /* names and line tables */
+    struct pyro_map by_address; /* code object -> entry */
+    struct pyro_map frames;     /* (entry, instruction) -> frame in the recording */
     struct pyro_code_entry *entries;
     size_t count, capacity;
-    uint64_t generation;             /* of the interpreter, 3.14+ */
-    pyro_addr generation_addr;       /* null before 3.14 */
+    uint64_t generation;       /* of the interpreter, 3.14+ */
+    pyro_addr generation_addr; /* null before 3.14 */
     uint64_t now_ns, churn_until_ns;
-    uint64_t reread;                 /* entries that turned out to be another code object */
+    uint64_t reread; /* entries that turned out to be another code object */
 };
 
 void pyro_codes_init(struct pyro_codes *codes, const struct pyro_memory *memory,
@@ -42,7 +42,8 @@ void pyro_codes_tick(struct pyro_codes *codes, uint64_t now_ns, uint64_t generat
 
 /* The entry of the code object at ADDRESS, read when it is new. Negative errno: there is none. */
 int64_t pyro_codes_find(struct pyro_codes *codes, uint64_t address);
-static inline const struct pyro_code_entry *pyro_codes_at(const struct pyro_codes *codes, int64_t entry)
+static inline const struct pyro_code_entry *pyro_codes_at(const struct pyro_codes *codes,
+                                                          int64_t entry)
 {
     return &codes->entries[entry];
 }

@@ -9,10 +9,11 @@
 
 /* Who called whom: see stacks.c. */
 struct pyro_edge {
-    uint64_t caller;         /* function of the recording, or for a join a hash of the path */
+    uint64_t caller; /* function of the recording, or for a join a hash of the path */
     uint32_t callee;
     uint32_t looks, certain;
-    uint64_t seen_ns, looked_ns; /* of the last sweep and second look that counted: one a sample, however deep a recursion */
+    uint64_t seen_ns,
+        looked_ns; /* of the last sweep and second look that counted: one a sample, however deep a recursion */
     bool written;
 };
 
@@ -21,20 +22,20 @@ struct pyro_sampled_thread {
     struct pyro_thread_info info;
     struct pyro_stack_reader reader;
     struct pyro_thread_state state;
-    uint32_t id;                 /* in the recording */
+    uint32_t id; /* in the recording */
     bool named, seen;
-    uint64_t taken_ns;           /* of its last copy; 0: none, or it failed */
-    uint64_t looked_ns;          /* of the last sweep that read it */
+    uint64_t taken_ns;               /* of its last copy; 0: none, or it failed */
+    uint64_t looked_ns;              /* of the last sweep that read it */
     struct pyro_written_sample last; /* its last sample: what stands still is written again */
-    bool wants_gil;              /* then */
-    size_t plan_first, plan_count; /* its spans in the sweep */
+    bool wants_gil;                  /* then */
+    size_t plan_first, plan_count;   /* its spans in the sweep */
     /* the last sample, to write only what is new: root first */
     struct pyro_raw_frame *frames;
-    uint32_t *stacks;            /* stack of the recording up to each frame */
-    uint32_t *functions;         /* PYRO_NO_ID: left out (a shim) */
-    uint64_t *paths;             /* a hash of the functions from the root up to each frame */
+    uint32_t *stacks;    /* stack of the recording up to each frame */
+    uint32_t *functions; /* PYRO_NO_ID: left out (a shim) */
+    uint64_t *paths;     /* a hash of the functions from the root up to each frame */
     size_t count, capacity;
-    size_t settled;              /* so many edges from the root need no look any more */
+    size_t settled;                   /* so many edges from the root need no look any more */
     uint64_t verified_ns, generation; /* when all of its code was looked up */
     uint64_t elided;
     size_t elided_at;
@@ -43,9 +44,10 @@ struct pyro_sampled_thread {
 /* Fields of one interpreter that ride in every sweep. */
 struct pyro_sampled_interp {
     pyro_addr addr, gil;
-    pyro_addr gil_holder;      /* of the last sweep, null when nobody holds it */
+    pyro_addr gil_holder;                 /* of the last sweep, null when nobody holds it */
     pyro_addr last_holder, holder_before; /* who held it last, now and in the sweep before */
-    uint64_t switches, switched; /* how often it changed hands, and since the sweep before; UINT64_MAX: not known */
+    uint64_t switches,
+        switched; /* how often it changed hands, and since the sweep before; UINT64_MAX: not known */
     bool gil_known;
     uint64_t generation;
     uint64_t lists_read_ns;
@@ -63,9 +65,9 @@ struct pyro_sampler {
     struct pyro_runtime runtime;
     struct pyro_pauser *pauser;
     struct pyro_writer *writer;
-    uint32_t process;            /* in the recording */
+    uint32_t process; /* in the recording */
     struct pyro_codes codes;
-    struct pyro_map edge_ids;    /* (caller, callee) -> index in edges */
+    struct pyro_map edge_ids; /* (caller, callee) -> index in edges */
     struct pyro_edge *edges;
     size_t edge_count, edge_capacity;
     struct pyro_map frame_sizes;
@@ -77,7 +79,8 @@ struct pyro_sampler {
     size_t due_count, due_capacity;
     struct pyro_span *spans;
     size_t span_capacity;
-    uint8_t *copies;             /* where the spans of a sweep go, one behind the other: one piece for the kernel */
+    uint8_t
+        *copies; /* where the spans of a sweep go, one behind the other: one piece for the kernel */
     size_t copies_size;
     struct pyro_raw_stack stack; /* of the thread in turn */
     uint64_t listed_ns;          /* when the thread list was read */
@@ -91,7 +94,7 @@ int pyro_sampler_list(struct pyro_sampler *sampler, uint64_t now_ns);
 void pyro_sampled_thread_free(struct pyro_sampled_thread *thread);
 
 const struct pyro_sampled_interp *pyro_sampler_interp_of(const struct pyro_sampler *sampler,
-                                                        const struct pyro_sampled_thread *thread);
+                                                         const struct pyro_sampled_thread *thread);
 
 /* stacks.c: name the stack just taken; writes the sample. */
 void pyro_sampler_write(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,

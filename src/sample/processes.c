@@ -11,11 +11,11 @@
 #include "base/map.h"
 #include "target/process.h"
 
-#define WATCHED_MAX      65536
-#define CHILDREN_MAX     4096
-#define SCAN_NS          (50 * PYRO_NS_PER_MS)
-#define RETRY_FIRST_NS   (2 * PYRO_NS_PER_MS)  /* an interpreter needs some ms to come up */
-#define RETRY_LAST_NS    (500 * PYRO_NS_PER_MS)
+#define WATCHED_MAX    65536
+#define CHILDREN_MAX   4096
+#define SCAN_NS        (50 * PYRO_NS_PER_MS)
+#define RETRY_FIRST_NS (2 * PYRO_NS_PER_MS) /* an interpreter needs some ms to come up */
+#define RETRY_LAST_NS  (500 * PYRO_NS_PER_MS)
 
 /* Device and inode of the program a process runs: another one after exec. */
 static uint64_t exe_identity(pid_t pid)
@@ -36,7 +36,8 @@ static struct pyro_watched *process_find(const struct pyro_processes *processes,
     return NULL;
 }
 
-static struct pyro_watched *process_add(struct pyro_processes *processes, pid_t pid, pid_t parent, uint64_t start_ticks)
+static struct pyro_watched *process_add(struct pyro_processes *processes, pid_t pid, pid_t parent,
+                                        uint64_t start_ticks)
 {
     if (processes->count >= WATCHED_MAX)
         return NULL;
@@ -54,8 +55,8 @@ static struct pyro_watched *process_add(struct pyro_processes *processes, pid_t 
     return watched;
 }
 
-int pyro_processes_init(struct pyro_processes *processes, pid_t root, const struct pyro_sampler_options *options,
-                   bool subprocesses)
+int pyro_processes_init(struct pyro_processes *processes, pid_t root,
+                        const struct pyro_sampler_options *options, bool subprocesses)
 {
     *processes = (struct pyro_processes){.options = *options, .subprocesses = subprocesses};
     struct pyro_process_info info;
@@ -84,7 +85,8 @@ static int watched_start(struct pyro_processes *processes, struct pyro_watched *
     return status;
 }
 
-static int watched_open(struct pyro_processes *processes, struct pyro_watched *watched, struct pyro_error *error)
+static int watched_open(struct pyro_processes *processes, struct pyro_watched *watched,
+                        struct pyro_error *error)
 {
     watched->exe_identity = exe_identity(watched->pid);
     int status = pyro_sampler_open(watched->pid, &processes->options, &watched->sampler, error);
@@ -98,7 +100,8 @@ int pyro_processes_open_root(struct pyro_processes *processes, struct pyro_error
     return watched_open(processes, &processes->items[0], error);
 }
 
-int pyro_processes_start(struct pyro_processes *processes, struct pyro_writer *writer, uint64_t now_ns)
+int pyro_processes_start(struct pyro_processes *processes, struct pyro_writer *writer,
+                         uint64_t now_ns)
 {
     processes->writer = writer;
     processes->began_ns = now_ns;
@@ -125,7 +128,8 @@ static void watched_lost(struct pyro_watched *watched, uint64_t now_ns)
     watched->retry_ns = now_ns + RETRY_FIRST_NS;
 }
 
-static void watched_retry(struct pyro_processes *processes, struct pyro_watched *watched, uint64_t now_ns)
+static void watched_retry(struct pyro_processes *processes, struct pyro_watched *watched,
+                          uint64_t now_ns)
 {
     if (!pyro_process_alive(watched->pid, watched->start_ticks)) {
         watched->ended = true;
@@ -171,7 +175,8 @@ void pyro_processes_tend(struct pyro_processes *processes, uint64_t now_ns)
 {
     if (processes->subprocesses && now_ns >= processes->scan_ns) {
         /* Often at first, when programs start their workers. */
-        processes->scan_ns = now_ns + (now_ns - processes->began_ns < PYRO_NS_PER_S ? SCAN_NS / 5 : SCAN_NS);
+        processes->scan_ns =
+            now_ns + (now_ns - processes->began_ns < PYRO_NS_PER_S ? SCAN_NS / 5 : SCAN_NS);
         for (size_t i = 0; i < processes->count; i++)
             if (!processes->items[i].ended)
                 find_children(processes, i);
@@ -184,14 +189,16 @@ void pyro_processes_tend(struct pyro_processes *processes, uint64_t now_ns)
     }
 }
 
-void pyro_processes_sweep(struct pyro_processes *processes, uint64_t now_ns, struct pyro_counters *counters)
+void pyro_processes_sweep(struct pyro_processes *processes, uint64_t now_ns,
+                          struct pyro_counters *counters)
 {
     for (size_t i = 0; i < processes->count; i++) {
         struct pyro_watched *watched = &processes->items[i];
         if (!watched->sampler)
             continue;
         int status = pyro_sampler_sweep(watched->sampler, now_ns, counters);
-        if (status < 0 && (status != -EAGAIN || !pyro_process_alive(watched->pid, watched->start_ticks)))
+        if (status < 0 &&
+            (status != -EAGAIN || !pyro_process_alive(watched->pid, watched->start_ticks)))
             watched_lost(watched, now_ns);
     }
 }

@@ -11,9 +11,9 @@
 #include "sample/processes.h"
 #include "target/process.h"
 
-#define ATTACH_STEP_NS  (1 * PYRO_NS_PER_MS)
-#define PROGRESS_NS     (250 * PYRO_NS_PER_MS)
-#define TEND_NS         (5 * PYRO_NS_PER_MS)
+#define ATTACH_STEP_NS (1 * PYRO_NS_PER_MS)
+#define PROGRESS_NS    (250 * PYRO_NS_PER_MS)
+#define TEND_NS        (5 * PYRO_NS_PER_MS)
 
 struct pyro_recorder {
     struct pyro_recorder_options options;
@@ -51,18 +51,20 @@ static int wait_for_python(struct pyro_recorder *recorder, struct pyro_error *er
     }
 }
 
-int pyro_recorder_attach(const struct pyro_recorder_options *options, struct pyro_recorder **ret_recorder,
-                         struct pyro_error *error)
+int pyro_recorder_attach(const struct pyro_recorder_options *options,
+                         struct pyro_recorder **ret_recorder, struct pyro_error *error)
 {
     if (options->rate_hz < 1 || options->rate_hz > 1000000)
-        return pyro_error_set(error, -EINVAL, "rate %u is not between 1 and 1000000", options->rate_hz);
+        return pyro_error_set(error, -EINVAL, "rate %u is not between 1 and 1000000",
+                              options->rate_hz);
     struct pyro_recorder *recorder = calloc(1, sizeof(*recorder));
     if (!recorder)
         return pyro_error_set(error, -ENOMEM, "out of memory");
     recorder->options = *options;
     recorder->cpu_began_ns = pyro_clock_process_cpu_ns();
     struct pyro_sampler_options sampler = {.exact = options->exact, .gil_only = options->gil_only};
-    int status = pyro_processes_init(&recorder->processes, options->pid, &sampler, options->subprocesses);
+    int status =
+        pyro_processes_init(&recorder->processes, options->pid, &sampler, options->subprocesses);
     if (status < 0)
         pyro_error_set(error, status, "no process %d", (int)options->pid);
     else
@@ -102,11 +104,13 @@ static void count(struct pyro_recorder *recorder, struct pyro_writer *writer, ui
     counters->duration_us = (now_ns - recorder->began_ns) / PYRO_NS_PER_US;
     counters->missed_ticks = recorder->schedule.missed;
     counters->late = recorder->schedule.late;
-    counters->sampler_cpu_us = (pyro_clock_process_cpu_ns() - recorder->cpu_began_ns) / PYRO_NS_PER_US;
+    counters->sampler_cpu_us =
+        (pyro_clock_process_cpu_ns() - recorder->cpu_began_ns) / PYRO_NS_PER_US;
     pyro_writer_counters(writer, counters);
 }
 
-static void show_progress(struct pyro_recorder *recorder, struct pyro_writer *writer, uint64_t now_ns)
+static void show_progress(struct pyro_recorder *recorder, struct pyro_writer *writer,
+                          uint64_t now_ns)
 {
     recorder->progress_ns = now_ns + PROGRESS_NS;
     count(recorder, writer, now_ns);

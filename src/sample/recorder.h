@@ -17,22 +17,23 @@ struct pyro_recorder;
 struct pyro_recorder_progress {
     struct pyro_counters counters;
     uint64_t elapsed_ns;
-    double rate_hz;          /* reached since the beginning */
+    double rate_hz; /* reached since the beginning */
     uint32_t processes, threads;
 };
 
 struct pyro_recorder_options {
     pid_t pid;
-    uint32_t rate_hz;             /* mean; 1 ... 1,000,000 */
-    uint32_t first_second_hz;     /* 0: the same; the rate of the first second (for short runs) */
-    uint64_t duration_ns;         /* 0: until the target ends or *stop */
-    uint64_t attach_timeout_ns;   /* how long a process may take to become a Python */
-    bool exact;                   /* stop each thread for its copy */
-    bool subprocesses;            /* follow children, through programs that are no Python */
-    bool gil_only;                /* -g: only threads that hold the GIL */
-    bool tolerate_no_python;      /* the root may be no Python as long as subprocesses may show one */
-    const volatile sig_atomic_t *stop;                     /* may be NULL */
-    void (*progress)(const struct pyro_recorder_progress *progress, void *context); /* about 4 times a second; may be NULL */
+    uint32_t rate_hz;           /* mean; 1 ... 1,000,000 */
+    uint32_t first_second_hz;   /* 0: the same; the rate of the first second (for short runs) */
+    uint64_t duration_ns;       /* 0: until the target ends or *stop */
+    uint64_t attach_timeout_ns; /* how long a process may take to become a Python */
+    bool exact;                 /* stop each thread for its copy */
+    bool subprocesses;          /* follow children, through programs that are no Python */
+    bool gil_only;              /* -g: only threads that hold the GIL */
+    bool tolerate_no_python;    /* the root may be no Python as long as subprocesses may show one */
+    const volatile sig_atomic_t *stop; /* may be NULL */
+    void (*progress)(const struct pyro_recorder_progress *progress,
+                     void *context); /* about 4 times a second; may be NULL */
     void *progress_context;
 };
 
@@ -44,8 +45,8 @@ enum pyro_recorder_end {
 };
 
 /* -ESRCH no such process; -EPERM with the command to type; -ENOEXEC not a Python, or gone before it was one. */
-int pyro_recorder_attach(const struct pyro_recorder_options *options, struct pyro_recorder **ret_recorder,
-                         struct pyro_error *error);
+int pyro_recorder_attach(const struct pyro_recorder_options *options,
+                         struct pyro_recorder **ret_recorder, struct pyro_error *error);
 /* "3.12.1" of the root process; "" while it is none. Valid until free. */
 const char *pyro_recorder_python(const struct pyro_recorder *recorder);
 /* 0 and why it ended, or an error of ours. Counters are in the writer by then. */

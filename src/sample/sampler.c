@@ -10,11 +10,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-
 /* -- life ------------------------------------------------------------------------------------- */
 
-int pyro_sampler_open(pid_t pid, const struct pyro_sampler_options *options, struct pyro_sampler **ret_sampler,
-                      struct pyro_error *error)
+int pyro_sampler_open(pid_t pid, const struct pyro_sampler_options *options,
+                      struct pyro_sampler **ret_sampler, struct pyro_error *error)
 {
     struct pyro_sampler *sampler = calloc(1, sizeof(*sampler));
     if (!sampler)
@@ -101,6 +100,7 @@ void pyro_sampler_settle(struct pyro_sampler *sampler)
     pyro_sampler_write_edges(sampler);
     for (size_t i = 0; i < sampler->thread_count; i++) {
         struct pyro_sampled_thread *thread = sampler->threads[i];
-        pyro_writer_thread_cpu(sampler->writer, thread->id, pyro_thread_state_cpu_us(&thread->state));
+        pyro_writer_thread_cpu(sampler->writer, thread->id,
+                               pyro_thread_state_cpu_us(&thread->state));
     }
 }

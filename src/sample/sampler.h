@@ -19,15 +19,16 @@ struct pyro_sampler_options {
 };
 
 /* Find the interpreter in PID and name its process in the recording. As pyro_runtime_find() fails. */
-int pyro_sampler_open(pid_t pid, const struct pyro_sampler_options *options, struct pyro_sampler **ret_sampler,
-                      struct pyro_error *error);
+int pyro_sampler_open(pid_t pid, const struct pyro_sampler_options *options,
+                      struct pyro_sampler **ret_sampler, struct pyro_error *error);
 /* Before the first sweep. */
 int pyro_sampler_start(struct pyro_sampler *sampler, struct pyro_writer *writer, int32_t parent_pid,
                        const char *command);
 
 /* Look at every thread now (after pyro_writer_sweep()). Adds to COUNTERS. -ESRCH: the interpreter is gone: the process
  * ended, or became another program. */
-int pyro_sampler_sweep(struct pyro_sampler *sampler, uint64_t now_ns, struct pyro_counters *counters);
+int pyro_sampler_sweep(struct pyro_sampler *sampler, uint64_t now_ns,
+                       struct pyro_counters *counters);
 
 /* Names of threads that have none yet, CPU as the kernel counts it: now and then, and at the end. */
 void pyro_sampler_settle(struct pyro_sampler *sampler);

@@ -5,8 +5,8 @@
 
 #include "base/clock.h"
 
-#define SPIN_NS     (30 * PYRO_NS_PER_US) /* a sleep of less returns too late to be of use */
-#define GAP_MAX     8.0                   /* means: a gap longer than this (1 in 3000) is cut */
+#define SPIN_NS      (30 * PYRO_NS_PER_US) /* a sleep of less returns too late to be of use */
+#define GAP_MAX      8.0                   /* means: a gap longer than this (1 in 3000) is cut */
 #define SLEEP_MAX_NS (100 * PYRO_NS_PER_MS)
 
 /* xorshift64*: enough to be out of step with anything. */

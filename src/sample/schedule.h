@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct pyro_schedule {
-    uint64_t random;       /* state of the generator; never 0 */
+    uint64_t random; /* state of the generator; never 0 */
     uint64_t mean_ns;
     uint64_t due_ns;       /* of the next tick */
     uint64_t missed, late; /* counted */

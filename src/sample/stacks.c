@@ -62,7 +62,8 @@ static uint32_t elided_stack(struct pyro_sampler *sampler, uint32_t parent, uint
 }
 
 /* Name the frames from index FIRST on. Returns how many from the root could be named. */
-static size_t name_frames(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread, size_t first)
+static size_t name_frames(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
+                          size_t first)
 {
     const struct pyro_raw_stack *stack = &sampler->stack;
     uint32_t parent = first > 0 ? thread->stacks[first - 1] : PYRO_STACK_ROOT;
@@ -76,7 +77,8 @@ static size_t name_frames(struct pyro_sampler *sampler, struct pyro_sampled_thre
         const struct pyro_code_entry *known = pyro_codes_at(&sampler->codes, entry);
         thread->functions[i] = known->function;
         if (known->code.flags & CODE_GENERATORS)
-            (void)pyro_map_insert(&sampler->frame_sizes, stack->frames[i].code, PYRO_SIZES_GENERATOR, NULL);
+            (void)pyro_map_insert(&sampler->frame_sizes, stack->frames[i].code,
+                                  PYRO_SIZES_GENERATOR, NULL);
         if (thread->functions[i] != PYRO_NO_ID) {
             uint32_t frame = pyro_codes_frame(&sampler->codes, entry, stack->frames[i].instruction);
             parent = pyro_writer_stack(sampler->writer, parent, frame);
@@ -115,12 +117,13 @@ static uint32_t caller_of(const struct pyro_sampled_thread *thread, size_t i)
 static bool is_join(const struct pyro_raw_stack *stack, size_t i)
 {
     uint32_t both = stack->frames[i].flags & (i > 0 ? stack->frames[i - 1].flags : 0);
-    return i > 0 && (!(both & PYRO_FRAME_IN_CHUNK) || (stack->frames[i].flags & PYRO_FRAME_NEXT_CHUNK));
+    return i > 0 &&
+           (!(both & PYRO_FRAME_IN_CHUNK) || (stack->frames[i].flags & PYRO_FRAME_NEXT_CHUNK));
 }
 
 /* What the edge into frame I is known by. False: there is nothing to know (a root, a shim, an elided middle). */
-static bool edge_key(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread, size_t i,
-                     uint64_t *ret_caller)
+static bool edge_key(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread,
+                     size_t i, uint64_t *ret_caller)
 {
     const struct pyro_raw_stack *stack = &sampler->stack;
     if (i == 0 || thread->functions[i] == PYRO_NO_ID || (stack->elided && i == stack->elided_at))
@@ -133,7 +136,8 @@ static bool edge_sure(const struct pyro_edge *edge)
 {
     if (!edge || edge->certain < EDGE_SURE)
         return false;
-    return (uint64_t)edge->certain * (edge->caller & JOIN_KEY ? JOIN_RATIO : EDGE_RATIO) >= edge->looks;
+    return (uint64_t)edge->certain * (edge->caller & JOIN_KEY ? JOIN_RATIO : EDGE_RATIO) >=
+           edge->looks;
 }
 
 static bool edge_settled(const struct pyro_edge *edge)
@@ -141,7 +145,8 @@ static bool edge_settled(const struct pyro_edge *edge)
     return edge_sure(edge) && edge->certain >= EDGE_SETTLED;
 }
 
-static struct pyro_edge *edge_find(const struct pyro_sampler *sampler, uint64_t caller, uint32_t callee)
+static struct pyro_edge *edge_find(const struct pyro_sampler *sampler, uint64_t caller,
+                                   uint32_t callee)
 {
     const uint64_t *id = pyro_map_find(&sampler->edge_ids, caller, callee);
     return id ? &sampler->edges[*id] : NULL;
@@ -173,7 +178,8 @@ static void edge_write(struct pyro_sampler *sampler, struct pyro_edge *edge)
 }
 
 /* Once in a sweep and once in a second look, unless certainty comes later in the same stack. */
-static void edge_looked(struct pyro_sampler *sampler, uint64_t caller, uint32_t callee, bool certain, bool second)
+static void edge_looked(struct pyro_sampler *sampler, uint64_t caller, uint32_t callee,
+                        bool certain, bool second)
 {
     struct pyro_edge *edge = edge_find(sampler, caller, callee);
     if (!edge)
@@ -202,8 +208,9 @@ struct edges_known {
     size_t settled; /* so many from the root need no look any more */
 };
 
-static struct edges_known edges_ask(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread,
-                                    size_t from, size_t count)
+static struct edges_known edges_ask(const struct pyro_sampler *sampler,
+                                    const struct pyro_sampled_thread *thread, size_t from,
+                                    size_t count)
 {
     struct edges_known known = {.unknown = count, .settled = count};
     for (size_t i = from; i < count && known.unknown == count; i++) {
@@ -230,13 +237,14 @@ static bool certain_by_sweep(const struct pyro_raw_stack *stack, size_t i)
 
 /* Take note of the edges FROM ... COUNT - 1: in a SECOND look those below STILL stood still; else the sweep itself makes
  * some certain. */
-static void edges_note(struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread, size_t from,
-                       size_t count, bool second, size_t still)
+static void edges_note(struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread,
+                       size_t from, size_t count, bool second, size_t still)
 {
     const struct pyro_raw_stack *stack = &sampler->stack;
     for (size_t i = from ? from : 1; i < count; i++) {
         uint64_t caller;
-        if ((stack->frames[i].flags & PYRO_FRAME_INFERRED) || !edge_key(sampler, thread, i, &caller))
+        if ((stack->frames[i].flags & PYRO_FRAME_INFERRED) ||
+            !edge_key(sampler, thread, i, &caller))
             continue;
         bool certain = second ? i < still : certain_by_sweep(stack, i);
         edge_looked(sampler, caller, thread->functions[i], certain, second);
@@ -244,8 +252,8 @@ static void edges_note(struct pyro_sampler *sampler, const struct pyro_sampled_t
 }
 
 /* How many frames from the root are sure, after a second look if one is needed. Edges below FROM are settled. */
-static size_t sure_frames(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread, size_t from,
-                          size_t count)
+static size_t sure_frames(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
+                          size_t from, size_t count)
 {
     if (sampler->no_edge_check)
         return count;
@@ -268,8 +276,8 @@ static size_t sure_frames(struct pyro_sampler *sampler, struct pyro_sampled_thre
 }
 
 /* May edges that are confirmed later make this stack sure? Not if a join is among those unknown. */
-static bool may_become_sure(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread,
-                            size_t sure, size_t named)
+static bool may_become_sure(const struct pyro_sampler *sampler,
+                            const struct pyro_sampled_thread *thread, size_t sure, size_t named)
 {
     if (sampler->options.exact && sure < named)
         return false;
@@ -310,8 +318,8 @@ static void count_sample(const struct pyro_written_sample *sample, struct pyro_c
 
 /* Bring the state up to date and write the sample. */
 static void write_sample(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
-                         const struct pyro_sampled_interp *interp, bool moved, bool holds_gil, uint64_t now_ns,
-                         struct pyro_counters *counters)
+                         const struct pyro_sampled_interp *interp, bool moved, bool holds_gil,
+                         uint64_t now_ns, struct pyro_counters *counters)
 {
     struct pyro_state_hints hints = {
         .now_ns = now_ns,
@@ -323,15 +331,16 @@ static void write_sample(struct pyro_sampler *sampler, struct pyro_sampled_threa
     pyro_thread_state_update(&thread->state, &hints, sampler->writer);
     thread->last.state = thread->state.state;
     thread->last.wait = thread->state.wait;
-    thread->last.flags = (holds_gil ? PYRO_SAMPLE_GIL : 0) |
-                         (holds_gil && interp->collecting ? PYRO_SAMPLE_GC : 0);
+    thread->last.flags =
+        (holds_gil ? PYRO_SAMPLE_GIL : 0) | (holds_gil && interp->collecting ? PYRO_SAMPLE_GC : 0);
     pyro_writer_sample(sampler->writer, &thread->last);
     count_sample(&thread->last, counters);
     counters->moved += moved;
 }
 
 void pyro_sampler_repeat(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
-                         const struct pyro_sampled_interp *interp, uint64_t now_ns, struct pyro_counters *counters)
+                         const struct pyro_sampled_interp *interp, uint64_t now_ns,
+                         struct pyro_counters *counters)
 {
     bool holds_gil = interp->gil_holder.u == thread->info.tstate.u;
     if (!sampler->options.gil_only || holds_gil)
@@ -339,7 +348,8 @@ void pyro_sampler_repeat(struct pyro_sampler *sampler, struct pyro_sampled_threa
 }
 
 void pyro_sampler_write(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
-                        const struct pyro_sampled_interp *interp, uint64_t now_ns, struct pyro_counters *counters)
+                        const struct pyro_sampled_interp *interp, uint64_t now_ns,
+                        struct pyro_counters *counters)
 {
     struct pyro_raw_stack *stack = &sampler->stack;
     if (room_for(thread, stack->count + 1) < 0)
@@ -353,13 +363,15 @@ void pyro_sampler_write(struct pyro_sampler *sampler, struct pyro_sampled_thread
     size_t named = name_frames(sampler, thread, same);
     if (named < same)
         same = named;
-    size_t sure = sure_frames(sampler, thread, same < thread->settled ? same : thread->settled, named);
+    size_t sure =
+        sure_frames(sampler, thread, same < thread->settled ? same : thread->settled, named);
     thread->last.thread = thread->id;
     thread->last.stack = named > 0 ? thread->stacks[named - 1] : PYRO_STACK_ROOT;
     thread->last.agreed = sure > 0 ? thread->stacks[sure - 1] : PYRO_STACK_ROOT;
     /* Something is there that cannot be named, or whose place nothing can prove later. */
     if (named < stack->count || stack->broken || !may_become_sure(sampler, thread, sure, named))
-        thread->last.stack = pyro_writer_stack(sampler->writer, thread->last.agreed, sampler->unsure_frame);
+        thread->last.stack =
+            pyro_writer_stack(sampler->writer, thread->last.agreed, sampler->unsure_frame);
     thread->wants_gil = stack->wants_gil;
     write_sample(sampler, thread, interp, moved, holds_gil, now_ns, counters);
     remember(sampler, thread, same, named);

@@ -9,10 +9,11 @@
 static const char *wait_kind_name(enum pyro_wait_kind kind)
 {
     static const char *const names[] = {
-        [PYRO_WAIT_UNKNOWN] = "unknown",   [PYRO_WAIT_SOCKET] = "socket", [PYRO_WAIT_FILE] = "file",
-        [PYRO_WAIT_PIPE] = "pipe",         [PYRO_WAIT_POLL] = "poll",     [PYRO_WAIT_LOCK] = "lock",
-        [PYRO_WAIT_SLEEP] = "sleep",       [PYRO_WAIT_CHILD] = "child",   [PYRO_WAIT_TERMINAL] = "terminal",
-        [PYRO_WAIT_OTHER] = "other",
+        [PYRO_WAIT_UNKNOWN] = "unknown",   [PYRO_WAIT_SOCKET] = "socket",
+        [PYRO_WAIT_FILE] = "file",         [PYRO_WAIT_PIPE] = "pipe",
+        [PYRO_WAIT_POLL] = "poll",         [PYRO_WAIT_LOCK] = "lock",
+        [PYRO_WAIT_SLEEP] = "sleep",       [PYRO_WAIT_CHILD] = "child",
+        [PYRO_WAIT_TERMINAL] = "terminal", [PYRO_WAIT_OTHER] = "other",
     };
     return kind <= PYRO_WAIT_OTHER ? names[kind] : "unknown";
 }
@@ -59,7 +60,8 @@ static void find_wait(struct pyro_thread_state *state, const struct pyro_state_h
     struct pyro_wait wait = state->peeked_wait;
     state->waits_known = true;
     state->wait = PYRO_NO_ID;
-    if (state->peeked ? !state->has_peeked_wait : pyro_kernel_thread_wait(&state->kernel, &wait) < 0)
+    if (state->peeked ? !state->has_peeked_wait
+                      : pyro_kernel_thread_wait(&state->kernel, &wait) < 0)
         return;
     if (wait.kind == PYRO_WAIT_LOCK && hints->gil && wait.futex - hints->gil < GIL_BYTES) {
         state->state = PYRO_STATE_GIL_WAIT;
@@ -95,7 +97,8 @@ void pyro_thread_state_peek(struct pyro_thread_state *state)
 {
     struct pyro_kernel_state kernel;
     state->has_peeked_wait = false;
-    state->peeked = state->open && pyro_kernel_thread_stat(&state->kernel, &kernel) == 0 ? kernel.state : 0;
+    state->peeked =
+        state->open && pyro_kernel_thread_stat(&state->kernel, &kernel) == 0 ? kernel.state : 0;
     if (state->peeked && state->peeked != 'R')
         state->has_peeked_wait = pyro_kernel_thread_wait(&state->kernel, &state->peeked_wait) == 0;
 }

@@ -18,7 +18,7 @@ struct pyro_thread_state {
     uint64_t run_ns, queue_ns; /* schedstat then */
     uint64_t first_run_ns;     /* schedstat at first sight */
     bool waits_known;          /* wait belongs to this stay */
-    char peeked;               /* kernel state seen before the thread was stopped for its copy; 0: ask now */
+    char peeked; /* kernel state seen before the thread was stopped for its copy; 0: ask now */
     bool has_peeked_wait;
     struct pyro_wait peeked_wait;
 };
@@ -26,11 +26,11 @@ struct pyro_thread_state {
 /* What the sweep itself told. */
 struct pyro_state_hints {
     uint64_t now_ns;
-    bool moved;     /* its frame or instruction is not that of its last sample */
+    bool moved; /* its frame or instruction is not that of its last sample */
     bool holds_gil;
     bool wants_gil; /* 3.15 */
     bool has_gil_info;
-    uint64_t gil;   /* address of the GIL: a futex near it is a wait for the GIL; 0 when unknown */
+    uint64_t gil; /* address of the GIL: a futex near it is a wait for the GIL; 0 when unknown */
 };
 
 void pyro_thread_state_init(struct pyro_thread_state *state, pid_t pid, pid_t tid);

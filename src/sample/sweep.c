@@ -20,8 +20,8 @@
 /* -- interpreters ----------------------------------------------------------------------------- */
 
 /* Three spans for each: lists (not more often than every LISTS_NS), GIL, generation; of size 0 where there is none. */
-static size_t plan_interp(struct pyro_sampler *sampler, struct pyro_sampled_interp *interp, uint64_t now_ns,
-                          struct pyro_span *spans)
+static size_t plan_interp(struct pyro_sampler *sampler, struct pyro_sampled_interp *interp,
+                          uint64_t now_ns, struct pyro_span *spans)
 {
     const struct pyro_layout *layout = &sampler->runtime.layout;
     pyro_addr gil = layout->interp.gil != PYRO_ABSENT
@@ -37,8 +37,9 @@ static size_t plan_interp(struct pyro_sampler *sampler, struct pyro_sampled_inte
     spans[0] = (struct pyro_span){.addr = pyro_addr_plus(interp->addr, interp->lists_from),
                                   .size = lists_due ? interp->lists_size : 0};
     spans[1] = (struct pyro_span){.addr = gil, .size = has_gil ? GIL_BYTES : 0};
-    spans[2] = (struct pyro_span){.addr = pyro_addr_plus(interp->addr, layout->interp.code_generation),
-                                  .size = has_generation && lists_due ? 8 : 0};
+    spans[2] =
+        (struct pyro_span){.addr = pyro_addr_plus(interp->addr, layout->interp.code_generation),
+                           .size = has_generation && lists_due ? 8 : 0};
     return SPANS_AN_INTERP;
 }
 
@@ -83,7 +84,7 @@ static void parse_interp(struct pyro_sampler *sampler, struct pyro_sampled_inter
 }
 
 const struct pyro_sampled_interp *pyro_sampler_interp_of(const struct pyro_sampler *sampler,
-                                                        const struct pyro_sampled_thread *thread)
+                                                         const struct pyro_sampled_thread *thread)
 {
     for (size_t i = 1; i < sampler->interp_count; i++)
         if (sampler->interps[i].addr.u == thread->info.interp.u)
@@ -117,7 +118,8 @@ static void parse_interps(struct pyro_sampler *sampler, uint64_t now_ns)
 /* -- threads ---------------------------------------------------------------------------------- */
 
 /* Can THREAD have run Python code since its last sample? */
-static bool may_have_run(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread)
+static bool may_have_run(const struct pyro_sampler *sampler,
+                         const struct pyro_sampled_thread *thread)
 {
     const struct pyro_sampled_interp *interp = pyro_sampler_interp_of(sampler, thread);
     uint64_t tstate = thread->info.tstate.u;
@@ -126,11 +128,13 @@ static bool may_have_run(const struct pyro_sampler *sampler, const struct pyro_s
     /* A stack that is not sure deserves a second look, which needs a fresh first one. */
     if (interp->switched > 1 || thread->last.stack != thread->last.agreed)
         return true;
-    return tstate == interp->last_holder.u || (interp->switched == 1 && tstate == interp->holder_before.u);
+    return tstate == interp->last_holder.u ||
+           (interp->switched == 1 && tstate == interp->holder_before.u);
 }
 
 /* Before the GIL was looked at: the one that held it last time. */
-static bool is_expected_to_run(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread)
+static bool is_expected_to_run(const struct pyro_sampler *sampler,
+                               const struct pyro_sampled_thread *thread)
 {
     const struct pyro_sampled_interp *interp = pyro_sampler_interp_of(sampler, thread);
     return thread->taken_ns == 0 || !interp->gil_known || sampler->thread_count == 1 ||
@@ -139,7 +143,8 @@ static bool is_expected_to_run(const struct pyro_sampler *sampler, const struct 
 
 static int room_for_spans(struct pyro_sampler *sampler)
 {
-    size_t want = sampler->interp_count * SPANS_AN_INTERP + (sampler->thread_count + 1) * PYRO_STACK_SPANS_MAX;
+    size_t want = sampler->interp_count * SPANS_AN_INTERP +
+                  (sampler->thread_count + 1) * PYRO_STACK_SPANS_MAX;
     if (want > sampler->span_capacity) {
         struct pyro_span *grown = realloc(sampler->spans, want * sizeof(*grown));
         if (!grown)
@@ -148,7 +153,8 @@ static int room_for_spans(struct pyro_sampler *sampler)
         sampler->span_capacity = want;
     }
     if (sampler->thread_count > sampler->due_capacity) {
-        struct pyro_sampled_thread **grown = realloc(sampler->due, sampler->thread_capacity * sizeof(*grown));
+        struct pyro_sampled_thread **grown =
+            realloc(sampler->due, sampler->thread_capacity * sizeof(*grown));
         if (!grown)
             return -ENOMEM;
         sampler->due = grown;
@@ -190,11 +196,12 @@ static size_t plan_due(struct pyro_sampler *sampler, size_t count)
     return count;
 }
 
-static void take_thread(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread, size_t arrived,
-                        uint64_t now_ns, struct pyro_counters *counters)
+static void take_thread(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
+                        size_t arrived, uint64_t now_ns, struct pyro_counters *counters)
 {
-    int status = pyro_stack_take(&thread->reader, sampler->memory, sampler->spans + thread->plan_first, arrived,
-                                 &sampler->frame_sizes, &sampler->stack);
+    int status =
+        pyro_stack_take(&thread->reader, sampler->memory, sampler->spans + thread->plan_first,
+                        arrived, &sampler->frame_sizes, &sampler->stack);
     thread->taken_ns = now_ns;
     if (status < 0) {
         counters->failed++;
@@ -242,7 +249,8 @@ static void tear_copies(struct pyro_sampler *sampler, const struct pyro_span *en
 }
 #endif
 
-static ssize_t read_copies(struct pyro_sampler *sampler, const struct pyro_span *spans, size_t count)
+static ssize_t read_copies(struct pyro_sampler *sampler, const struct pyro_span *spans,
+                           size_t count)
 {
     ssize_t arrived = pyro_memory_read_spans(sampler->memory, spans, count);
 #ifdef PYRO_FAULTS
@@ -270,8 +278,9 @@ static int read_due(struct pyro_sampler *sampler, size_t interp_spans, uint64_t 
     size_t thread = 0, begin = 0, offset = interp_spans;
     do {
         size_t last = last_in_call(sampler, thread, begin);
-        size_t end = last > thread ? sampler->due[last - 1]->plan_first + sampler->due[last - 1]->plan_count
-                                   : begin + offset;
+        size_t end = last > thread
+                         ? sampler->due[last - 1]->plan_first + sampler->due[last - 1]->plan_count
+                         : begin + offset;
         ssize_t arrived = read_copies(sampler, sampler->spans + begin, end - begin);
         if (arrived < 0 || (size_t)arrived < offset)
             return -ESRCH;
@@ -283,7 +292,8 @@ static int read_due(struct pyro_sampler *sampler, size_t interp_spans, uint64_t 
             size_t got = have > one->plan_first ? have - one->plan_first : 0;
             if (have < end && have <= one->plan_first && thread > first)
                 break; /* not read because of the one before: again from here */
-            take_thread(sampler, one, got < one->plan_count ? got : one->plan_count, now_ns, counters);
+            take_thread(sampler, one, got < one->plan_count ? got : one->plan_count, now_ns,
+                        counters);
         }
         offset = 0;
         begin = thread < sampler->due_count ? sampler->due[thread]->plan_first : 0;
@@ -294,7 +304,8 @@ static int read_due(struct pyro_sampler *sampler, size_t interp_spans, uint64_t 
 /* -- sweeps ----------------------------------------------------------------------------------- */
 
 /* Those that ran although nobody expected it: the GIL changed hands. */
-static int sweep_the_others(struct pyro_sampler *sampler, uint64_t now_ns, struct pyro_counters *counters)
+static int sweep_the_others(struct pyro_sampler *sampler, uint64_t now_ns,
+                            struct pyro_counters *counters)
 {
     sampler->due_count = 0;
     for (size_t i = 0; i < sampler->thread_count; i++)
@@ -311,7 +322,8 @@ static int sweep_the_others(struct pyro_sampler *sampler, uint64_t now_ns, struc
     return read_due(sampler, 0, now_ns, counters);
 }
 
-static int sweep_running(struct pyro_sampler *sampler, uint64_t now_ns, struct pyro_counters *counters)
+static int sweep_running(struct pyro_sampler *sampler, uint64_t now_ns,
+                         struct pyro_counters *counters)
 {
     if (room_for_spans(sampler) < 0)
         return -ENOMEM;
@@ -333,12 +345,14 @@ static int sweep_running(struct pyro_sampler *sampler, uint64_t now_ns, struct p
     for (size_t i = 0; status == 0 && i < sampler->thread_count; i++)
         if (sampler->threads[i]->looked_ns != now_ns)
             pyro_sampler_repeat(sampler, sampler->threads[i],
-                                pyro_sampler_interp_of(sampler, sampler->threads[i]), now_ns, counters);
+                                pyro_sampler_interp_of(sampler, sampler->threads[i]), now_ns,
+                                counters);
     return status;
 }
 
 /* --exact: one thread after the other, each standing still for its copy. */
-static int sweep_stopped(struct pyro_sampler *sampler, uint64_t now_ns, struct pyro_counters *counters)
+static int sweep_stopped(struct pyro_sampler *sampler, uint64_t now_ns,
+                         struct pyro_counters *counters)
 {
     if (room_for_spans(sampler) < 0)
         return -ENOMEM;
@@ -370,7 +384,8 @@ static int sweep_stopped(struct pyro_sampler *sampler, uint64_t now_ns, struct p
     return 0;
 }
 
-int pyro_sampler_sweep(struct pyro_sampler *sampler, uint64_t now_ns, struct pyro_counters *counters)
+int pyro_sampler_sweep(struct pyro_sampler *sampler, uint64_t now_ns,
+                       struct pyro_counters *counters)
 {
     if (sampler->relist || now_ns - sampler->listed_ns > RELIST_NS) {
         int status = pyro_sampler_list(sampler, now_ns);

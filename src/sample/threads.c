@@ -6,8 +6,10 @@
 
 #include "base/log.h"
 
-#define LISTS_MAX 512 /* bytes from the head of the thread list to the GC's flag that are read in one piece */
-#define LIST_MAX 4096 /* threads of one process that are sampled; more are not (and the log says so) */
+#define LISTS_MAX \
+    512 /* bytes from the head of the thread list to the GC's flag that are read in one piece */
+#define LIST_MAX \
+    4096 /* threads of one process that are sampled; more are not (and the log says so) */
 
 static struct pyro_sampled_thread *thread_find(const struct pyro_sampler *sampler,
                                                const struct pyro_thread_info *info)
@@ -56,7 +58,8 @@ static int thread_add(struct pyro_sampler *sampler, const struct pyro_thread_inf
     struct pyro_sampled_thread *thread = calloc(1, sizeof(*thread));
     if (!thread)
         return -ENOMEM;
-    int status = pyro_stack_reader_init(&thread->reader, &sampler->runtime, info->tstate, info->interp);
+    int status =
+        pyro_stack_reader_init(&thread->reader, &sampler->runtime, info->tstate, info->interp);
     if (status < 0) {
         free(thread);
         return status;
@@ -65,8 +68,9 @@ static int thread_add(struct pyro_sampler *sampler, const struct pyro_thread_inf
     thread->last = (struct pyro_written_sample){.wait = PYRO_NO_ID};
     thread->seen = true;
     pyro_thread_state_init(&thread->state, sampler->pid, info->kernel_id);
-    thread->id = pyro_writer_thread(sampler->writer, sampler->process,
-                                    (uint64_t)(info->kernel_id ? info->kernel_id : info->native_id));
+    thread->id =
+        pyro_writer_thread(sampler->writer, sampler->process,
+                           (uint64_t)(info->kernel_id ? info->kernel_id : info->native_id));
     thread->last.thread = thread->id;
     sampler->threads[sampler->thread_count++] = thread;
     name_thread(sampler, thread);
@@ -82,7 +86,8 @@ static void threads_drop_unseen(struct pyro_sampler *sampler)
             sampler->threads[kept++] = thread;
             continue;
         }
-        pyro_writer_thread_cpu(sampler->writer, thread->id, pyro_thread_state_cpu_us(&thread->state));
+        pyro_writer_thread_cpu(sampler->writer, thread->id,
+                               pyro_thread_state_cpu_us(&thread->state));
         pyro_sampled_thread_free(thread);
     }
     sampler->thread_count = kept;
@@ -103,7 +108,8 @@ static void interp_plan(const struct pyro_sampler *sampler, struct pyro_sampled_
 static int interps_list(struct pyro_sampler *sampler)
 {
     pyro_addr found[PYRO_SAMPLED_INTERPS_MAX];
-    int count = pyro_interpreters_list(sampler->memory, &sampler->runtime, found, PYRO_SAMPLED_INTERPS_MAX);
+    int count =
+        pyro_interpreters_list(sampler->memory, &sampler->runtime, found, PYRO_SAMPLED_INTERPS_MAX);
     if (count <= 0)
         return -ESRCH;
     if (count > PYRO_SAMPLED_INTERPS_MAX)
@@ -130,7 +136,8 @@ int pyro_sampler_list(struct pyro_sampler *sampler, uint64_t now_ns)
     sampler->relist = false;
     if (interps_list(sampler) < 0)
         return -ESRCH;
-    int count = pyro_threads_list(sampler->pid, sampler->memory, &sampler->runtime, infos, LIST_MAX);
+    int count =
+        pyro_threads_list(sampler->pid, sampler->memory, &sampler->runtime, infos, LIST_MAX);
     if (count < 0)
         return count == -EFAULT ? -ESRCH : count;
     if (count > LIST_MAX)

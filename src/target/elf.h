@@ -23,8 +23,10 @@ int pyro_elf_from_fd(int fd, uint64_t bias, struct pyro_elf **ret_elf);
 void pyro_elf_free(struct pyro_elf *elf);
 
 /* Look NAME up in .dynsym and then .symtab. *ret_size may be NULL. -ENOENT: not there. */
-int pyro_elf_symbol(const struct pyro_elf *elf, const char *name, pyro_addr *ret_addr, uint64_t *ret_size);
-int pyro_elf_section(const struct pyro_elf *elf, const char *name, struct pyro_elf_section *ret_section);
+int pyro_elf_symbol(const struct pyro_elf *elf, const char *name, pyro_addr *ret_addr,
+                    uint64_t *ret_size);
+int pyro_elf_section(const struct pyro_elf *elf, const char *name,
+                     struct pyro_elf_section *ret_section);
 /* Copy SIZE bytes at ADDR (in the target's terms) from the file: for read-only data. */
 int pyro_elf_read(const struct pyro_elf *elf, pyro_addr addr, void *data, size_t size);
 

@@ -10,8 +10,9 @@ struct pyro_mapping {
     uint64_t inode;
     uint32_t device_major, device_minor;
     bool readable, writable, executable, shared;
-    bool deleted;     /* the file was unlinked or replaced since */
-    const char *path; /* as the target sees it, without " (deleted)"; "" for none, "[heap]" and so on as they are */
+    bool deleted; /* the file was unlinked or replaced since */
+    const char *
+        path; /* as the target sees it, without " (deleted)"; "" for none, "[heap]" and so on as they are */
 };
 struct pyro_maps {
     struct pyro_mapping *items; /* ascending addresses */
@@ -20,9 +21,11 @@ struct pyro_maps {
 };
 
 int pyro_maps_load(pid_t pid, struct pyro_maps *ret_maps, struct pyro_error *error);
-int pyro_maps_parse(const char *text, size_t size, struct pyro_maps *ret_maps); /* for tests and fuzzing */
+int pyro_maps_parse(const char *text, size_t size,
+                    struct pyro_maps *ret_maps); /* for tests and fuzzing */
 void pyro_maps_clear(struct pyro_maps *maps);
-const struct pyro_mapping *pyro_maps_find(const struct pyro_maps *maps, pyro_addr addr); /* NULL: not mapped */
+const struct pyro_mapping *pyro_maps_find(const struct pyro_maps *maps,
+                                          pyro_addr addr); /* NULL: not mapped */
 
 /* Open the file behind MAPPING, also when it was deleted or replaced, or lies in another mount
  * namespace: /proc/PID/map_files, then /proc/PID/exe for the program itself, then /proc/PID/root/PATH

@@ -74,5 +74,4 @@ int pyro_memory_read_addr(const struct pyro_memory *memory, pyro_addr addr, pyro
 /* 0 for a memory that is no process. */
 pid_t pyro_memory_pid(const struct pyro_memory *memory);
 
-
 #endif

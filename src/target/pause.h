@@ -18,7 +18,8 @@
 struct pyro_pauser; /* for one process */
 
 int pyro_pauser_new(pid_t pid, struct pyro_pauser **ret_pauser, struct pyro_error *error);
-void pyro_pauser_free(struct pyro_pauser *pauser); /* resumes and detaches everything; NULL is fine */
+void pyro_pauser_free(
+    struct pyro_pauser *pauser); /* resumes and detaches everything; NULL is fine */
 
 /* Stop thread TID and return when it stands still; nothing to do if it already does. -ESRCH: it is
  * gone; -EPERM: not allowed, or a debugger has it; -ETIMEDOUT: it could not be stopped within 100 ms

@@ -14,17 +14,18 @@
 
 struct pyro_process_info {
     pid_t pid, parent;
-    pid_t namespace_pid;    /* as the process itself sees its pid */
+    pid_t namespace_pid; /* as the process itself sees its pid */
     uid_t uid;
-    char state;             /* R S D T Z ... */
-    uint64_t start_ticks;   /* since boot: with pid, an identity that is not reused */
-    uint64_t cpu_ticks;     /* user + system, USER_HZ */
+    char state;           /* R S D T Z ... */
+    uint64_t start_ticks; /* since boot: with pid, an identity that is not reused */
+    uint64_t cpu_ticks;   /* user + system, USER_HZ */
     uint64_t rss_bytes;
     uint32_t thread_count;
     char comm[32];
 };
 int pyro_process_info(pid_t pid, struct pyro_process_info *ret_info); /* -ESRCH, -EPERM */
-bool pyro_process_alive(pid_t pid, uint64_t start_ticks);             /* and still the same one, and no zombie */
+bool pyro_process_alive(pid_t pid,
+                        uint64_t start_ticks); /* and still the same one, and no zombie */
 
 /* The command line with spaces between the words (control characters shown as '?', what looks
  * secret as "[redacted]": see base/redact.h), into BUFFER. */
@@ -51,7 +52,8 @@ int pyro_process_threads(pid_t pid, pid_t *threads, int max);
  * State: R S D T Z X ..., 0 when the thread is gone. */
 struct pyro_kernel_thread {
     pid_t pid, tid;
-    int stat_fd, schedstat_fd, syscall_fd; /* -1: not open yet or not allowed; opened on first use */
+    int stat_fd, schedstat_fd,
+        syscall_fd; /* -1: not open yet or not allowed; opened on first use */
 };
 void pyro_kernel_thread_init(struct pyro_kernel_thread *thread, pid_t pid, pid_t tid);
 void pyro_kernel_thread_close(struct pyro_kernel_thread *thread);
@@ -62,19 +64,20 @@ struct pyro_kernel_state {
 };
 int pyro_kernel_thread_stat(struct pyro_kernel_thread *thread, struct pyro_kernel_state *ret_state);
 /* Time on a CPU and time runnable but waiting for one, both in ns since the thread began. */
-int pyro_kernel_thread_schedstat(struct pyro_kernel_thread *thread, uint64_t *ret_run_ns, uint64_t *ret_wait_ns);
+int pyro_kernel_thread_schedstat(struct pyro_kernel_thread *thread, uint64_t *ret_run_ns,
+                                 uint64_t *ret_wait_ns);
 
 /* What a sleeping thread waits on, from /proc/PID/task/TID/syscall and its file descriptors.
  * -EAGAIN: it runs. Works for x86-64 and aarch64 numbers. */
 enum pyro_wait_kind {
     PYRO_WAIT_UNKNOWN,
-    PYRO_WAIT_SOCKET,  /* recv, send, connect, accept, poll on one socket */
+    PYRO_WAIT_SOCKET, /* recv, send, connect, accept, poll on one socket */
     PYRO_WAIT_FILE,
     PYRO_WAIT_PIPE,
-    PYRO_WAIT_POLL,    /* select, poll, epoll on several */
-    PYRO_WAIT_LOCK,    /* futex */
+    PYRO_WAIT_POLL, /* select, poll, epoll on several */
+    PYRO_WAIT_LOCK, /* futex */
     PYRO_WAIT_SLEEP,
-    PYRO_WAIT_CHILD,   /* waitpid */
+    PYRO_WAIT_CHILD, /* waitpid */
     PYRO_WAIT_TERMINAL,
     PYRO_WAIT_OTHER,
 };

@@ -18,7 +18,8 @@ struct pyro_snapshot {
  * as far as MAX_BYTES allows. The process should stand still (see target/pause.h). */
 int pyro_snapshot_save(pid_t pid, pyro_addr runtime, uint32_t version, size_t max_bytes,
                        const char *path, struct pyro_error *error);
-int pyro_snapshot_load(const char *path, struct pyro_snapshot *ret_snapshot, struct pyro_error *error);
+int pyro_snapshot_load(const char *path, struct pyro_snapshot *ret_snapshot,
+                       struct pyro_error *error);
 int pyro_snapshot_parse(const void *data, size_t size, struct pyro_snapshot *ret_snapshot,
                         struct pyro_error *error); /* DATA is copied; hostile bytes are fine */
 void pyro_snapshot_clear(struct pyro_snapshot *snapshot);

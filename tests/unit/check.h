@@ -15,50 +15,53 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            printf("# %s:%d: not true: %s\n", __FILE__, __LINE__, #condition);                     \
-            fflush(stdout);                                                                        \
-            _exit(1);                                                                              \
-        }                                                                                          \
+#define CHECK(condition)                                                       \
+    do {                                                                       \
+        if (!(condition)) {                                                    \
+            printf("# %s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
+            fflush(stdout);                                                    \
+            _exit(1);                                                          \
+        }                                                                      \
     } while (0)
 
-#define CHECK_EQ(actual, expected)                                                                 \
-    do {                                                                                           \
-        long long check_a_ = (long long)(actual), check_e_ = (long long)(expected);                \
-        if (check_a_ != check_e_) {                                                                \
-            printf("# %s:%d: %s is %lld (0x%llx), expected %lld (0x%llx)\n", __FILE__, __LINE__,   \
-                   #actual, check_a_, check_a_, check_e_, check_e_);                               \
-            fflush(stdout);                                                                        \
-            _exit(1);                                                                              \
-        }                                                                                          \
+#define CHECK_EQ(actual, expected)                                                               \
+    do {                                                                                         \
+        long long check_a_ = (long long)(actual), check_e_ = (long long)(expected);              \
+        if (check_a_ != check_e_) {                                                              \
+            printf("# %s:%d: %s is %lld (0x%llx), expected %lld (0x%llx)\n", __FILE__, __LINE__, \
+                   #actual, check_a_, check_a_, check_e_, check_e_);                             \
+            fflush(stdout);                                                                      \
+            _exit(1);                                                                            \
+        }                                                                                        \
     } while (0)
 
-#define CHECK_STR(actual, expected)                                                                \
-    do {                                                                                           \
-        const char *check_a_ = (actual), *check_e_ = (expected);                                   \
-        if (!check_a_ || strcmp(check_a_, check_e_) != 0) {                                        \
-            printf("# %s:%d: %s is \"%s\", expected \"%s\"\n", __FILE__, __LINE__, #actual,        \
-                   check_a_ ? check_a_ : "(null)", check_e_);                                      \
-            fflush(stdout);                                                                        \
-            _exit(1);                                                                              \
-        }                                                                                          \
+#define CHECK_STR(actual, expected)                                                         \
+    do {                                                                                    \
+        const char *check_a_ = (actual), *check_e_ = (expected);                            \
+        if (!check_a_ || strcmp(check_a_, check_e_) != 0) {                                 \
+            printf("# %s:%d: %s is \"%s\", expected \"%s\"\n", __FILE__, __LINE__, #actual, \
+                   check_a_ ? check_a_ : "(null)", check_e_);                               \
+            fflush(stdout);                                                                 \
+            _exit(1);                                                                       \
+        }                                                                                   \
     } while (0)
 
 /* Ends the test as skipped, with the reason shown. */
-#define SKIP(reason)                                                                               \
-    do {                                                                                           \
-        printf("# SKIP %s\n", reason);                                                             \
-        fflush(stdout);                                                                            \
-        _exit(77);                                                                                 \
+#define SKIP(reason)                   \
+    do {                               \
+        printf("# SKIP %s\n", reason); \
+        fflush(stdout);                \
+        _exit(77);                     \
     } while (0)
 
 struct check_test {
     const char *name;
     void (*run)(void);
 };
-#define TEST(function)  {#function, function}
+#define TEST(function)      \
+    {                       \
+#function, function \
+    }
 #define CHECK_MAIN(...) check_main((const struct check_test[]){__VA_ARGS__, {NULL, NULL}})
 
 #define CHECK_SECONDS 60
