@@ -243,7 +243,7 @@ static uint64_t pass_shim(struct pyro_take *take, const struct pyro_raw_frame *s
         }
         return shim ? shim->previous : 0;
     }
-    uint64_t below = frame_right_below(take, above);
+    uint64_t below = reader->stands_still ? 0 : frame_right_below(take, above);
     if (!below || (shim && runs_below(take, shim->previous, below)))
         return shim ? shim->previous : 0;
     if (!shim || shim->previous != below)
@@ -556,7 +556,7 @@ static void take_chunks(struct pyro_take *take, const uint8_t *after)
     add_entered_frames(take);
 }
 
-/* In the order of the plan. -ESRCH: the thread state did not arrive. */
+/* In the order of the plan. -EAGAIN: the thread state was not reached; -ESRCH: it is gone. */
 static int accept_spans(struct pyro_stack_reader *reader, const struct pyro_span *spans,
                         size_t arrived)
 {
@@ -572,10 +572,11 @@ static int accept_spans(struct pyro_stack_reader *reader, const struct pyro_span
             *extra = (struct pyro_stack_extra){0};
         next++;
     }
-    bool lost = next >= arrived;
+    size_t tstate_at = next;
+    bool lost = tstate_at >= arrived;
     reader->tstate_data = spans[next].data;
     pyro_chunks_accept(reader, spans, next + 1, arrived);
-    return lost ? -EAGAIN : 0;
+    return !lost ? 0 : tstate_at == 0 ? -ESRCH : -EAGAIN;
 }
 
 /* Mark the frames whose callers were copied with another chunk. */
@@ -641,8 +642,9 @@ int pyro_stack_take(struct pyro_stack_reader *reader, const struct pyro_memory *
         return -ESRCH;
     if (linked)
         reader->tstate_data = spans[0].data;
-    else if (accept_spans(reader, spans, arrived) < 0)
-        return -EAGAIN;
+    int accepted = linked ? 0 : accept_spans(reader, spans, arrived);
+    if (accepted < 0)
+        return accepted;
     if (pyro_field_u64(reader->tstate_data, layout->tstate.interp) != reader->interp.u)
         return -ESRCH;
     if (layout->tstate.holds_gil != PYRO_ABSENT)

@@ -92,7 +92,8 @@ struct pyro_stack_extra {
 struct pyro_stack_reader {
     const struct pyro_runtime *runtime;
     pyro_addr tstate, interp;
-    size_t header;       /* bytes of a frame's header */
+    bool stands_still; /* the caller stops the thread for each copy: everything is of one moment */
+    size_t header;     /* bytes of a frame's header */
     size_t state_before; /* a generator's state lies so many bytes before its frame; 0: not known */
     size_t planned;      /* spans of the last plan */
     uint64_t takes;

@@ -65,6 +65,7 @@ static int thread_add(struct pyro_sampler *sampler, const struct pyro_thread_inf
         return status;
     }
     thread->info = *info;
+    thread->reader.stands_still = sampler->options.exact;
     thread->last = (struct pyro_written_sample){.wait = PYRO_NO_ID};
     thread->seen = true;
     pyro_thread_state_init(&thread->state, sampler->pid, info->kernel_id);
