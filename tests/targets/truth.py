@@ -257,4 +257,4 @@ def lines_of_file(path):
 MAIN = ("<module>", "main", "run_parts")
 # `ready` may still be on its way out when the profiler looks for the first time.
 MAIN_PAIRS = pairs_of_path(*MAIN) | {("run_parts", "mark"), ("run_parts", "__init__"),
-                                     ("main", "ready")}
+                                     ("run_parts", "finish"), ("main", "ready"), ("main", "finish")}

@@ -60,6 +60,15 @@ static void the_pid_in_its_own_namespace_is_told(void)
     _exit(0); /* no more processes can be made here, which leak checking would need */
 }
 
+/* The kernel shows the new program a moment before its arguments. */
+static bool has_arguments(pid_t pid)
+{
+    struct pyro_buffer buffer = {0};
+    bool has = pyro_process_arguments(pid, &buffer) == 0 && buffer.size > 0;
+    pyro_buffer_free(&buffer);
+    return has;
+}
+
 static pid_t exec_child(const char *const *arguments)
 {
     pid_t parent = getpid(), pid = fork();
@@ -70,6 +79,7 @@ static pid_t exec_child(const char *const *arguments)
     }
     char path[64] = "";
     CHECK(EVENTUALLY(pyro_process_exe(pid, path, sizeof(path)) == 0 && strstr(path, "sleep")));
+    CHECK(EVENTUALLY(has_arguments(pid)));
     return pid;
 }
 
