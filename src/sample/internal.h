@@ -85,7 +85,7 @@ struct pyro_sampler {
     struct pyro_raw_stack stack; /* of the thread in turn */
     uint64_t listed_ns;          /* when the thread list was read */
     bool relist;
-    uint32_t unsure_frame, elided_function, gc_frame;
+    uint32_t unsure_frame, elided_function;
     bool no_edge_check, torn_copy; /* faults for tests */
 };
 

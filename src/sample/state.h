@@ -29,8 +29,7 @@ struct pyro_state_hints {
     bool moved; /* its frame or instruction is not that of its last sample */
     bool holds_gil;
     bool wants_gil; /* 3.15 */
-    bool has_gil_info;
-    uint64_t gil; /* address of the GIL: a futex near it is a wait for the GIL; 0 when unknown */
+    uint64_t gil;   /* address of the GIL: a futex near it is a wait for the GIL; 0 when unknown */
 };
 
 void pyro_thread_state_init(struct pyro_thread_state *state, pid_t pid, pid_t tid);
