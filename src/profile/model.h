@@ -83,6 +83,7 @@ struct pyro_counters {
     uint64_t failed;         /* threads that could not be read in a sweep (they vanished, mostly) */
     uint64_t second_reads;   /* sweeps that took a second call */
     uint64_t stopped;        /* samples taken from a stopped thread (--exact) */
+    uint64_t still;          /* samples proved to show one moment, without a stop */
     uint64_t sampler_cpu_us; /* our own CPU */
     uint64_t code_reread;    /* code objects that turned out to be replaced */
     uint64_t

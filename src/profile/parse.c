@@ -293,7 +293,7 @@ static int take_counters(struct pyro_parse *parse, struct pyro_reader *payload)
     uint64_t *const fields[] = {
         &c->duration_us, &c->sweeps,         &c->missed_ticks, &c->late,   &c->samples,
         &c->empty,       &c->moved,          &c->unsure,       &c->failed, &c->second_reads,
-        &c->stopped,     &c->sampler_cpu_us, &c->code_reread,
+        &c->stopped,     &c->sampler_cpu_us, &c->code_reread,  &c->still,
     };
     for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
         *fields[i] = pyro_reader_left(payload) > 0 ? pyro_reader_varint(payload) : 0;

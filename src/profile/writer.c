@@ -580,7 +580,7 @@ static void put_counters(struct pyro_writer *writer)
     const uint64_t values[] = {
         c->duration_us, c->sweeps,         c->missed_ticks, c->late,   c->samples,
         c->empty,       c->moved,          c->unsure,       c->failed, c->second_reads,
-        c->stopped,     c->sampler_cpu_us, c->code_reread,
+        c->stopped,     c->sampler_cpu_us, c->code_reread,  c->still,
     };
     size_t begin = pyro_chunk_begin(&writer->out, PYRO_CHUNK_COUNTERS);
     for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)

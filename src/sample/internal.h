@@ -6,6 +6,7 @@
 #include "sample/codes.h"
 #include "sample/sampler.h"
 #include "sample/state.h"
+#include "target/seat.h"
 
 /* Who called whom: see stacks.c. */
 struct pyro_edge {
@@ -29,6 +30,9 @@ struct pyro_sampled_thread {
     struct pyro_written_sample last; /* its last sample: what stands still is written again */
     bool wants_gil;                  /* then */
     size_t plan_first, plan_count;   /* its spans in the sweep */
+    size_t plan_note;                /* of which this one reads NOTE; of size 0 when nobody asks */
+    pyro_addr note;                  /* where the kernel notes the CPU it runs on; null: nowhere */
+    int32_t cpu;                     /* that CPU, as of the last copy; negative: not known */
     /* the last sample, to write only what is new: root first */
     struct pyro_raw_frame *frames;
     uint32_t *stacks;    /* stack of the recording up to each frame */
@@ -47,7 +51,7 @@ struct pyro_sampled_interp {
     pyro_addr gil_holder;                 /* of the last sweep, null when nobody holds it */
     pyro_addr last_holder, holder_before; /* who held it last, now and in the sweep before */
     uint64_t switches,
-        switched; /* how often it changed hands, and since the sweep before; UINT64_MAX: not known */
+        switched; /* how often it changed hands, and since the last whole sweep; UINT64_MAX: not known */
     bool gil_known;
     uint64_t generation;
     uint64_t lists_read_ns;
@@ -83,7 +87,14 @@ struct pyro_sampler {
         *copies; /* where the spans of a sweep go, one behind the other: one piece for the kernel */
     size_t copies_size;
     struct pyro_raw_stack stack; /* of the thread in turn */
-    uint64_t listed_ns;          /* when the thread list was read */
+    bool still; /* it stood still while it was copied: stopped, or proved from our seat */
+    struct pyro_seat *seat; /* of this sweep, NULL: none */
+    int64_t note_offset; /* from a thread's pthread_self() to the kernel's note; 0: there is none */
+    bool seat_kept;      /* nobody but us ran on its CPU since the copy began */
+    struct pyro_sampled_thread
+        *running;       /* the one that may run Python now, while one sits on a seat; NULL: none */
+    unsigned attempts;  /* at this sweep so far */
+    uint64_t listed_ns; /* when the thread list was read */
     bool relist;
     uint32_t unsure_frame, elided_function;
     bool no_edge_check, torn_copy; /* faults for tests */

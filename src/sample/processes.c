@@ -189,18 +189,23 @@ void pyro_processes_tend(struct pyro_processes *processes, uint64_t now_ns)
     }
 }
 
-void pyro_processes_sweep(struct pyro_processes *processes, uint64_t now_ns,
-                          struct pyro_counters *counters)
+int pyro_processes_sweep(struct pyro_processes *processes, struct pyro_seat *seat, uint64_t now_ns,
+                         struct pyro_counters *counters)
 {
-    for (size_t i = 0; i < processes->count; i++) {
-        struct pyro_watched *watched = &processes->items[i];
+    for (; processes->sweep_at < processes->count; processes->sweep_at++) {
+        struct pyro_watched *watched = &processes->items[processes->sweep_at];
+        int cpu;
         if (!watched->sampler)
             continue;
-        int status = pyro_sampler_sweep(watched->sampler, now_ns, counters);
+        int status = pyro_sampler_sweep(watched->sampler, seat, now_ns, counters, &cpu);
+        if (status == PYRO_SWEEP_ELSEWHERE)
+            return cpu;
         if (status < 0 &&
             (status != -EAGAIN || !pyro_process_alive(watched->pid, watched->start_ticks)))
             watched_lost(watched, now_ns);
     }
+    processes->sweep_at = 0;
+    return PYRO_SEAT_DONE;
 }
 
 bool pyro_processes_ended(const struct pyro_processes *processes)

@@ -23,6 +23,7 @@ struct pyro_processes {
     bool subprocesses;
     struct pyro_writer *writer;
     uint64_t scan_ns; /* when to look for children next */
+    size_t sweep_at;  /* in the middle of a sweep: the process in turn */
     uint64_t began_ns;
 };
 
@@ -37,9 +38,10 @@ int pyro_processes_start(struct pyro_processes *processes, struct pyro_writer *w
                          uint64_t now_ns);
 /* Look for new children, for programs that became Python, and for processes that ended. Cheap when nothing is due. */
 void pyro_processes_tend(struct pyro_processes *processes, uint64_t now_ns);
-/* One sweep over every process that has a sampler. */
-void pyro_processes_sweep(struct pyro_processes *processes, uint64_t now_ns,
-                          struct pyro_counters *counters);
+/* One sweep over every process that has a sampler, sitting on SEAT (or NULL). Returns PYRO_SEAT_DONE, or the CPU where it is
+ * to be called again: it goes on with the process it had come to. */
+int pyro_processes_sweep(struct pyro_processes *processes, struct pyro_seat *seat, uint64_t now_ns,
+                         struct pyro_counters *counters);
 /* Is there nothing left to watch? */
 bool pyro_processes_ended(const struct pyro_processes *processes);
 size_t pyro_processes_threads(const struct pyro_processes *processes);

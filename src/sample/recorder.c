@@ -10,10 +10,18 @@
 #include "sample/schedule.h"
 #include "sample/processes.h"
 #include "target/process.h"
+#include "target/seat.h"
 
 #define ATTACH_STEP_NS (1 * PYRO_NS_PER_MS)
 #define PROGRESS_NS    (250 * PYRO_NS_PER_MS)
 #define TEND_NS        (5 * PYRO_NS_PER_MS)
+
+/* Sitting beside the target: not at gaps so short that it would hardly run, and not where we are not let in at once. */
+#define SEAT_GAP_NS   (50 * PYRO_NS_PER_US)
+#define SEAT_LATE_NS  PYRO_NS_PER_MS
+#define SEAT_WINDOW   256 /* ticks, of which at most SEAT_LATE_MAX may come late */
+#define SEAT_LATE_MAX 64
+#define SEAT_BACK_NS  (5 * PYRO_NS_PER_S) /* after which it is tried again */
 
 struct pyro_recorder {
     struct pyro_recorder_options options;
@@ -21,6 +29,12 @@ struct pyro_recorder {
     struct pyro_schedule schedule;
     struct pyro_counters counters;
     uint64_t began_ns, cpu_began_ns, progress_ns, tend_ns;
+    struct pyro_seats *seats;
+    unsigned seat_ticks, seat_late; /* since the window began */
+    uint64_t seat_back_ns;          /* sit nowhere before */
+    struct pyro_writer *writer;     /* while it runs: where samples go, and how it ends */
+    enum pyro_recorder_end *end;
+    bool sweeping; /* in the middle of a sweep that goes on on another seat */
 };
 
 /* -- attaching -------------------------------------------------------------------------------- */
@@ -67,6 +81,8 @@ int pyro_recorder_attach(const struct pyro_recorder_options *options,
         pyro_processes_init(&recorder->processes, options->pid, &sampler, options->subprocesses);
     if (status < 0)
         pyro_error_set(error, status, "no process %d", (int)options->pid);
+    else if ((status = pyro_seats_new(&recorder->seats)) < 0)
+        pyro_error_set(error, status, "out of memory");
     else
         status = wait_for_python(recorder, error);
     if (status < 0 && !(options->tolerate_no_python && (status == -ENOEXEC || status == -EAGAIN))) {
@@ -82,6 +98,7 @@ void pyro_recorder_free(struct pyro_recorder *recorder)
     if (!recorder)
         return;
     pyro_processes_clear(&recorder->processes);
+    pyro_seats_free(recorder->seats);
     free(recorder);
 }
 
@@ -151,11 +168,32 @@ static bool over(const struct pyro_recorder *recorder, struct pyro_writer *write
     return true;
 }
 
-static void sweep(struct pyro_recorder *recorder, struct pyro_writer *writer, uint64_t now_ns)
+/* Where to sit while gaps are so long: beside the target (true), or anywhere. */
+static bool may_sit(const struct pyro_recorder *recorder, uint64_t now_ns)
 {
-    pyro_writer_sweep(writer, (now_ns - recorder->began_ns) / PYRO_NS_PER_US);
-    pyro_processes_sweep(&recorder->processes, now_ns, &recorder->counters);
-    recorder->counters.sweeps++;
+    return !recorder->options.exact && !recorder->options.apart &&
+           mean_gap_ns(recorder, now_ns) >= SEAT_GAP_NS && now_ns >= recorder->seat_back_ns;
+}
+
+/* Were we let in too late too often? Then the target has a higher priority than we, and it is no place for us. */
+static void watch_seat(struct pyro_recorder *recorder, uint64_t now_ns)
+{
+    recorder->seat_late += recorder->schedule.late_ns > SEAT_LATE_NS;
+    if (recorder->seat_late > SEAT_LATE_MAX)
+        recorder->seat_back_ns = now_ns + SEAT_BACK_NS;
+    if (++recorder->seat_ticks == SEAT_WINDOW || recorder->seat_late > SEAT_LATE_MAX)
+        recorder->seat_ticks = recorder->seat_late = 0;
+}
+
+/* Returns as pyro_processes_sweep(). */
+static int sweep(struct pyro_recorder *recorder, struct pyro_seat *seat, uint64_t now_ns)
+{
+    if (!recorder->sweeping)
+        pyro_writer_sweep(recorder->writer, (now_ns - recorder->began_ns) / PYRO_NS_PER_US);
+    int cpu = pyro_processes_sweep(&recorder->processes, seat, now_ns, &recorder->counters);
+    recorder->sweeping = cpu != PYRO_SEAT_DONE;
+    recorder->counters.sweeps += cpu == PYRO_SEAT_DONE;
+    return cpu;
 }
 
 static void begin(struct pyro_recorder *recorder, struct pyro_writer *writer)
@@ -172,27 +210,52 @@ static void begin(struct pyro_recorder *recorder, struct pyro_writer *writer)
     pyro_processes_start(&recorder->processes, writer, now);
 }
 
+/* Look around now and then. */
+static void tend(struct pyro_recorder *recorder, uint64_t now_ns)
+{
+    if (now_ns >= recorder->tend_ns) {
+        recorder->tend_ns = now_ns + TEND_NS;
+        pyro_processes_tend(&recorder->processes, now_ns);
+        pyro_schedule_set_mean(&recorder->schedule, mean_gap_ns(recorder, now_ns));
+    }
+    if (now_ns >= recorder->progress_ns)
+        show_progress(recorder, recorder->writer, now_ns);
+}
+
+/* The loop, on whichever seat: it goes on elsewhere in the middle of a sweep. */
+static int work(struct pyro_seat *seat, void *context)
+{
+    struct pyro_recorder *recorder = context;
+    uint64_t duration = recorder->options.duration_ns;
+    uint64_t latest = duration ? recorder->began_ns + duration : UINT64_MAX;
+    uint64_t now = pyro_clock_ns();
+    while (!over(recorder, recorder->writer, now, recorder->end)) {
+        bool due = recorder->sweeping, sits = may_sit(recorder, now);
+        if (!sits && seat->cpu != PYRO_SEAT_NONE)
+            return PYRO_SEAT_NONE;
+        if (!due) {
+            recorder->schedule.polite = seat->cpu != PYRO_SEAT_NONE;
+            now = pyro_schedule_wait(&recorder->schedule, latest, recorder->options.stop, &due);
+            if (due && seat->cpu != PYRO_SEAT_NONE)
+                watch_seat(recorder, now);
+        }
+        int cpu = due ? sweep(recorder, sits ? seat : NULL, now) : PYRO_SEAT_DONE;
+        if (cpu != PYRO_SEAT_DONE && pyro_seats_offer(recorder->seats, cpu))
+            return cpu;
+        if (cpu == PYRO_SEAT_DONE)
+            tend(recorder, now);
+    }
+    return PYRO_SEAT_DONE;
+}
+
 int pyro_recorder_run(struct pyro_recorder *recorder, struct pyro_writer *writer,
                       enum pyro_recorder_end *ret_end, struct pyro_error *error)
 {
     (void)error;
+    recorder->writer = writer;
+    recorder->end = ret_end;
     begin(recorder, writer);
-    uint64_t now = recorder->began_ns;
-    while (!over(recorder, writer, now, ret_end)) {
-        bool due;
-        uint64_t duration = recorder->options.duration_ns;
-        uint64_t latest = duration ? recorder->began_ns + duration : UINT64_MAX;
-        now = pyro_schedule_wait(&recorder->schedule, latest, recorder->options.stop, &due);
-        if (due)
-            sweep(recorder, writer, now);
-        if (now >= recorder->tend_ns) {
-            recorder->tend_ns = now + TEND_NS;
-            pyro_processes_tend(&recorder->processes, now);
-            pyro_schedule_set_mean(&recorder->schedule, mean_gap_ns(recorder, now));
-        }
-        if (now >= recorder->progress_ns)
-            show_progress(recorder, writer, now);
-    }
+    pyro_seats_run(recorder->seats, work, recorder);
     for (size_t i = 0; i < recorder->processes.count; i++)
         if (recorder->processes.items[i].sampler)
             pyro_sampler_settle(recorder->processes.items[i].sampler);

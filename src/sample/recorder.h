@@ -28,6 +28,7 @@ struct pyro_recorder_options {
     uint64_t duration_ns;       /* 0: until the target ends or *stop */
     uint64_t attach_timeout_ns; /* how long a process may take to become a Python */
     bool exact;                 /* stop each thread for its copy */
+    bool apart;                 /* never sit on the CPU the target runs on */
     bool subprocesses;          /* follow children, through programs that are no Python */
     bool gil_only;              /* -g: only threads that hold the GIL */
     bool tolerate_no_python;    /* the root may be no Python as long as subprocesses may show one */

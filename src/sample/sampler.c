@@ -29,6 +29,9 @@ int pyro_sampler_open(pid_t pid, const struct pyro_sampler_options *options,
         status = pyro_runtime_find(pid, sampler->memory, &sampler->runtime, error);
     if (status == 0 && options->exact)
         status = pyro_pauser_new(pid, &sampler->pauser, error);
+    if (status == 0 && !options->exact &&
+        pyro_seat_find_note(pid, sampler->memory, &sampler->note_offset) < 0)
+        sampler->note_offset = 0;
     if (status < 0) {
         pyro_sampler_free(sampler);
         return status;

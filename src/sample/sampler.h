@@ -10,6 +10,7 @@
 #include "cpython/threads.h"
 #include "profile/writer.h"
 #include "target/pause.h"
+#include "target/seat.h"
 
 struct pyro_sampler;
 
@@ -25,10 +26,13 @@ int pyro_sampler_open(pid_t pid, const struct pyro_sampler_options *options,
 int pyro_sampler_start(struct pyro_sampler *sampler, struct pyro_writer *writer, int32_t parent_pid,
                        const char *command);
 
-/* Look at every thread now (after pyro_writer_sweep()). Adds to COUNTERS. -ESRCH: the interpreter is gone: the process
- * ended, or became another program. */
-int pyro_sampler_sweep(struct pyro_sampler *sampler, uint64_t now_ns,
-                       struct pyro_counters *counters);
+/* Look at every thread now (after pyro_writer_sweep()), sitting on SEAT (NULL: we do not sit beside the target). Adds to
+ * COUNTERS. -ESRCH: the interpreter is gone: the process ended, or became another program. PYRO_SWEEP_ELSEWHERE:
+ * nothing was taken, because the thread that runs does so on the CPU *RET_CPU: sweep again from there. Asked for once in
+ * a sweep. */
+#define PYRO_SWEEP_ELSEWHERE 1
+int pyro_sampler_sweep(struct pyro_sampler *sampler, struct pyro_seat *seat, uint64_t now_ns,
+                       struct pyro_counters *counters, int *ret_cpu);
 
 /* Names of threads that have none yet, CPU as the kernel counts it: now and then, and at the end. */
 void pyro_sampler_settle(struct pyro_sampler *sampler);

@@ -7,6 +7,7 @@
 
 #define SPIN_NS      (30 * PYRO_NS_PER_US) /* a sleep of less returns too late to be of use */
 #define GAP_MAX      8.0                   /* means: a gap longer than this (1 in 3000) is cut */
+#define LEAST_GAP_NS (40 * PYRO_NS_PER_US)
 #define SLEEP_MAX_NS (100 * PYRO_NS_PER_MS)
 
 /* xorshift64*: enough to be out of step with anything. */
@@ -18,12 +19,33 @@ static double random_unit(struct pyro_schedule *schedule)
     return (double)((schedule->random * 0x2545f4914f6cdd1dull) >> 11) * 0x1.0p-53;
 }
 
+static double random_means(struct pyro_schedule *schedule)
+{
+    double means = -log1p(-random_unit(schedule));
+    return means < GAP_MAX ? means : GAP_MAX;
+}
+
 static uint64_t random_gap(struct pyro_schedule *schedule)
 {
     if (schedule->fixed)
         return schedule->mean_ns;
-    double means = -log1p(-random_unit(schedule));
-    return (uint64_t)((double)schedule->mean_ns * (means < GAP_MAX ? means : GAP_MAX));
+    return (uint64_t)((double)schedule->mean_ns * random_means(schedule));
+}
+
+/* The next tick, when we keep the target waiting while we work. Who comes back to a CPU before the one it kept waiting
+ * has caught up is not let in before the kernel's next tick, milliseconds later: so there is a least gap, from now on. The
+ * random rest is shortened by that and by what a sweep takes. */
+static void draw_polite(struct pyro_schedule *schedule, uint64_t now_ns)
+{
+    uint64_t least = schedule->mean_ns * 2 / 5, busy = now_ns - schedule->due_ns;
+    if (least > LEAST_GAP_NS)
+        least = LEAST_GAP_NS;
+    if (busy < schedule->mean_ns)
+        schedule->busy_ns += ((int64_t)busy - (int64_t)schedule->busy_ns) / 16;
+    uint64_t rest = schedule->mean_ns / 4;
+    if (rest + least + schedule->busy_ns < schedule->mean_ns)
+        rest = schedule->mean_ns - least - schedule->busy_ns;
+    schedule->due_ns = now_ns + least + (uint64_t)((double)rest * random_means(schedule));
 }
 
 void pyro_schedule_start(struct pyro_schedule *schedule, uint64_t mean_ns, uint64_t now_ns)
@@ -53,21 +75,31 @@ uint64_t pyro_schedule_wait(struct pyro_schedule *schedule, uint64_t latest_ns,
 {
     uint64_t now = pyro_clock_ns();
     *ret_due = false;
+    if (schedule->polite && schedule->to_draw)
+        draw_polite(schedule, now);
+    schedule->to_draw = false;
     while (now < schedule->due_ns) {
         if ((stop && *stop) || now >= latest_ns)
             return now;
         uint64_t until = schedule->due_ns < latest_ns ? schedule->due_ns : latest_ns;
         if (until - now > SLEEP_MAX_NS)
             until = now + SLEEP_MAX_NS;
-        if (until > now + SPIN_NS)
+        if (until > now + SPIN_NS || schedule->polite)
             pyro_clock_sleep_until(until);
         else
             relax();
         now = pyro_clock_ns();
     }
     *ret_due = true;
-    if (now - schedule->due_ns > schedule->mean_ns / 2)
+    schedule->late_ns = now - schedule->due_ns;
+    if (schedule->late_ns > schedule->mean_ns / 2)
         schedule->late++;
+    schedule->to_draw = schedule->polite && !schedule->fixed;
+    if (schedule
+            ->to_draw) { /* at the beginning of the next wait, when it is known how long the sweep took */
+        schedule->missed += schedule->late_ns / schedule->mean_ns;
+        return now;
+    }
     schedule->due_ns += random_gap(schedule);
     if (schedule->due_ns + schedule->mean_ns < now) {
         /* Exponential gaps have no memory: what is overdue is missed, and the next tick is drawn from now. */

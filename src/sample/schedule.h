@@ -1,7 +1,7 @@
 /* sample/schedule.h - when to look: at random, so that nothing in the target can be in step with us.
  *
  * Gaps between ticks are exponential with the mean asked for. We sleep as long as that is exact enough and
- * spin the rest, so high rates cost a core. A tick that is a whole mean gap late is skipped and counted as missed. */
+ * spin the rest, so high rates cost a core (or, where we are in somebody's way, only sleep). A tick that is a whole mean gap late is skipped and counted as missed. */
 #ifndef PYRO_SAMPLE_SCHEDULE_H
 #define PYRO_SAMPLE_SCHEDULE_H
 
@@ -13,6 +13,10 @@ struct pyro_schedule {
     uint64_t mean_ns;
     uint64_t due_ns;       /* of the next tick */
     uint64_t missed, late; /* counted */
+    uint64_t late_ns;      /* by so much the last tick was late */
+    bool polite;           /* we share the CPU with the target: sleep always, and some time */
+    bool to_draw;          /* the next tick is not known yet */
+    uint64_t busy_ns;      /* from a tick to the next wait, smoothed */
     bool fixed;            /* a fault for tests: no jitter */
 };
 

@@ -235,10 +235,13 @@ static bool certain_by_sweep(const struct pyro_raw_stack *stack, size_t i)
     return (flags & below & PYRO_FRAME_CERTAIN) != 0;
 }
 
-/* Take note of the edges FROM ... COUNT - 1: in a SECOND look those below STILL stood still; else the sweep itself makes
- * some certain. */
+/* How edges are found certain: all, since the thread was proved to stand still; by the sweep itself; by a second look,
+ * those below the frame that did not stand still. */
+enum evidence { BY_PROOF, BY_SWEEP, BY_LOOK };
+
+/* Take note of the edges FROM ... COUNT - 1. */
 static void edges_note(struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread,
-                       size_t from, size_t count, bool second, size_t still)
+                       size_t from, size_t count, enum evidence evidence, size_t still)
 {
     const struct pyro_raw_stack *stack = &sampler->stack;
     for (size_t i = from ? from : 1; i < count; i++) {
@@ -246,8 +249,10 @@ static void edges_note(struct pyro_sampler *sampler, const struct pyro_sampled_t
         if ((stack->frames[i].flags & PYRO_FRAME_INFERRED) ||
             !edge_key(sampler, thread, i, &caller))
             continue;
-        bool certain = second ? i < still : certain_by_sweep(stack, i);
-        edge_looked(sampler, caller, thread->functions[i], certain, second);
+        bool certain = evidence == BY_PROOF   ? true
+                       : evidence == BY_SWEEP ? certain_by_sweep(stack, i)
+                                              : i < still;
+        edge_looked(sampler, caller, thread->functions[i], certain, evidence == BY_LOOK);
     }
 }
 
@@ -257,18 +262,22 @@ static size_t sure_frames(struct pyro_sampler *sampler, struct pyro_sampled_thre
 {
     if (sampler->no_edge_check)
         return count;
-    if (sampler->options.exact) {
-        /* It stood still: all is certain but a caller that nothing names. */
+    if (sampler->still) {
+        /* All is certain but a caller that nothing names. */
         size_t sure = 0;
         while (sure < count && !(sampler->stack.frames[sure].flags & PYRO_FRAME_INFERRED))
             sure++;
+        if (!sampler->options.exact) {
+            edges_note(sampler, thread, from, sure, BY_PROOF, 0);
+            thread->settled = edges_ask(sampler, thread, from, sure).settled;
+        }
         return sure;
     }
-    edges_note(sampler, thread, from, count, false, 0);
+    edges_note(sampler, thread, from, count, BY_SWEEP, 0);
     struct edges_known known = edges_ask(sampler, thread, from, count);
     if (known.unknown < count) {
         size_t still = pyro_stack_confirm(&thread->reader, sampler->memory, &sampler->stack);
-        edges_note(sampler, thread, from, count, true, still);
+        edges_note(sampler, thread, from, count, BY_LOOK, still);
         known = edges_ask(sampler, thread, from, count);
     }
     thread->settled = known.settled;
@@ -279,7 +288,7 @@ static size_t sure_frames(struct pyro_sampler *sampler, struct pyro_sampled_thre
 static bool may_become_sure(const struct pyro_sampler *sampler,
                             const struct pyro_sampled_thread *thread, size_t sure, size_t named)
 {
-    if (sampler->options.exact && sure < named)
+    if (sampler->still && sure < named)
         return false;
     for (size_t i = sure; i < named; i++)
         if (is_join(&sampler->stack, i) && edges_ask(sampler, thread, i, i + 1).unknown == i)
@@ -373,6 +382,7 @@ void pyro_sampler_write(struct pyro_sampler *sampler, struct pyro_sampled_thread
         thread->last.stack =
             pyro_writer_stack(sampler->writer, thread->last.agreed, sampler->unsure_frame);
     thread->wants_gil = stack->wants_gil;
+    counters->still += sampler->still && !sampler->options.exact;
     write_sample(sampler, thread, interp, moved, holds_gil, now_ns, counters);
     remember(sampler, thread, same, named);
 }

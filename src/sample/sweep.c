@@ -14,8 +14,11 @@
 #define RELIST_NS       (500 * PYRO_NS_PER_MS) /* new interpreters, names of threads */
 #define SPANS_A_CALL    1000
 #define SPANS_AN_INTERP 3
-#define GIL_BYTES       24                     /* last_holder, locked, switch_number */
-#define LISTS_NS        (500 * PYRO_NS_PER_US) /* a collection lasts longer, a new thread can wait */
+#define ATTEMPTS_MAX    3 /* at one sweep */
+#define SWEEP_REPLAN \
+    2 /* as PYRO_SWEEP_ELSEWHERE: nothing was taken, another thread runs than was thought */
+#define GIL_BYTES 24                     /* last_holder, locked, switch_number */
+#define LISTS_NS  (500 * PYRO_NS_PER_US) /* a collection lasts longer, a new thread can wait */
 
 /* -- interpreters ----------------------------------------------------------------------------- */
 
@@ -43,19 +46,21 @@ static size_t plan_interp(struct pyro_sampler *sampler, struct pyro_sampled_inte
     return SPANS_AN_INTERP;
 }
 
-/* In every version `locked` lies right behind `last_holder`, and `switch_number` behind that. */
-static void parse_gil(struct pyro_sampled_interp *interp, const uint8_t *gil)
+/* In every version `locked` lies right behind `last_holder`, and `switch_number` behind that. AGAIN: the sweep had begun
+ * already, and its changes are added up. */
+static void parse_gil(struct pyro_sampled_interp *interp, const uint8_t *gil, bool again)
 {
-    uint64_t holder = 0, switches = 0;
+    uint64_t holder = 0, switches = 0, before = again ? interp->switched : 0;
     int32_t locked = 0;
     interp->switched = UINT64_MAX;
     if (gil) {
         memcpy(&holder, gil, 8);
         memcpy(&locked, gil + 8, 4);
         memcpy(&switches, gil + 16, 8);
-        if (interp->gil_known)
-            interp->switched = switches - interp->switches;
-        interp->holder_before = interp->last_holder;
+        if (interp->gil_known && before != UINT64_MAX)
+            interp->switched = before + switches - interp->switches;
+        if (!again)
+            interp->holder_before = interp->last_holder;
     }
     interp->gil_known = gil != NULL;
     interp->switches = switches;
@@ -78,7 +83,7 @@ static void parse_interp(struct pyro_sampler *sampler, struct pyro_sampled_inter
             memcpy(&collecting, (const uint8_t *)spans[0].data + spans[0].size - 4, 4);
         interp->collecting = collecting != 0;
     }
-    parse_gil(interp, spans[1].size ? spans[1].data : NULL);
+    parse_gil(interp, spans[1].size ? spans[1].data : NULL, sampler->attempts > 0);
     if (spans[2].size)
         memcpy(&interp->generation, spans[2].data, 8);
 }
@@ -144,7 +149,7 @@ static bool is_expected_to_run(const struct pyro_sampler *sampler,
 static int room_for_spans(struct pyro_sampler *sampler)
 {
     size_t want = sampler->interp_count * SPANS_AN_INTERP +
-                  (sampler->thread_count + 1) * PYRO_STACK_SPANS_MAX;
+                  (sampler->thread_count + 1) * (PYRO_STACK_SPANS_MAX + 1) + 1;
     if (want > sampler->span_capacity) {
         struct pyro_span *grown = realloc(sampler->spans, want * sizeof(*grown));
         if (!grown)
@@ -191,14 +196,80 @@ static size_t plan_due(struct pyro_sampler *sampler, size_t count)
         struct pyro_sampled_thread *thread = sampler->due[i];
         thread->plan_first = count;
         thread->plan_count = pyro_stack_plan(&thread->reader, sampler->spans + count);
+        thread->plan_note = count + thread->plan_count++;
+        sampler->spans[thread->plan_note] =
+            (struct pyro_span){.addr = thread->note,
+                               .size = sampler->seat && thread->note.u ? sizeof(thread->cpu) : 0};
         count += thread->plan_count;
     }
     return count;
 }
 
+/* -- standing still --------------------------------------------------------------------------- */
+
+static bool sits_beside(const struct pyro_sampler *sampler,
+                        const struct pyro_sampled_thread *thread)
+{
+    return sampler->seat && thread->cpu == sampler->seat->cpu;
+}
+
+/* The CPU noted for THREAD. Where there is no note the kernel's files tell, at some cost. */
+static void learn_cpu(const struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
+                      const void *note)
+{
+    struct pyro_kernel_state kernel;
+    thread->cpu = -1;
+    if (note)
+        memcpy(&thread->cpu, note, sizeof(thread->cpu));
+    else if (sampler->seat && thread->state.open &&
+             pyro_kernel_thread_stat(&thread->state.kernel, &kernel) == 0)
+        thread->cpu = kernel.cpu;
+}
+
+/* The thread of those known that may be running Python now, or NULL. */
+static struct pyro_sampled_thread *running_thread(const struct pyro_sampler *sampler)
+{
+    if (sampler->thread_count == 1)
+        return sampler->threads[0];
+    for (size_t i = 0; i < sampler->thread_count; i++) {
+        struct pyro_sampled_thread *thread = sampler->threads[i];
+        if (pyro_sampler_interp_of(sampler, thread)->gil_holder.u == thread->info.tstate.u)
+            return thread;
+    }
+    return NULL;
+}
+
+/* Was THREAD unable to run while it was copied? Either it ran on our CPU last, or the thread that holds the GIL did. */
+static bool proved_still(const struct pyro_sampler *sampler,
+                         const struct pyro_sampled_thread *thread)
+{
+    if (!sampler->seat_kept || sits_beside(sampler, thread))
+        return sampler->seat_kept;
+    const struct pyro_sampled_interp *interp = pyro_sampler_interp_of(sampler, thread);
+    return sampler->running && sits_beside(sampler, sampler->running) &&
+           interp->gil_holder.u == sampler->running->info.tstate.u;
+}
+
+/* What was read late was read after the notes: are they still true? */
+static bool proved_still_late(struct pyro_sampler *sampler,
+                              const struct pyro_sampled_thread *thread)
+{
+    struct pyro_sampled_thread *running = sampler->running;
+    int32_t cpu;
+    if (running && running->note.u &&
+        pyro_memory_read(sampler->memory, running->note, &cpu, sizeof(cpu)) == 0)
+        running->cpu = cpu;
+    else if (running)
+        learn_cpu(sampler, running, NULL);
+    sampler->seat_kept = sampler->seat_kept && pyro_seat_kept(sampler->seat);
+    return running && proved_still(sampler, thread);
+}
+
 static void take_thread(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
                         size_t arrived, uint64_t now_ns, struct pyro_counters *counters)
 {
+    sampler->still = sampler->options.exact || proved_still(sampler, thread);
+    thread->reader.stands_still = sampler->still;
     int status =
         pyro_stack_take(&thread->reader, sampler->memory, sampler->spans + thread->plan_first,
                         arrived, &sampler->frame_sizes, &sampler->stack);
@@ -209,6 +280,8 @@ static void take_thread(struct pyro_sampler *sampler, struct pyro_sampled_thread
         sampler->relist |= status == -ESRCH;
         return;
     }
+    if (sampler->still && sampler->stack.late && !sampler->options.exact)
+        sampler->still = proved_still_late(sampler, thread);
     pyro_sampler_write(sampler, thread, pyro_sampler_interp_of(sampler, thread), now_ns, counters);
 }
 
@@ -270,10 +343,39 @@ static size_t last_in_call(const struct pyro_sampler *sampler, size_t first, siz
     return last;
 }
 
+/* What the notes say of the threads FIRST ... LAST - 1 in turn, with the spans before HAVE read, and of the one that runs. */
+static void read_notes(struct pyro_sampler *sampler, size_t first, size_t last, size_t have)
+{
+    if (!sampler->seat)
+        return;
+    sampler->seat_kept = pyro_seat_kept(sampler->seat);
+    for (size_t i = first; i < last; i++) {
+        const struct pyro_span *note = &sampler->spans[sampler->due[i]->plan_note];
+        bool arrived = note->size && sampler->due[i]->plan_note < have;
+        learn_cpu(sampler, sampler->due[i], arrived ? note->data : NULL);
+    }
+    sampler->running = running_thread(sampler);
+}
+
+/* Is there a better place to sweep from, or a better guess at who runs? 0: no. */
+static int better_attempt(struct pyro_sampler *sampler, uint64_t now_ns, int *ret_cpu)
+{
+    const struct pyro_sampled_thread *running = sampler->running;
+    if (!sampler->seat || !running || sampler->attempts == ATTEMPTS_MAX)
+        return 0;
+    if (running->looked_ns != now_ns)
+        return SWEEP_REPLAN;
+    if (running->cpu < 0 || running->cpu == sampler->seat->cpu)
+        return 0;
+    *ret_cpu = running->cpu;
+    return PYRO_SWEEP_ELSEWHERE;
+}
+
 /* Read what was planned until all that are due had their turn: one call, and one more for each thread whose memory
- * went away in the middle. The first INTERP_SPANS are those of the interpreters. */
+ * went away in the middle. The first INTERP_SPANS are those of the interpreters; after them it may show that the sweep
+ * had better begin anew. */
 static int read_due(struct pyro_sampler *sampler, size_t interp_spans, uint64_t now_ns,
-                    struct pyro_counters *counters)
+                    struct pyro_counters *counters, int *ret_cpu)
 {
     size_t thread = 0, begin = 0, offset = interp_spans;
     do {
@@ -284,9 +386,13 @@ static int read_due(struct pyro_sampler *sampler, size_t interp_spans, uint64_t 
         ssize_t arrived = read_copies(sampler, sampler->spans + begin, end - begin);
         if (arrived < 0 || (size_t)arrived < offset)
             return -ESRCH;
+        size_t have = begin + (size_t)arrived;
         if (offset)
             parse_interps(sampler, now_ns);
-        size_t have = begin + (size_t)arrived;
+        read_notes(sampler, thread, last, have);
+        int better = offset ? better_attempt(sampler, now_ns, ret_cpu) : 0;
+        if (better)
+            return better;
         for (size_t first = thread; thread < last; thread++) {
             struct pyro_sampled_thread *one = sampler->due[thread];
             size_t got = have > one->plan_first ? have - one->plan_first : 0;
@@ -319,17 +425,16 @@ static int sweep_the_others(struct pyro_sampler *sampler, uint64_t now_ns,
         return -ENOMEM;
     for (size_t i = 0; i < sampler->due_count; i++)
         sampler->due[i]->looked_ns = now_ns;
-    return read_due(sampler, 0, now_ns, counters);
+    return read_due(sampler, 0, now_ns, counters, NULL);
 }
 
-static int sweep_running(struct pyro_sampler *sampler, uint64_t now_ns,
-                         struct pyro_counters *counters)
+static int sweep_the_expected(struct pyro_sampler *sampler, uint64_t now_ns,
+                              struct pyro_counters *counters, int *ret_cpu)
 {
-    if (room_for_spans(sampler) < 0)
-        return -ENOMEM;
     sampler->due_count = 0;
     for (size_t i = 0; i < sampler->thread_count; i++) {
         struct pyro_sampled_thread *thread = sampler->threads[i];
+        thread->looked_ns = 0;
         if (is_expected_to_run(sampler, thread)) {
             sampler->due[sampler->due_count++] = thread;
             thread->looked_ns = now_ns;
@@ -339,7 +444,24 @@ static int sweep_running(struct pyro_sampler *sampler, uint64_t now_ns,
     size_t count = plan_due(sampler, interp_spans);
     if (place_copies(sampler, count) < 0)
         return -ENOMEM;
-    int status = read_due(sampler, interp_spans, now_ns, counters);
+    return read_due(sampler, interp_spans, now_ns, counters, ret_cpu);
+}
+
+static int sweep_running(struct pyro_sampler *sampler, uint64_t now_ns,
+                         struct pyro_counters *counters, int *ret_cpu)
+{
+    if (room_for_spans(sampler) < 0)
+        return -ENOMEM;
+    sampler->running = NULL;
+    sampler->seat_kept = false;
+    int status;
+    do {
+        status = sweep_the_expected(sampler, now_ns, counters, ret_cpu);
+        sampler->attempts += status > 0;
+    } while (status == SWEEP_REPLAN);
+    if (status == PYRO_SWEEP_ELSEWHERE)
+        return status;
+    sampler->attempts = 0;
     if (status == 0)
         status = sweep_the_others(sampler, now_ns, counters);
     for (size_t i = 0; status == 0 && i < sampler->thread_count; i++)
@@ -384,9 +506,10 @@ static int sweep_stopped(struct pyro_sampler *sampler, uint64_t now_ns,
     return 0;
 }
 
-int pyro_sampler_sweep(struct pyro_sampler *sampler, uint64_t now_ns,
-                       struct pyro_counters *counters)
+int pyro_sampler_sweep(struct pyro_sampler *sampler, struct pyro_seat *seat, uint64_t now_ns,
+                       struct pyro_counters *counters, int *ret_cpu)
 {
+    sampler->seat = sampler->runtime.layout.free_threaded ? NULL : seat;
     if (sampler->relist || now_ns - sampler->listed_ns > RELIST_NS) {
         int status = pyro_sampler_list(sampler, now_ns);
         if (status < 0)
@@ -394,7 +517,7 @@ int pyro_sampler_sweep(struct pyro_sampler *sampler, uint64_t now_ns,
     }
     uint64_t reread = sampler->codes.reread;
     int status = sampler->options.exact ? sweep_stopped(sampler, now_ns, counters)
-                                        : sweep_running(sampler, now_ns, counters);
+                                        : sweep_running(sampler, now_ns, counters, ret_cpu);
     counters->code_reread += sampler->codes.reread - reread;
     return status;
 }

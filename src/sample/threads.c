@@ -65,7 +65,10 @@ static int thread_add(struct pyro_sampler *sampler, const struct pyro_thread_inf
         return status;
     }
     thread->info = *info;
-    thread->reader.stands_still = sampler->options.exact;
+    if (sampler->note_offset)
+        thread->note =
+            pyro_addr_plus(pyro_addr_at(info->thread_id), (uint64_t)sampler->note_offset);
+    thread->cpu = -1;
     thread->last = (struct pyro_written_sample){.wait = PYRO_NO_ID};
     thread->seen = true;
     pyro_thread_state_init(&thread->state, sampler->pid, info->kernel_id);

@@ -123,7 +123,7 @@ struct stat_line {
     const char *comm;
     size_t comm_length;
     char state;
-    uint64_t parent, user_ticks, system_ticks, thread_count, start_ticks, rss_pages;
+    uint64_t parent, user_ticks, system_ticks, thread_count, start_ticks, rss_pages, cpu;
 };
 
 /* The name may hold anything, spaces and parentheses too; what follows it never holds ')'. */
@@ -141,7 +141,7 @@ static int parse_stat(const char *text, struct stat_line *ret_line)
         return -EINVAL;
     line.state = *rest++;
     /* Fields are numbered from 1 in proc(5); the state was field 3. */
-    for (int field = 4; field <= 24; field++) {
+    for (int field = 4; field <= 39; field++) {
         uint64_t *number = NULL;
         switch (field) {
         case 4:
@@ -161,6 +161,9 @@ static int parse_stat(const char *text, struct stat_line *ret_line)
             break;
         case 24:
             number = &line.rss_pages;
+            break;
+        case 39:
+            number = &line.cpu;
             break;
         default:
             break;
@@ -470,7 +473,11 @@ int pyro_kernel_thread_stat(struct pyro_kernel_thread *thread, struct pyro_kerne
     if (error < 0)
         return error;
     *ret_state = (struct pyro_kernel_state){
-        .state = line.state, .user_ticks = line.user_ticks, .system_ticks = line.system_ticks};
+        .state = line.state,
+        .cpu = (int)line.cpu,
+        .user_ticks = line.user_ticks,
+        .system_ticks = line.system_ticks,
+    };
     return 0;
 }
 

@@ -60,6 +60,7 @@ void pyro_kernel_thread_close(struct pyro_kernel_thread *thread);
 
 struct pyro_kernel_state {
     char state;
+    int cpu; /* it runs on, or ran on last */
     uint64_t user_ticks, system_ticks;
 };
 int pyro_kernel_thread_stat(struct pyro_kernel_thread *thread, struct pyro_kernel_state *ret_state);

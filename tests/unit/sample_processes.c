@@ -79,7 +79,7 @@ static void the_end_of_all_is_noticed(void)
     child_kill(child); /* the grandchild follows by PR_SET_PDEATHSIG */
     CHECK(EVENTUALLY(
         (pyro_processes_tend(&processes, now += PYRO_NS_PER_S), pyro_processes_ended(&processes))));
-    pyro_processes_sweep(&processes, now, &counters);
+    pyro_processes_sweep(&processes, NULL, now, &counters);
     CHECK_EQ(counters.samples, 0);
     pyro_processes_clear(&processes);
 }
@@ -123,7 +123,7 @@ static void a_python_below_a_program_is_sampled(void)
                       pyro_processes_count(&processes) == 1)));
     for (uint64_t i = 1; i <= 50; i++) {
         pyro_writer_sweep(writer, i * 1000);
-        pyro_processes_sweep(&processes, now += PYRO_NS_PER_MS, &counters);
+        pyro_processes_sweep(&processes, NULL, now += PYRO_NS_PER_MS, &counters);
     }
     printf("# %llu samples, %llu unsure\n", (unsigned long long)counters.samples,
            (unsigned long long)counters.unsure);
@@ -131,7 +131,7 @@ static void a_python_below_a_program_is_sampled(void)
     CHECK_EQ(pyro_processes_threads(&processes), 1);
     kill(python, SIGKILL);
     CHECK(
-        EVENTUALLY((pyro_processes_sweep(&processes, now += PYRO_NS_PER_S, &counters),
+        EVENTUALLY((pyro_processes_sweep(&processes, NULL, now += PYRO_NS_PER_S, &counters),
                     pyro_processes_tend(&processes, now), pyro_processes_count(&processes) == 0)));
     pyro_processes_clear(&processes);
     CHECK_EQ(pyro_writer_close(writer, &error), 0);

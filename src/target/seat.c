@@ -1,0 +1,248 @@
+/* target/seat.c - threads bound to one CPU each, of which one is awake. */
+#include "target/seat.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "target/elf.h"
+
+#define STACK_BYTES  (512u << 10)
+#define TURN_NS      100000
+#define CPU_ID_FIELD 4 /* in struct rseq (linux/rseq.h): cpu_id_start, cpu_id */
+
+struct place {
+    struct pyro_seat seat;
+    struct pyro_seats *seats;
+    pthread_t thread;
+    sem_t turn;
+    bool occupied; /* its thread exists */
+};
+
+struct pyro_seats {
+    struct place home, *places[CPU_SETSIZE];
+    bool refused[CPU_SETSIZE];
+    pyro_seat_work work;
+    void *context;
+    bool over; /* the threads shall end */
+};
+
+bool pyro_seat_kept(struct pyro_seat *seat)
+{
+    struct rusage usage;
+    if (seat->cpu == PYRO_SEAT_NONE || getrusage(RUSAGE_THREAD, &usage) < 0)
+        return false;
+    bool kept = usage.ru_nivcsw == seat->displaced;
+    seat->displaced = usage.ru_nivcsw;
+    return kept;
+}
+
+/* Who asks for short turns is let in sooner (Linux 6.12 and later; refused before, which does no harm). */
+static void ask_for_short_turns(void)
+{
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } attributes = {.size = sizeof(attributes), .policy = SCHED_OTHER, .runtime = TURN_NS};
+    errno = 0;
+    int nice = getpriority(PRIO_PROCESS, 0);
+    if (errno)
+        return;
+    attributes.nice = nice;
+    (void)syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
+/* -- whose turn it is ------------------------------------------------------------------------- */
+
+static void wait_for_turn(struct place *place)
+{
+    while (sem_wait(&place->turn) < 0 && errno == EINTR)
+        ;
+}
+
+static void *sit(void *argument);
+
+static int place_occupy(struct place *place)
+{
+    cpu_set_t only;
+    CPU_ZERO(&only);
+    CPU_SET((size_t)place->seat.cpu, &only);
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    if (pthread_attr_init(&attributes) != 0)
+        return -ENOMEM;
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_attr_setaffinity_np(&attributes, sizeof(only), &only);
+    sigfillset(&all); /* signals are the main thread's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&place->thread, &attributes, sit, place);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    place->occupied = error == 0;
+    return -error;
+}
+
+static struct place *place_at(struct pyro_seats *seats, int cpu)
+{
+    if (cpu == PYRO_SEAT_NONE)
+        return &seats->home;
+    if (!pyro_seats_offer(seats, cpu))
+        return NULL;
+    if (seats->places[cpu])
+        return seats->places[cpu];
+    struct place *place = calloc(1, sizeof(*place));
+    if (place) {
+        place->seat.cpu = cpu;
+        place->seats = seats;
+        sem_init(&place->turn, 0, 0);
+        if (place_occupy(place) == 0)
+            return seats->places[cpu] = place;
+        sem_destroy(&place->turn);
+        free(place);
+    }
+    seats->refused[cpu] = true;
+    return NULL;
+}
+
+/* Work here until it goes on elsewhere, and whenever it comes back, until all is done. */
+static void drive(struct place *place)
+{
+    struct pyro_seats *seats = place->seats;
+    for (;;) {
+        int cpu = seats->work(&place->seat, seats->context);
+        struct place *next = cpu == PYRO_SEAT_DONE ? &seats->home : place_at(seats, cpu);
+        if (cpu == PYRO_SEAT_DONE)
+            seats->work = NULL;
+        else if (!next || next == place)
+            continue;
+        if (next != place) {
+            sem_post(&next->turn);
+            wait_for_turn(place);
+        }
+        if (!seats->work)
+            return;
+    }
+}
+
+static void *sit(void *argument)
+{
+    struct place *place = argument;
+    (void)prctl(PR_SET_TIMERSLACK, 1);
+    (void)prctl(PR_SET_NAME, "pyrometer-seat");
+    ask_for_short_turns();
+    for (;;) {
+        wait_for_turn(place);
+        if (place->seats->over)
+            return NULL;
+        drive(place);
+        if (place->seats->over)
+            return NULL;
+    }
+}
+
+/* -- all of them ------------------------------------------------------------------------------ */
+
+int pyro_seats_new(struct pyro_seats **ret_seats)
+{
+    struct pyro_seats *seats = calloc(1, sizeof(*seats));
+    if (!seats)
+        return -ENOMEM;
+    seats->home.seat.cpu = PYRO_SEAT_NONE;
+    seats->home.seats = seats;
+    sem_init(&seats->home.turn, 0, 0);
+    *ret_seats = seats;
+    return 0;
+}
+
+void pyro_seats_free(struct pyro_seats *seats)
+{
+    if (!seats)
+        return;
+    seats->over = true;
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        struct place *place = seats->places[cpu];
+        if (!place)
+            continue;
+        sem_post(&place->turn);
+        pthread_join(place->thread, NULL);
+        sem_destroy(&place->turn);
+        free(place);
+    }
+    sem_destroy(&seats->home.turn);
+    free(seats);
+}
+
+void pyro_seats_run(struct pyro_seats *seats, pyro_seat_work work, void *context)
+{
+    seats->work = work;
+    seats->context = context;
+    drive(&seats->home);
+}
+
+bool pyro_seats_offer(const struct pyro_seats *seats, int cpu)
+{
+    return cpu >= 0 && cpu < CPU_SETSIZE && !seats->refused[cpu];
+}
+
+/* -- the kernel's note ------------------------------------------------------------------------ */
+
+#if defined(__x86_64__)
+static bool may_hold_libc(const struct pyro_mapping *mapping)
+{
+    const char *slash = strrchr(mapping->path, '/');
+    const char *name = slash ? slash + 1 : mapping->path;
+    return mapping->file_offset == 0 &&
+           (strncmp(name, "ld-", 3) == 0 || strncmp(name, "ld.so", 5) == 0 ||
+            strncmp(name, "python", 6) == 0);
+}
+
+static int read_symbol(const struct pyro_elf *elf, const struct pyro_memory *memory,
+                       const char *name, void *data, size_t size)
+{
+    pyro_addr addr;
+    int status = pyro_elf_symbol(elf, name, &addr, NULL);
+    return status < 0 ? status : pyro_memory_read(memory, addr, data, size);
+}
+
+/* pthread_self() is the thread pointer here, from which __rseq_offset counts (sys/rseq.h). */
+int pyro_seat_find_note(pid_t pid, const struct pyro_memory *memory, int64_t *ret_offset)
+{
+    struct pyro_maps maps;
+    struct pyro_error error;
+    int found = pyro_maps_load(pid, &maps, &error);
+    if (found < 0)
+        return found;
+    found = -ENOENT;
+    for (size_t i = 0; i < maps.count && found < 0; i++) {
+        struct pyro_elf *elf;
+        if (!may_hold_libc(&maps.items[i]) || pyro_elf_open(pid, &maps, &maps.items[i], &elf) < 0)
+            continue;
+        int64_t offset;
+        uint32_t size;
+        if (read_symbol(elf, memory, "__rseq_size", &size, sizeof(size)) == 0 && size != 0 &&
+            read_symbol(elf, memory, "__rseq_offset", &offset, sizeof(offset)) == 0) {
+            *ret_offset = offset + CPU_ID_FIELD;
+            found = 0;
+        }
+        pyro_elf_free(elf);
+    }
+    pyro_maps_clear(&maps);
+    return found;
+}
+#else
+int pyro_seat_find_note(pid_t pid, const struct pyro_memory *memory, int64_t *ret_offset)
+{
+    return -ENOTSUP;
+}
+#endif
