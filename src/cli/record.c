@@ -23,7 +23,7 @@ struct options {
     uint64_t duration_ns;
     uint32_t rate_hz;
     const char *output, *format;
-    bool subprocesses, gil, exact, source;
+    bool subprocesses, gil, exact, apart, source;
     struct pyro_export_options export;
 };
 
@@ -100,7 +100,12 @@ static const struct pyro_option record_options[] = {
      .summary = "stop each thread for its copy, about 70 us: no sample can be torn",
      .parse = pyro_parse_switch,
      .field = offsetof(struct options, exact)},
-    {.name = "nonblocking", .parse = pyro_parse_off, .field = offsetof(struct options, exact)},
+    {.name = "apart",
+     .alias = "nonblocking",
+     .purpose = "to stay off the target's CPU",
+     .summary = "stay off its CPU: it never waits for us, but what moves fast is [unsure]",
+     .parse = pyro_parse_switch,
+     .field = offsetof(struct options, apart)},
     {.name = "no-source",
      .purpose = "to leave source lines out",
      .summary = "leave source lines out of the recording",
@@ -246,6 +251,7 @@ static int attach(const struct options *options, struct pyro_progress_line *line
         .duration_ns = options->duration_ns,
         .attach_timeout_ns = ATTACH_NS,
         .exact = options->exact,
+        .apart = options->apart,
         .subprocesses = options->subprocesses,
         .gil_only = options->gil,
         .tolerate_no_python = options->subprocesses,
@@ -283,6 +289,9 @@ static int run_record(const struct pyro_command *self, int argc, char **argv)
         return choose_one();
     if (options.format && !options.output)
         pyro_error_set(&error, -EINVAL, "-f needs a file: add -o FILE");
+    else if (options.exact && options.apart)
+        pyro_error_set(&error, -EINVAL,
+                       "--exact stops the target, --apart never keeps it waiting: choose one");
     else if (options.output)
         pyro_output_resolve(options.output, options.format, &session.output, &error);
     if (error.code)
@@ -301,11 +310,14 @@ const struct pyro_command pyro_command_record = {
     .group = "start here",
     .summary = "record a running process; without --pid list the Python processes",
     .usage = {"record --pid PID [-d SEC] [-r RATE] [-o FILE] [-f FORMAT] [-s] [-g] [-i] [-t] [-F] "
-              "[--exact] [--no-source]"},
+              "[--exact | --apart] [--no-source]"},
     .about =
         "Samples a process that runs already. It is only read: nothing is put into it and it is "
         "not "
-        "stopped, unless --exact asks for that. Ctrl-C ends the recording normally, and so does "
+        "stopped, unless --exact asks for that. Each look is made from the CPU it runs on, where "
+        "it waits the "
+        "microseconds that takes (--apart: from another one). Ctrl-C ends the recording normally, "
+        "and so does "
         "the end of the process. Without -o the report is printed; the recording is kept either "
         "way, so that `stats` and `export` can ask it again.",
     .examples = {"pyrometer record --pid 12345",

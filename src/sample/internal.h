@@ -97,7 +97,7 @@ struct pyro_sampler {
     uint64_t listed_ns; /* when the thread list was read */
     bool relist;
     uint32_t unsure_frame, elided_function;
-    bool no_edge_check, torn_copy; /* faults for tests */
+    bool no_edge_check, torn_copy, false_proof; /* faults for tests */
 };
 
 /* threads.c: bring threads and interpreters up to date with the target. -ESRCH: none is left. */

@@ -206,6 +206,8 @@ static void begin(struct pyro_recorder *recorder, struct pyro_writer *writer)
 #ifdef PYRO_FAULTS
     const char *fault = getenv("PYRO_FAULT");
     recorder->schedule.fixed = fault && strstr(fault, "fixed-period");
+    if (fault && !recorder->schedule.fixed)
+        recorder->options.apart = true; /* the other faults are those of a copy that is of several moments */
 #endif
     pyro_processes_start(&recorder->processes, writer, now);
 }

@@ -84,6 +84,7 @@ int pyro_sampler_start(struct pyro_sampler *sampler, struct pyro_writer *writer,
     const char *fault = getenv("PYRO_FAULT");
     sampler->no_edge_check = fault && strstr(fault, "no-edge-check");
     sampler->torn_copy = fault && strstr(fault, "torn-copy");
+    sampler->false_proof = fault && strstr(fault, "false-proof");
 #endif
     return 0;
 }
