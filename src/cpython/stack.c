@@ -519,8 +519,6 @@ static void add_entered_frames(struct pyro_take *take)
     stack->count = proved;
 }
 
-/* -- taking ----------------------------------------------------------------------------------- */
-
 /* The frame that ENDS, a copy of the thread state's fields from `frame` on, leads to. */
 static uint64_t innermost_frame(struct pyro_take *take, const uint8_t *ends)
 {
@@ -529,6 +527,115 @@ static uint64_t innermost_frame(struct pyro_take *take, const uint8_t *ends)
         return pointer;
     const uint8_t *cframe = extra_fetch(take, pointer);
     return cframe ? pyro_field_u64(cframe, take->layout->cframe_current_frame) : 0;
+}
+
+/* -- between two instructions of the interpreter ----------------------------------------------
+ *
+ * A thread that stands still may do so in the middle of entering or leaving a frame. Then its fields are of one moment and
+ * yet not in order:
+ *  - 3.11, 3.12: an interpreter that is just being entered has published its cframe but not yet filled it. What it holds is
+ *    left over on the C stack.
+ *  - A generator that is just being entered or left names no caller, and is on nobody's stack.
+ * All other frames that run form one chain. Its end is the innermost frame: it executes, or has what it resumes on top of
+ * its value stack. */
+
+/* The frame in which the interpreter below the innermost one waits (3.11, 3.12). 0: there is none. */
+static uint64_t frame_before(struct pyro_take *take)
+{
+    const struct pyro_layout *layout = take->layout;
+    if (layout->frames != PYRO_FRAMES_CFRAME)
+        return 0;
+    uint64_t pointer = pyro_field_u64(take->reader->tstate_data, layout->tstate.frame);
+    const uint8_t *cframe = pointer ? extra_fetch(take, pointer) : NULL;
+    uint64_t before = cframe ? pyro_field_u64(cframe, layout->cframe_current_frame + 8) : 0;
+    cframe = before ? extra_fetch(take, before) : NULL;
+    return cframe ? pyro_field_u64(cframe, layout->cframe_current_frame) : 0;
+}
+
+/* The object on top of the value stack of the frame at ADDRESS, which waits for somebody. 0: it does not. */
+static uint64_t top_value(struct pyro_take *take, uint64_t address)
+{
+    const struct pyro_layout *layout = take->layout;
+    uint32_t flags;
+    const uint8_t *data = frame_fetch(take, address, &flags);
+    int32_t depth = data ? (int32_t)pyro_field_u32(data, layout->frame.stacktop) : 0;
+    uint64_t value = 0;
+    if (depth <= 0 || depth > FRAME_SIZE_MAX / 8 || take->late_reads >= PYRO_STACK_LATE_MAX)
+        return 0;
+    take->late_reads++;
+    take->stack->late = true;
+    uint64_t slot = address + layout->frame.localsplus + 8 * (uint64_t)(depth - 1);
+    return pyro_memory_read(take->memory, pyro_addr_at(slot), &value, sizeof(value)) < 0 ? 0
+                                                                                         : value;
+}
+
+/* Is the stack just walked one of those described above? */
+static bool in_between(const struct pyro_take *take)
+{
+    const struct pyro_raw_stack *stack = take->stack;
+    const struct pyro_stack_reader *reader = take->reader;
+    if (stack->broken || stack->count == 0)
+        return reader->chunk_count > 0 &&
+               take->chunk_top - reader->chunks[0].address > take->layout->chunk.data + 8;
+    const struct pyro_raw_frame *leaf = &stack->frames[stack->count - 1];
+    if (!(leaf->flags & PYRO_FRAME_IN_CHUNK))
+        return (leaf->flags & PYRO_FRAME_INFERRED) != 0;
+    return reader->chunk_count > 0 && leaf->address >= take->chunk_top &&
+           leaf->address - reader->chunks[0].address < reader->chunks[0].size;
+}
+
+/* Walk from ADDRESS and keep in *BEST what leads to the longest whole stack. */
+static void try_innermost(struct pyro_take *take, uint64_t address, uint64_t *best,
+                          size_t *best_count)
+{
+    if (!address)
+        return;
+    walk(take, address);
+    if (take->stack->broken || take->stack->count <= *best_count)
+        return;
+    *best = address;
+    *best_count = take->stack->count;
+}
+
+/* Walk from the frame that is innermost when UNLINKED (a generator's, or 0) is not. */
+static void walk_from_innermost(struct pyro_take *take, uint64_t unlinked)
+{
+    struct pyro_stack_reader *reader = take->reader;
+    const struct pyro_layout *layout = take->layout;
+    uint64_t best = 0;
+    size_t best_count = 0;
+    for (size_t i = 0; i < reader->extra_count; i++) {
+        const struct pyro_stack_extra *extra = &reader->extras[i];
+        if (extra->data && extra->address != unlinked && generator_runs(reader, extra->data) &&
+            extra->data[layout->frame.owner] == OWNER_GENERATOR &&
+            pyro_field_u64(extra->data, layout->frame.previous) != 0)
+            try_innermost(take, extra->address, &best, &best_count);
+    }
+    try_innermost(take, frame_right_below(take, take->chunk_top), &best, &best_count);
+    try_innermost(take, frame_before(take), &best, &best_count);
+    walk(take, best ? best : unlinked);
+    if (take->stack->count == 0) /* there are frames, but who is innermost nothing tells */
+        take->stack->broken = true;
+}
+
+/* The thread stands still, but not in order: go down to the frame that is. */
+static void step_back(struct pyro_take *take)
+{
+    struct pyro_raw_stack *stack = take->stack;
+    if (take->layout->frame.stacktop == PYRO_ABSENT || !in_between(take))
+        return;
+    uint64_t unlinked = 0;
+    if (stack->count && !stack->broken &&
+        !(stack->frames[stack->count - 1].flags & PYRO_FRAME_IN_CHUNK))
+        unlinked = stack->frames[stack->count - 1].address;
+    walk_from_innermost(take, unlinked);
+    struct pyro_raw_frame *leaf = stack->count ? &stack->frames[stack->count - 1] : NULL;
+    if (!leaf || (leaf->flags & PYRO_FRAME_EXECUTES))
+        return;
+    uint32_t offset = take->layout->generator.frame;
+    bool resumes =
+        unlinked && offset != PYRO_ABSENT && top_value(take, leaf->address) == unlinked - offset;
+    leaf->flags |= resumes ? 0 : PYRO_FRAME_INFERRED;
 }
 
 /* AFTER: the ends copied behind the chunks, or NULL. */
@@ -540,6 +647,8 @@ static void take_chunks(struct pyro_take *take, const uint8_t *after)
     take->chunk_top = pyro_field_u64(reader->tstate_data, take->layout->tstate.chunk_top);
     pyro_chunks_follow(take, pyro_field_u64(reader->tstate_data, take->layout->tstate.chunk));
     walk(take, innermost_frame(take, reader->tstate_data + take->layout->tstate.frame));
+    if (reader->stands_still)
+        step_back(take);
     uint64_t *ending = frame_ending_at(reader, take->chunk_top);
     if (!stack->broken) {
         *ending = last_in_chunk(stack);

@@ -207,7 +207,8 @@ static void begin(struct pyro_recorder *recorder, struct pyro_writer *writer)
     const char *fault = getenv("PYRO_FAULT");
     recorder->schedule.fixed = fault && strstr(fault, "fixed-period");
     if (fault && !recorder->schedule.fixed)
-        recorder->options.apart = true; /* the other faults are those of a copy that is of several moments */
+        recorder->options.apart =
+            true; /* the other faults are those of a copy that is of several moments */
 #endif
     pyro_processes_start(&recorder->processes, writer, now);
 }

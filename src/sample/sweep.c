@@ -268,7 +268,8 @@ static bool proved_still_late(struct pyro_sampler *sampler,
 static void take_thread(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
                         size_t arrived, uint64_t now_ns, struct pyro_counters *counters)
 {
-    sampler->still = sampler->options.exact || sampler->false_proof || proved_still(sampler, thread);
+    sampler->still =
+        sampler->options.exact || sampler->false_proof || proved_still(sampler, thread);
     thread->reader.stands_still = sampler->still;
     int status =
         pyro_stack_take(&thread->reader, sampler->memory, sampler->spans + thread->plan_first,
