@@ -348,7 +348,9 @@ static bool climb_chunk(struct pyro_take *take, const struct pyro_stack_chunk *c
             frame.previous == below || !pyro_chunk_holding(take->reader, frame.previous);
         if (frame.code == 0 || !size || *size == 0 || !in_order)
             return false;
-        frame.flags |= PYRO_FRAME_IN_CHUNK | (frame.previous != below ? PYRO_FRAME_INFERRED : 0);
+        frame.flags |= PYRO_FRAME_IN_CHUNK;
+        if (frame.previous != below && stack->count > 0)
+            frame.flags |= PYRO_FRAME_INFERRED;
         stack->frames[stack->count++] = frame;
         below = address;
         address += *size;

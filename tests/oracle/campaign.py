@@ -47,7 +47,7 @@ class Case:
         import truth
         text = python.run([TARGETS / (self.module + ".py"), self.variant, "--learn", "1"]).stdout
         learned = json.loads(text.splitlines()[-1])
-        return truth.LearnedGraph(learned["pairs"], learned["roots"])
+        return truth.LearnedGraph(learned["pairs"], learned["roots"], learned["makers"])
 
     @property
     def ordered(self):

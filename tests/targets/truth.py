@@ -144,6 +144,7 @@ def finish(split, **more):
 
 # ---- what can exist ----
 
+GENERATOR_FLAGS = 0x20 | 0x80 | 0x200    # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
 OUTSIDE = "~"    # one name for any run of frames of files that are not the target's own
 
 
@@ -200,8 +201,9 @@ class LearnedGraph(Graph):
 
     Frames are known by file, name and first line."""
 
-    def __init__(self, pairs, roots):
+    def __init__(self, pairs, roots, makers=()):
         super().__init__([(tuple(a), tuple(b)) for a, b in pairs], [tuple(r) for r in roots])
+        self.makers = {tuple(one) for one in makers}
 
     def name(self, frame):
         return (os.path.basename(frame[3]), frame[0].rsplit(".", 1)[-1], frame[2])
@@ -210,6 +212,8 @@ class LearnedGraph(Graph):
         """Calls of this file (`ready`, a mark) are known to be possible; the learner need not see them."""
         own = next((index for index, frame in enumerate(frames)
                     if os.path.basename(frame[3]) == "truth.py"), len(frames))
+        if own == len(frames) > 1 and self.name(frames[-1]) in self.makers:
+            own -= 1    # the call that makes a generator: a tracer is not told of it
         return super().segment(frames[:own], from_root)
 
 
@@ -242,7 +246,9 @@ class PairLearner:
         threading.setprofile(None)
         key = lambda code: (os.path.basename(code.co_filename), code.co_name, code.co_firstlineno)
         print(json.dumps({"pairs": sorted({(key(a), key(b)) for a, b in self.codes}),
-                          "roots": sorted({key(code) for code in self.roots})}), flush=True)
+                          "roots": sorted({key(code) for code in self.roots}),
+                          "makers": sorted({key(code) for _, code in self.codes
+                                            if code.co_flags & GENERATOR_FLAGS})}), flush=True)
 
 
 def pairs_of_path(*names):
