@@ -35,7 +35,7 @@ def call_all(functions, turns, split):
 
 def graph(variant):
     pairs = truth.pairs_of_path("<module>", "main", "call_all")
-    pairs |= {("main", "idle"), ("main", "ready")}
+    pairs |= {("main", "idle"), ("main", "ready"), ("main", "finish")}
     for number in range(COUNT):
         pairs |= truth.pairs_of_path("call_all", "rare_%d" % number, "tick")
     return truth.Graph(pairs)

@@ -41,7 +41,8 @@ def parts_of(variant):
 
 def graph(variant):
     pairs = truth.pairs_of_path("<module>", "main", "descend", "run_parts", "mark")
-    pairs |= {("descend", "descend"), ("main", "ready"), ("run_parts", "__init__")}
+    pairs |= {("descend", "descend"), ("main", "ready"), ("main", "finish"),
+              ("run_parts", "__init__"), ("run_parts", "finish")}
     lines = truth.lines_of_file(__file__)
     for side in ("thirty", "seventy"):
         pairs |= truth.pairs_of_path("run_parts", side,
