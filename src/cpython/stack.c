@@ -348,9 +348,8 @@ static bool climb_chunk(struct pyro_take *take, const struct pyro_stack_chunk *c
             frame.previous == below || !pyro_chunk_holding(take->reader, frame.previous);
         if (frame.code == 0 || !size || *size == 0 || !in_order)
             return false;
-        frame.flags |= PYRO_FRAME_IN_CHUNK;
-        if (frame.previous != below && stack->count > 0)
-            frame.flags |= PYRO_FRAME_INFERRED;
+        bool inferred = frame.previous != below && stack->count > 0;
+        frame.flags |= PYRO_FRAME_IN_CHUNK | (inferred ? PYRO_FRAME_INFERRED : 0);
         stack->frames[stack->count++] = frame;
         below = address;
         address += *size;
@@ -538,8 +537,7 @@ static uint64_t innermost_frame(struct pyro_take *take, const uint8_t *ends)
  *  - 3.11, 3.12: an interpreter that is just being entered has published its cframe but not yet filled it. What it holds is
  *    left over on the C stack.
  *  - A generator that is just being entered or left names no caller, and is on nobody's stack.
- * All other frames that run form one chain. Its end is the innermost frame: it executes, or has what it resumes on top of
- * its value stack. */
+ * All other frames that run form one chain, whose end executes, or has what it resumes on top of its value stack. */
 
 /* The frame in which the interpreter below the innermost one waits (3.11, 3.12). 0: there is none. */
 static uint64_t frame_before(struct pyro_take *take)
