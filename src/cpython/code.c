@@ -273,8 +273,9 @@ static uint32_t framesize_of(const struct pyro_layout *layout, const uint8_t *he
 static bool is_shim(const struct pyro_layout *layout, const uint8_t *header,
                     const struct pyro_code *code)
 {
-    if (layout->minor >= 12 && strcmp(code->file, "<shim>") == 0)
-        return true; /* 3.12: the interpreter's own trampoline, while it is being set up */
+    if (layout->minor == 12 && strcmp(code->file, "<shim>") == 0 &&
+        strcmp(code->name, "<interpreter trampoline>") == 0)
+        return true; /* the interpreter's own, while its frame is being set up */
     if (layout->minor < 12 ||
         pyro_field_u64(header, layout->code.name) != pyro_field_u64(header, layout->code.filename))
         return false;

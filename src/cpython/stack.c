@@ -17,7 +17,6 @@
 
 #define OWNER_GENERATOR 1
 #define OWNER_SHIM      3 /* and above, 3.12+ */
-#define EXECUTING       (-1)
 #define FRAME_SIZE_MAX  65536
 #define CHUNK_NEAR      4096 /* bytes from a frame to one it called in the same chunk: seldom more */
 #define EXTRA_FRESH     64 /* takes after which a frame outside the chunks is not predicted any more */
@@ -87,33 +86,7 @@ static struct pyro_span extra_span(const struct pyro_stack_reader *reader,
                               .size = PYRO_STACK_BEFORE + reader->header};
 }
 
-/* Does the generator of the frame at DATA (with the bytes before it) run? Yes if that cannot be known. */
-static bool generator_runs(const struct pyro_stack_reader *reader, const uint8_t *data)
-{
-    int8_t executing = reader->runtime->layout.minor >= 15 ? 4 : 0;
-    return reader->state_before == 0 || (int8_t)data[-(ptrdiff_t)reader->state_before] == executing;
-}
-
 /* -- walking ---------------------------------------------------------------------------------- */
-
-static inline struct pyro_raw_frame frame_parse(const struct pyro_layout *layout,
-                                                const uint8_t *data, uint64_t address)
-{
-    struct pyro_raw_frame frame = {
-        .address = address,
-        .code = pyro_field_u64(data, layout->frame.executable),
-        .instruction = pyro_field_u64(data, layout->frame.instruction),
-        .previous = pyro_field_u64(data, layout->frame.previous),
-    };
-    if (layout->minor >= 14)
-        frame.code &= ~(uint64_t)3; /* a tagged reference; NULL is tagged too */
-    if (layout->frame.stacktop != PYRO_ABSENT &&
-        (int32_t)pyro_field_u32(data, layout->frame.stacktop) == EXECUTING)
-        frame.flags |= PYRO_FRAME_EXECUTES;
-    if (layout->frame.is_entry != PYRO_ABSENT && data[layout->frame.is_entry])
-        frame.flags |= PYRO_FRAME_FROM_C;
-    return frame;
-}
 
 static bool is_shim(const struct pyro_layout *layout, const uint8_t *data)
 {
@@ -203,9 +176,9 @@ static uint64_t frame_right_below(struct pyro_take *take, uint64_t until)
     while (address < until) {
         const uint8_t *data = pyro_chunk_view(chunk, address, take->reader->header);
         const uint64_t *size =
-            data
-                ? pyro_map_find(take->frame_sizes, frame_parse(take->layout, data, address).code, 0)
-                : NULL;
+            data ? pyro_map_find(take->frame_sizes,
+                                 pyro_frame_parse(take->layout, data, address).code, 0)
+                 : NULL;
         if (!size || *size == 0 || *size > until - address)
             return 0;
         if (address + *size == until)
@@ -220,7 +193,7 @@ static bool runs_below(struct pyro_take *take, uint64_t address, uint64_t caller
 {
     const struct pyro_stack_extra *extra = extra_at(take->reader, address);
     return extra && extra->data && extra->data[take->layout->frame.owner] == OWNER_GENERATOR &&
-           generator_runs(take->reader, extra->data) &&
+           pyro_generator_runs(take->reader, extra->data) &&
            pyro_field_u64(extra->data, take->layout->frame.previous) == caller;
 }
 
@@ -260,7 +233,7 @@ static uint64_t walk_frame(struct pyro_take *take, uint64_t address, bool *ret_w
     *ret_whole = false;
     if (!data)
         return pass_shim(take, NULL, ret_whole);
-    struct pyro_raw_frame frame = frame_parse(take->layout, data, address);
+    struct pyro_raw_frame frame = pyro_frame_parse(take->layout, data, address);
     frame.flags |= flags;
     if (frame.previous == address)
         return pass_shim(take, NULL, ret_whole);
@@ -285,7 +258,7 @@ static uint64_t walk_window(struct pyro_take *take, uint64_t address)
         const uint8_t *data = pyro_chunk_view(chunk, address, take->reader->header);
         if (!data || data[layout->frame.owner] != 0)
             break;
-        struct pyro_raw_frame frame = frame_parse(layout, data, address);
+        struct pyro_raw_frame frame = pyro_frame_parse(layout, data, address);
         if (frame.previous == 0 || frame.previous == address)
             break;
         frame.flags |= PYRO_FRAME_IN_CHUNK;
@@ -307,14 +280,22 @@ static uint64_t elide_middle(struct pyro_take *take, uint64_t address)
     return below;
 }
 
-/* Collect frames from ADDRESS to the root. */
+/* Does the data stack hold anything? (The oldest chunk leaves its first word out.) */
+static bool has_frames(const struct pyro_take *take)
+{
+    const struct pyro_stack_reader *reader = take->reader;
+    uint64_t empty = take->layout->chunk.data + 8;
+    return reader->chunk_count > 0 && take->chunk_top - reader->chunks[0].address > empty;
+}
+
+/* Collect frames from ADDRESS to the root. Without an address there is nothing to collect, or it is not known where. */
 static void walk(struct pyro_take *take, uint64_t address)
 {
     struct pyro_raw_stack *stack = take->stack;
     uint64_t base = 0;
     if (take->layout->tstate.base_frame != PYRO_ABSENT)
         base = pyro_field_u64(take->reader->tstate_data, take->layout->tstate.base_frame);
-    bool whole = true;
+    bool whole = address != 0 || !has_frames(take);
     stack->frames = stack->buffer + PYRO_STACK_FRAMES_MAX;
     stack->count = 0;
     stack->elided = 0;
@@ -342,7 +323,7 @@ static bool climb_chunk(struct pyro_take *take, const struct pyro_stack_chunk *c
         const uint8_t *data = pyro_chunk_view(chunk, address, take->reader->header);
         if (!data)
             return false;
-        struct pyro_raw_frame frame = frame_parse(take->layout, data, address);
+        struct pyro_raw_frame frame = pyro_frame_parse(take->layout, data, address);
         const uint64_t *size = pyro_map_find(take->frame_sizes, frame.code, PYRO_SIZES_BYTES);
         bool in_order =
             frame.previous == below || !pyro_chunk_holding(take->reader, frame.previous);
@@ -489,7 +470,7 @@ static bool frame_behind(struct pyro_take *take, const struct pyro_raw_frame *fr
     const uint8_t *data = pyro_chunk_view(chunk, address, take->reader->header);
     if (!data)
         return false;
-    *ret_behind = frame_parse(take->layout, data, address);
+    *ret_behind = pyro_frame_parse(take->layout, data, address);
     ret_behind->flags |= PYRO_FRAME_IN_CHUNK;
     /* What makes a generator leaves its frame here as if it ran. */
     return ret_behind->previous == frame->address && ret_behind->code != 0 &&
@@ -575,8 +556,7 @@ static bool in_between(const struct pyro_take *take)
     const struct pyro_raw_stack *stack = take->stack;
     const struct pyro_stack_reader *reader = take->reader;
     if (stack->broken || stack->count == 0)
-        return reader->chunk_count > 0 &&
-               take->chunk_top - reader->chunks[0].address > take->layout->chunk.data + 8;
+        return stack->broken;
     const struct pyro_raw_frame *leaf = &stack->frames[stack->count - 1];
     if (!(leaf->flags & PYRO_FRAME_IN_CHUNK))
         return (leaf->flags & PYRO_FRAME_INFERRED) != 0;
@@ -606,7 +586,7 @@ static void walk_from_innermost(struct pyro_take *take, uint64_t unlinked)
     size_t best_count = 0;
     for (size_t i = 0; i < reader->extra_count; i++) {
         const struct pyro_stack_extra *extra = &reader->extras[i];
-        if (extra->data && extra->address != unlinked && generator_runs(reader, extra->data) &&
+        if (extra->data && extra->address != unlinked && pyro_generator_runs(reader, extra->data) &&
             extra->data[layout->frame.owner] == OWNER_GENERATOR &&
             pyro_field_u64(extra->data, layout->frame.previous) != 0)
             try_innermost(take, extra->address, &best, &best_count);
@@ -614,8 +594,6 @@ static void walk_from_innermost(struct pyro_take *take, uint64_t unlinked)
     try_innermost(take, frame_right_below(take, take->chunk_top), &best, &best_count);
     try_innermost(take, frame_before(take), &best, &best_count);
     walk(take, best ? best : unlinked);
-    if (take->stack->count == 0) /* there are frames, but who is innermost nothing tells */
-        take->stack->broken = true;
 }
 
 /* The thread stands still, but not in order: go down to the frame that is. */
@@ -769,14 +747,6 @@ int pyro_stack_take(struct pyro_stack_reader *reader, const struct pyro_memory *
     return 0;
 }
 
-/* The fields that say where the stack ends: the frame (or cframe) and the end of the data stack. */
-static struct pyro_span ends_span(const struct pyro_stack_reader *reader)
-{
-    const struct pyro_layout *layout = &reader->runtime->layout;
-    return (struct pyro_span){.addr = pyro_addr_plus(reader->tstate, layout->tstate.frame),
-                              .size = layout->tstate.chunk_top + 8 - layout->tstate.frame};
-}
-
 /* Innermost first: who stands next to the data stack in the stack is copied next to it. Nearly sorted from last time. */
 static void sort_extras(struct pyro_stack_reader *reader)
 {
@@ -811,148 +781,9 @@ size_t pyro_stack_plan(struct pyro_stack_reader *reader, struct pyro_span *spans
     }
     spans[count++] = tstate;
     count += pyro_chunks_plan(reader, spans + count);
-    spans[count++] = ends_span(reader);
+    spans[count++] = pyro_ends_span(reader);
     reader->planned = count;
     return count;
-}
-
-/* -- confirming ------------------------------------------------------------------------------- */
-
-/* The second look, in one call: frames outside the chunks, innermost first, the ends of the stack, the chunks, the ends
- * and the frames again, now innermost last. So each frame is seen before and after its caller, as near in time
- * as can be, and cannot have been something else meanwhile. */
-struct again {
-    struct pyro_span spans[PYRO_STACK_CHUNKS_READ + 1 + 2 * (1 + PYRO_STACK_EXTRAS_MAX)];
-    size_t count;
-    size_t outside; /* so many first, and the same again last */
-    uint64_t top, top_after;
-};
-
-static int again_place(struct pyro_stack_reader *reader, struct again *again)
-{
-    size_t total = 0;
-    for (size_t i = 0; i < again->count; i++)
-        total += again->spans[i].size;
-    if (total > reader->again_size) {
-        uint8_t *grown = realloc(reader->again, total);
-        if (!grown)
-            return -ENOMEM;
-        reader->again = grown;
-        reader->again_size = total;
-    }
-    for (size_t i = 0, at = 0; i < again->count; at += again->spans[i++].size)
-        again->spans[i].data = reader->again + at;
-    return 0;
-}
-
-static void again_plan(const struct pyro_stack_reader *reader, const struct pyro_raw_stack *stack,
-                       struct again *again)
-{
-    struct pyro_span *spans = again->spans;
-    for (size_t i = stack->count; i-- > 0 && again->outside < PYRO_STACK_EXTRAS_MAX;)
-        if (!(stack->frames[i].flags & PYRO_FRAME_IN_CHUNK))
-            spans[again->outside++] = (struct pyro_span){
-                .addr = pyro_addr_at(stack->frames[i].address - PYRO_STACK_BEFORE),
-                .size = PYRO_STACK_BEFORE + reader->header};
-    spans[again->outside++] = ends_span(reader);
-    again->count = again->outside + pyro_chunks_plan_again(reader, spans + again->outside);
-    for (size_t i = again->outside; i-- > 0;)
-        spans[again->count++] = spans[i];
-}
-
-/* SIZE bytes at ADDRESS, and BEFORE bytes before it, in the spans FROM ... TO - 1. */
-static const uint8_t *again_view(const struct again *again, size_t from, size_t to,
-                                 uint64_t address, size_t before, size_t size)
-{
-    for (size_t i = from; i < to; i++) {
-        uint64_t offset = address - again->spans[i].addr.u;
-        if (offset >= before && offset < again->spans[i].size &&
-            size <= again->spans[i].size - offset)
-            return (const uint8_t *)again->spans[i].data + offset;
-    }
-    return NULL;
-}
-
-static bool is_same(const struct pyro_layout *layout, const uint8_t *data,
-                    const struct pyro_raw_frame *was, uint32_t *ret_flags)
-{
-    if (!data)
-        return false;
-    struct pyro_raw_frame is = frame_parse(layout, data, was->address);
-    *ret_flags = is.flags;
-    return is.code == was->code && is.previous == was->previous;
-}
-
-/* Does the generator frame WAS run as it did, in the look at the spans from FROM on? */
-static bool generator_same(const struct pyro_stack_reader *reader, const struct again *again,
-                           size_t from, const struct pyro_raw_frame *was, uint32_t *ret_flags)
-{
-    const uint8_t *data = again_view(again, from, from + again->outside, was->address,
-                                     PYRO_STACK_BEFORE, reader->header);
-    return is_same(&reader->runtime->layout, data, was, ret_flags) && generator_runs(reader, data);
-}
-
-static bool stands_still(const struct pyro_stack_reader *reader, const struct again *again,
-                         const struct pyro_raw_frame *was, uint32_t *ret_flags)
-{
-    size_t chunks_end = again->count - again->outside;
-    if (!(was->flags & PYRO_FRAME_IN_CHUNK))
-        return generator_same(reader, again, 0, was, ret_flags) &&
-               generator_same(reader, again, chunks_end, was, ret_flags);
-    const uint8_t *data =
-        again_view(again, again->outside, chunks_end, was->address, 0, reader->header);
-    return is_same(&reader->runtime->layout, data, was, ret_flags) &&
-           pyro_chunks_below(reader, was->address, again->top, again->top_after);
-}
-
-/* Was frame I of STACK called by the one below it, both on the data stack, without C code between? */
-static bool called_directly(const struct pyro_raw_stack *stack, size_t i)
-{
-    const struct pyro_raw_frame *frame = &stack->frames[i], *below = frame - 1;
-    return i > 0 && i < stack->count && frame->previous == below->address &&
-           !(frame->flags & PYRO_FRAME_FROM_C) &&
-           (frame->flags & below->flags & PYRO_FRAME_IN_CHUNK);
-}
-
-/* How many frames from the root stand still. 3.11-3.13: a frame that executes proves itself and those below it, and
- * shows that what it had called directly is left. */
-static size_t count_still(const struct pyro_stack_reader *reader, const struct again *again,
-                          const struct pyro_raw_stack *stack)
-{
-    bool by_stacktop = reader->runtime->layout.frame.stacktop != PYRO_ABSENT;
-    size_t proved = 0;
-    for (size_t i = 0; i < stack->count; i++) {
-        uint32_t flags = 0;
-        if (!stands_still(reader, again, &stack->frames[i], &flags))
-            break;
-        /* A generator says itself that it runs. */
-        if (!by_stacktop || (flags & PYRO_FRAME_EXECUTES) ||
-            !(stack->frames[i].flags & PYRO_FRAME_IN_CHUNK))
-            proved = i + 1;
-        if ((flags & PYRO_FRAME_EXECUTES) && called_directly(stack, i + 1))
-            break;
-    }
-    return proved;
-}
-
-size_t pyro_stack_confirm(struct pyro_stack_reader *reader, const struct pyro_memory *memory,
-                          const struct pyro_raw_stack *stack)
-{
-    const struct pyro_layout *layout = &reader->runtime->layout;
-    if (layout->frames == PYRO_FRAMES_LINKED)
-        return pyro_linked_confirm(reader, memory, stack);
-    struct again again = {.count = 0};
-    again_plan(reader, stack, &again);
-    if (again_place(reader, &again) < 0)
-        return 0;
-    ssize_t arrived = pyro_memory_read_spans(memory, again.spans, again.count);
-    if (arrived != (ssize_t)again.count)
-        return 0;
-    size_t top_offset = layout->tstate.chunk_top - layout->tstate.frame;
-    uint64_t before = pyro_field_u64(again.spans[again.outside - 1].data, top_offset);
-    again.top_after = pyro_field_u64(again.spans[again.count - again.outside].data, top_offset);
-    again.top = before < again.top_after ? before : again.top_after;
-    return count_still(reader, &again, stack);
 }
 
 /* -- life ------------------------------------------------------------------------------------- */

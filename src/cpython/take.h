@@ -18,6 +18,43 @@ struct pyro_take {
     unsigned late_reads;
 };
 
+#define PYRO_STACKTOP_EXECUTING (-1) /* 3.11-3.13: a frame that executes */
+
+/* The frame at ADDRESS, whose header is at DATA. */
+static inline struct pyro_raw_frame pyro_frame_parse(const struct pyro_layout *layout,
+                                                     const uint8_t *data, uint64_t address)
+{
+    struct pyro_raw_frame frame = {
+        .address = address,
+        .code = pyro_field_u64(data, layout->frame.executable),
+        .instruction = pyro_field_u64(data, layout->frame.instruction),
+        .previous = pyro_field_u64(data, layout->frame.previous),
+    };
+    if (layout->minor >= 14)
+        frame.code &= ~(uint64_t)3; /* a tagged reference; NULL is tagged too */
+    if (layout->frame.stacktop != PYRO_ABSENT &&
+        (int32_t)pyro_field_u32(data, layout->frame.stacktop) == PYRO_STACKTOP_EXECUTING)
+        frame.flags |= PYRO_FRAME_EXECUTES;
+    if (layout->frame.is_entry != PYRO_ABSENT && data[layout->frame.is_entry])
+        frame.flags |= PYRO_FRAME_FROM_C;
+    return frame;
+}
+
+/* Does the generator of the frame at DATA (with the bytes before it) run? Yes if that cannot be known. */
+static inline bool pyro_generator_runs(const struct pyro_stack_reader *reader, const uint8_t *data)
+{
+    int8_t executing = reader->runtime->layout.minor >= 15 ? 4 : 0;
+    return reader->state_before == 0 || (int8_t)data[-(ptrdiff_t)reader->state_before] == executing;
+}
+
+/* The fields that say where the stack ends: the frame (or cframe) and the end of the data stack. */
+static inline struct pyro_span pyro_ends_span(const struct pyro_stack_reader *reader)
+{
+    const struct pyro_layout *layout = &reader->runtime->layout;
+    return (struct pyro_span){.addr = pyro_addr_plus(reader->tstate, layout->tstate.frame),
+                              .size = layout->tstate.chunk_top + 8 - layout->tstate.frame};
+}
+
 /* The style without chunks, 3.8-3.10 (linked.c). */
 size_t pyro_linked_plan(struct pyro_stack_reader *reader, struct pyro_span *spans);
 int pyro_linked_take(struct pyro_take *take, const struct pyro_span *spans, size_t arrived);

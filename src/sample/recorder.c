@@ -168,7 +168,7 @@ static bool over(const struct pyro_recorder *recorder, struct pyro_writer *write
     return true;
 }
 
-/* Where to sit while gaps are so long: beside the target (true), or anywhere. */
+/* Beside the target? Else anywhere. */
 static bool may_sit(const struct pyro_recorder *recorder, uint64_t now_ns)
 {
     return !recorder->options.exact && !recorder->options.apart &&

@@ -384,6 +384,8 @@ static int read_due(struct pyro_sampler *sampler, size_t interp_spans, uint64_t 
         size_t end = last > thread
                          ? sampler->due[last - 1]->plan_first + sampler->due[last - 1]->plan_count
                          : begin + offset;
+        if (sampler->seat)
+            pyro_seat_begin(sampler->seat);
         ssize_t arrived = read_copies(sampler, sampler->spans + begin, end - begin);
         if (arrived < 0 || (size_t)arrived < offset)
             return -ESRCH;

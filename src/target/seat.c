@@ -24,7 +24,6 @@ struct place {
     struct pyro_seats *seats;
     pthread_t thread;
     sem_t turn;
-    bool occupied; /* its thread exists */
 };
 
 struct pyro_seats {
@@ -35,14 +34,21 @@ struct pyro_seats {
     bool over; /* the threads shall end */
 };
 
-bool pyro_seat_kept(struct pyro_seat *seat)
+/* How often the calling thread was taken off its CPU or left it by itself. Negative: not known. */
+static long switches(void)
 {
     struct rusage usage;
-    if (seat->cpu == PYRO_SEAT_NONE || getrusage(RUSAGE_THREAD, &usage) < 0)
-        return false;
-    bool kept = usage.ru_nivcsw == seat->displaced;
-    seat->displaced = usage.ru_nivcsw;
-    return kept;
+    return getrusage(RUSAGE_THREAD, &usage) < 0 ? -1 : usage.ru_nvcsw + usage.ru_nivcsw;
+}
+
+void pyro_seat_begin(struct pyro_seat *seat)
+{
+    seat->switches = switches();
+}
+
+bool pyro_seat_kept(const struct pyro_seat *seat)
+{
+    return seat->cpu != PYRO_SEAT_NONE && seat->switches >= 0 && switches() == seat->switches;
 }
 
 /* Who asks for short turns is let in sooner (Linux 6.12 and later; refused before, which does no harm). */
@@ -89,7 +95,6 @@ static int place_occupy(struct place *place)
     int error = pthread_create(&place->thread, &attributes, sit, place);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
-    place->occupied = error == 0;
     return -error;
 }
 

@@ -5,7 +5,7 @@
  * needs no rights for it. What it costs the target is our own time, some microseconds.
  *
  * That a thread T stood still while its memory was copied is proved by three facts together: we sat on CPU c all the
- * time (pyro_seat_kept()); after the copy, the kernel's note in T's own memory (pyro_seat_find_note()) says that T was
+ * time, awake (pyro_seat_begin(), pyro_seat_kept()); after the copy, the kernel's note in T's own memory (pyro_seat_find_note()) says that T was
  * last let run on c; and the kernel brings that note up to date before T runs one instruction on another CPU. */
 #ifndef PYRO_TARGET_SEAT_H
 #define PYRO_TARGET_SEAT_H
@@ -19,12 +19,14 @@
 #define PYRO_SEAT_DONE (-2)
 
 struct pyro_seat {
-    int cpu;        /* or PYRO_SEAT_NONE */
-    long displaced; /* how often somebody else was let in, at the last pyro_seat_kept() */
+    int cpu;       /* or PYRO_SEAT_NONE */
+    long switches; /* how often this thread had left its CPU, at the last pyro_seat_begin() */
 };
 
-/* Did nobody else run on this seat's CPU since the last call? Sleeping is not counted: ask after each copy. */
-bool pyro_seat_kept(struct pyro_seat *seat);
+/* Before a copy, and after it: did we stay awake on this seat's CPU, so that nobody else ran there? Not if a page had to be
+ * waited for, or a lock. */
+void pyro_seat_begin(struct pyro_seat *seat);
+bool pyro_seat_kept(const struct pyro_seat *seat);
 
 /* What is done on the seats. Returns the CPU to go on at (PYRO_SEAT_NONE: any), or PYRO_SEAT_DONE. Called again
  * there, or here if there is no seat to be had (a CPU we may not use). */

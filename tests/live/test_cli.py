@@ -189,6 +189,7 @@ def test_manual_page_is_valid(pyrometer: Path, tmp_path: Path) -> None:
         ("record -p 1 -f collapsed", "-f needs a file"),
         ("record -p 1 -o x.foo", "the suffix of 'x.foo' names no format"),
         ("record -p 1 --exact=yes", "--exact takes no value"),
+        ("record -p 1 --exact --apart", "choose one"),
         ("record -p 1 --lines", "record has no option --lines"),
         ("stats --pid 12", "pyrometer record --pid 12"),
         ("stats a b", "stats does not take 'b'"),
@@ -302,8 +303,8 @@ def test_end_of_the_target_ends_a_recording_normally(pyrometer: Path, busy: Targ
     assert process.returncode == 0 and "wrote x.pyro" in errors
 
 
-def test_exact_and_its_other_name(pyrometer: Path, busy: Target) -> None:
-    for option in ("--exact", "--blocking"):
+def test_exact_and_apart_and_their_other_names(pyrometer: Path, busy: Target) -> None:
+    for option in ("--exact", "--blocking", "--apart", "--nonblocking"):
         assert run(pyrometer, "record", "--pid", busy.pid, "-d", "0.3", option, "-r", "100").returncode == 0
     stat = Path(f"/proc/{busy.pid}/stat").read_text().rpartition(")")[2].split()[0]
     assert stat in "RS"

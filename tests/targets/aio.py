@@ -114,7 +114,8 @@ async def watch(shared, split, seconds):
 
 async def serve(tasks, seconds, ready):
     split = truth.Split(STEPS)
-    shared = {"gate": asyncio.Semaphore(20), "stopwatch_s": truth.stopwatch_cost(), "chance": random.Random(1), "log": [], "over": False,
+    shared = {"gate": asyncio.Semaphore(20), "chance": random.Random(1), "log": [], "over": False,
+              "stopwatch_s": truth.stopwatch_cost(),
               "store": [{"colour": ("red", "green", "blue")[number % 3], "size": str(number % 7),
                          "title": "thing %d" % number} for number in range(24)]}
     clients = [asyncio.ensure_future(client(shared, split)) for _ in range(tasks)]

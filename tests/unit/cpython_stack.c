@@ -259,6 +259,26 @@ static void a_caller_that_executes_cuts(void)
     }
 }
 
+/* 3.11, 3.12: a thread stopped while it enters the interpreter has nothing of worth in its cframe yet. */
+static void a_cframe_not_filled_yet_is_passed_over(void)
+{
+    for (size_t i = WITH_CHUNKS; i < WITH_CHUNKS + 2; i++) {
+        struct watch watch;
+        watch_open(&watch, i, "worker");
+        CHECK_EQ(layout_of(&watch)->frames, PYRO_FRAMES_CFRAME);
+        size_t count = watch.stack.count;
+        uint64_t root = watch.stack.frames[0].code;
+        poke_innermost(&watch, 0);
+        watch.reader.stands_still = true;
+        CHECK_EQ(look(&watch), 0);
+        CHECK(!watch.stack.broken);
+        printf("# %zu of %zu frames\n", watch.stack.count, count);
+        CHECK(watch.stack.count > 0 && watch.stack.count <= count);
+        CHECK_EQ(watch.stack.frames[0].code, root);
+        watch_close(&watch);
+    }
+}
+
 static void frames_entered_since_are_added(void)
 {
     for (size_t i = WITH_CHUNKS; i < VERSIONS; i++) {
@@ -516,9 +536,9 @@ int main(void)
         TEST(shows_what_the_slow_path_shows), TEST(what_was_seen_is_predicted),
         TEST(spans_that_did_not_arrive_are_made_up_for), TEST(a_thread_that_is_gone_is_told),
         TEST(a_cleared_executable_cuts), TEST(a_caller_that_executes_cuts),
-        TEST(frames_entered_since_are_added), TEST(leftovers_are_not_taken_for_entered_frames),
-        TEST(a_changed_frame_is_not_confirmed), TEST(an_unreadable_memory_confirms_nothing),
-        TEST(circles_of_frames_end), TEST(a_caller_out_of_reach_is_a_broken_chain),
-        TEST(wild_chunk_headers_are_survived), TEST(a_circle_of_chunks_ends),
-        TEST(the_middle_of_a_deep_stack_is_elided));
+        TEST(a_cframe_not_filled_yet_is_passed_over), TEST(frames_entered_since_are_added),
+        TEST(leftovers_are_not_taken_for_entered_frames), TEST(a_changed_frame_is_not_confirmed),
+        TEST(an_unreadable_memory_confirms_nothing), TEST(circles_of_frames_end),
+        TEST(a_caller_out_of_reach_is_a_broken_chain), TEST(wild_chunk_headers_are_survived),
+        TEST(a_circle_of_chunks_ends), TEST(the_middle_of_a_deep_stack_is_elided));
 }

@@ -129,7 +129,7 @@ static int look(struct pyro_seat *seat, void *context)
     int32_t cpu = -1;
     while (watch.looks < LOOKS) {
         pyro_clock_sleep_until(pyro_clock_ns() + 200 * PYRO_NS_PER_US);
-        (void)pyro_seat_kept(seat);
+        pyro_seat_begin(seat);
         unsigned long before = shared->turns;
         busy_wait(50 * PYRO_NS_PER_US);
         unsigned long after = shared->turns;
@@ -198,14 +198,42 @@ static void the_note_is_where_we_run(void)
 static void sitting_nowhere_proves_nothing(void)
 {
     struct pyro_seat nowhere = {.cpu = PYRO_SEAT_NONE};
+    pyro_seat_begin(&nowhere);
     CHECK(!pyro_seat_kept(&nowhere));
-    CHECK(!pyro_seat_kept(&nowhere));
+}
+
+/* Try until nobody else wanted the CPU: awake it is kept, asleep it is not. */
+static int doze(struct pyro_seat *seat, void *context)
+{
+    int *cpu = context;
+    if (seat->cpu == PYRO_SEAT_NONE)
+        return *cpu;
+    bool kept = false;
+    for (int i = 0; i < 1000 && !kept; i++) {
+        pyro_seat_begin(seat);
+        kept = pyro_seat_kept(seat);
+    }
+    CHECK(kept);
+    pyro_seat_begin(seat);
+    sleep_ms(1);
+    CHECK(!pyro_seat_kept(seat));
+    return PYRO_SEAT_DONE;
+}
+
+static void who_sleeps_does_not_keep_the_seat(void)
+{
+    struct pyro_seats *seats;
+    int cpus[2];
+    usable(cpus);
+    CHECK(pyro_seats_new(&seats) == 0);
+    pyro_seats_run(seats, doze, &cpus[0]);
+    pyro_seats_free(seats);
 }
 
 int main(void)
 {
-    return CHECK_MAIN(TEST(work_moves_from_seat_to_seat),
-                      TEST(a_cpu_that_is_refused_leaves_us_where_we_are),
-                      TEST(the_note_is_where_we_run), TEST(what_is_proved_to_stand_still_does),
-                      TEST(sitting_nowhere_proves_nothing));
+    return CHECK_MAIN(
+        TEST(work_moves_from_seat_to_seat), TEST(a_cpu_that_is_refused_leaves_us_where_we_are),
+        TEST(the_note_is_where_we_run), TEST(what_is_proved_to_stand_still_does),
+        TEST(sitting_nowhere_proves_nothing), TEST(who_sleeps_does_not_keep_the_seat));
 }
