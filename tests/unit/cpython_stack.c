@@ -279,6 +279,32 @@ static void a_cframe_not_filled_yet_is_passed_over(void)
     }
 }
 
+/* A thread stopped while it leaves a generator: the innermost frame it names is the generator's, which names no caller any
+ * more. Then the caller is the innermost. */
+static void a_generator_that_is_being_left_is_left_out(void)
+{
+    for (size_t i = WITH_CHUNKS; i < WITH_CLEARING; i++) {
+        struct watch watch;
+        watch_open(&watch, i, "w\u00f6rker 2"); /* add_up calls sum() calls numbers */
+        const struct pyro_layout *layout = layout_of(&watch);
+        size_t generator = 0;
+        while (watch.stack.frames[generator].flags & PYRO_FRAME_IN_CHUNK)
+            generator++;
+        CHECK(generator > 0 && generator + 1 < watch.stack.count);
+        uint64_t address = watch.stack.frames[generator].address;
+        poke(&watch.image, pyro_addr_plus(watch.thread->tstate, layout->tstate.chunk_top),
+             watch.stack.frames[generator + 1].address);
+        poke_innermost(&watch, address);
+        poke_frame(&watch, generator, layout->frame.previous, 0);
+        watch.reader.stands_still = true;
+        CHECK_EQ(look(&watch), 0);
+        CHECK(!watch.stack.broken);
+        CHECK_EQ(watch.stack.count, generator);
+        CHECK(!(watch.stack.frames[generator - 1].flags & PYRO_FRAME_INFERRED));
+        watch_close(&watch);
+    }
+}
+
 static void frames_entered_since_are_added(void)
 {
     for (size_t i = WITH_CHUNKS; i < VERSIONS; i++) {
@@ -536,7 +562,8 @@ int main(void)
         TEST(shows_what_the_slow_path_shows), TEST(what_was_seen_is_predicted),
         TEST(spans_that_did_not_arrive_are_made_up_for), TEST(a_thread_that_is_gone_is_told),
         TEST(a_cleared_executable_cuts), TEST(a_caller_that_executes_cuts),
-        TEST(a_cframe_not_filled_yet_is_passed_over), TEST(frames_entered_since_are_added),
+        TEST(a_cframe_not_filled_yet_is_passed_over),
+        TEST(a_generator_that_is_being_left_is_left_out), TEST(frames_entered_since_are_added),
         TEST(leftovers_are_not_taken_for_entered_frames), TEST(a_changed_frame_is_not_confirmed),
         TEST(an_unreadable_memory_confirms_nothing), TEST(circles_of_frames_end),
         TEST(a_caller_out_of_reach_is_a_broken_chain), TEST(wild_chunk_headers_are_survived),
