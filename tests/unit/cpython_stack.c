@@ -294,8 +294,12 @@ static void a_generator_that_is_being_left_is_left_out(void)
         uint64_t address = watch.stack.frames[generator].address;
         poke(&watch.image, pyro_addr_plus(watch.thread->tstate, layout->tstate.chunk_top),
              watch.stack.frames[generator + 1].address);
+        poke_innermost(&watch, watch.stack.frames[generator - 1].address);
+        CHECK_EQ(look(&watch), 0); /* add_up alone, once: how large its frame is */
+        CHECK_EQ(watch.stack.count, generator);
         poke_innermost(&watch, address);
-        poke_frame(&watch, generator, layout->frame.previous, 0);
+        poke(&watch.image, pyro_addr_at(address + layout->frame.previous), 0);
+        reopen(&watch.image);
         watch.reader.stands_still = true;
         CHECK_EQ(look(&watch), 0);
         CHECK(!watch.stack.broken);
