@@ -169,7 +169,8 @@ def slowdown_table(bench: Bench) -> Table:
         [
             "The sampler is stopped and continued against one live target that counts what it "
             "does; the ratio of progress in adjacent windows, stopped to sampling. Target on one "
-            "CPU, sampler on the other. Median [quartiles]. Goal: under 1.01."
+            "CPU, sampler started on the other (pyrometer sits down beside the target, except with "
+            "--exact). Median [quartiles]. Goal: under 1.01."
         ],
         ["tool", "Python", "target slower by x", "pairs", "verdict"],
     )
