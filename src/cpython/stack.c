@@ -242,8 +242,10 @@ static uint64_t walk_frame(struct pyro_take *take, uint64_t address, bool *ret_w
     if (!flags && data[take->layout->frame.owner] == OWNER_GENERATOR)
         frame.previous = generator_caller(take, &frame);
     push_below(take->stack, &frame);
-    /* 3.11: the first frame has no caller; later versions end in a shim. */
-    *ret_whole = frame.previous == 0 && flags && take->layout->minor == 11;
+    /* 3.11: the first frame has no caller; later versions end in a shim. A frame that was pushed but is not linked
+     * yet may name none either. */
+    *ret_whole = frame.previous == 0 && flags && take->layout->minor == 11 &&
+                 is_first_frame(take->reader, address);
     return frame.previous;
 }
 

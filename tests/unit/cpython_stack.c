@@ -279,6 +279,19 @@ static void a_cframe_not_filled_yet_is_passed_over(void)
     }
 }
 
+/* 3.11: the first frame names no caller, and neither may one that was pushed a moment ago. */
+static void a_frame_without_a_caller_is_no_root_in_the_middle(void)
+{
+    struct watch watch;
+    watch_open(&watch, WITH_CHUNKS, "worker");
+    uint64_t root = watch.stack.frames[0].code;
+    poke_frame(&watch, 3, layout_of(&watch)->frame.previous, 0);
+    CHECK_EQ(look(&watch), 0);
+    CHECK(watch.stack.broken || watch.stack.frames[0].code == root);
+    CHECK(watch.stack.count == 0 || watch.stack.frames[0].code == root);
+    watch_close(&watch);
+}
+
 /* A thread stopped while it leaves a generator: the innermost frame it names is the generator's, which names no caller any
  * more. Then the caller is the innermost. */
 static void a_generator_that_is_being_left_is_left_out(void)
@@ -567,6 +580,7 @@ int main(void)
         TEST(spans_that_did_not_arrive_are_made_up_for), TEST(a_thread_that_is_gone_is_told),
         TEST(a_cleared_executable_cuts), TEST(a_caller_that_executes_cuts),
         TEST(a_cframe_not_filled_yet_is_passed_over),
+        TEST(a_frame_without_a_caller_is_no_root_in_the_middle),
         TEST(a_generator_that_is_being_left_is_left_out), TEST(frames_entered_since_are_added),
         TEST(leftovers_are_not_taken_for_entered_frames), TEST(a_changed_frame_is_not_confirmed),
         TEST(an_unreadable_memory_confirms_nothing), TEST(circles_of_frames_end),
