@@ -7,7 +7,7 @@ WERROR := $(if $(CI),true,false)
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL: # apt-get and ninja each want the machine for themselves
-.PHONY: all program venv demo test bench fuzz asan format check clean help setup setup-tests goals oracle
+.PHONY: all program venv demo test bench fuzz asan format check clean help setup setup-tests setup-aarch64 goals oracle aarch64
 
 all: program venv ## build the program (build/pyrometer) and the development venv (build/venv)
 
@@ -41,6 +41,9 @@ fuzz: setup-tests ## fuzz every target for FUZZ_SECONDS each (default 600)
 asan: setup-tests ## the unit tests and the fuzzing corpora under ASan and UBSan
 	@tools/run_tests $(BUILD) asan
 
+aarch64: setup-aarch64 ## compile for aarch64, and run there by qemu what unit tests it can
+	@tools/aarch64
+
 format: setup-tests ## format the C code
 	@tools/format
 
@@ -49,15 +52,18 @@ check: ## quick: layers and formatting
 	@tools/format --check
 
 clean: ## remove everything that was built
-	rm -rf $(BUILD) build-asan build-bench build-faults build-fuzz profile.svg
+	rm -rf $(BUILD) build-aarch64 build-asan build-bench build-faults build-fuzz profile.svg
 
 help: ## this list
 	@echo "make [target], with"
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1@\2/p' Makefile | column -t -s@ 2>/dev/null \
-	    || sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1: \2/p' Makefile
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1@\2/p' Makefile | column -t -s@ 2>/dev/null \
+	    || sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1: \2/p' Makefile
 
 setup:
 	@tools/setup
 
 setup-tests:
 	@tools/setup --tests
+
+setup-aarch64:
+	@tools/setup --aarch64

@@ -188,6 +188,21 @@ static int find_bias(const struct pyro_elf *elf, const struct pyro_maps *maps,
     return best ? 0 : -EINVAL;
 }
 
+/* A file laid out for pages of 64 KiB (aarch64) has room between its segments, which the loader leaves
+ * mapped without any access and at an offset that means nothing: what stands before it counts. */
+static const struct pyro_mapping *before_room(const struct pyro_maps *maps,
+                                              const struct pyro_mapping *mapping)
+{
+    while (!mapping->readable && !mapping->writable && !mapping->executable) {
+        const struct pyro_mapping *before =
+            pyro_maps_find(maps, pyro_addr_at(mapping->start.u - 1));
+        if (!before || !same_object(before, mapping))
+            break;
+        mapping = before;
+    }
+    return mapping;
+}
+
 int pyro_elf_open(pid_t pid, const struct pyro_maps *maps, const struct pyro_mapping *mapping,
                   struct pyro_elf **ret_elf)
 {
@@ -198,7 +213,7 @@ int pyro_elf_open(pid_t pid, const struct pyro_maps *maps, const struct pyro_map
     int error = open_owned(fd, 0, &elf);
     if (error < 0)
         return error;
-    error = find_bias(elf, maps, mapping, &elf->bias);
+    error = find_bias(elf, maps, before_room(maps, mapping), &elf->bias);
     if (error < 0) {
         pyro_elf_free(elf);
         return error;

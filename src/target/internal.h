@@ -3,6 +3,7 @@
 #ifndef PYRO_TARGET_INTERNAL_H
 #define PYRO_TARGET_INTERNAL_H
 
+#include "target/maps.h"
 #include "target/process.h"
 
 #include <stddef.h>
@@ -28,6 +29,11 @@ int pyro_proc_each_number(const char *path, int (*visit)(pid_t number, void *con
  * NUL-terminated, cut at SIZE - 1 bytes. The length or negative errno; an empty file is -ESRCH. */
 ssize_t pyro_kernel_thread_read(const struct pyro_kernel_thread *thread, int *fd, const char *name,
                                 char *text, size_t size);
+
+/* Where the thread pointer of a thread of PID is, from its pthread_self(). -ENOENT: glibc's
+ * variables are not found; -ENOTSUP: not known on this architecture. */
+int pyro_thread_pointer_offset(pid_t pid, const struct pyro_maps *maps,
+                               const struct pyro_memory *memory, int64_t *ret_offset);
 
 /* Fill ERROR for "may not look into PID" with the command to type as the hint; returns -EPERM. */
 int pyro_target_not_allowed(struct pyro_error *error, pid_t pid);

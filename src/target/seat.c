@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "target/elf.h"
+#include "target/internal.h"
 
 #define STACK_BYTES  (512u << 10)
 #define TURN_NS      100000
@@ -202,52 +203,80 @@ bool pyro_seats_offer(const struct pyro_seats *seats, int cpu)
 
 /* -- the kernel's note ------------------------------------------------------------------------ */
 
-#if defined(__x86_64__)
-static bool may_hold_libc(const struct pyro_mapping *mapping)
+static bool is_called(const struct pyro_mapping *mapping, const char *start)
 {
     const char *slash = strrchr(mapping->path, '/');
-    const char *name = slash ? slash + 1 : mapping->path;
-    return mapping->file_offset == 0 &&
-           (strncmp(name, "ld-", 3) == 0 || strncmp(name, "ld.so", 5) == 0 ||
-            strncmp(name, "python", 6) == 0);
+    return strncmp(slash ? slash + 1 : mapping->path, start, strlen(start)) == 0;
 }
 
-static int read_symbol(const struct pyro_elf *elf, const struct pyro_memory *memory,
-                       const char *name, void *data, size_t size)
+/* Copy the variable NAME of the library whose file is called LIBRARY..., or of a Python that it is linked
+ * into. From the top, where libraries lie: the symbols of a Python are many. */
+static int read_variable(pid_t pid, const struct pyro_maps *maps, const struct pyro_memory *memory,
+                         const char *library, const char *name, void *data, size_t size)
 {
-    pyro_addr addr;
-    int status = pyro_elf_symbol(elf, name, &addr, NULL);
-    return status < 0 ? status : pyro_memory_read(memory, addr, data, size);
+    int status = -ENOENT;
+    for (size_t i = maps->count; i-- > 0 && status < 0;) {
+        const struct pyro_mapping *mapping = &maps->items[i];
+        struct pyro_elf *elf;
+        pyro_addr addr;
+        if (mapping->file_offset != 0 || mapping->path[0] != '/' ||
+            !(is_called(mapping, library) || is_called(mapping, "python")) ||
+            pyro_elf_open(pid, maps, mapping, &elf) < 0)
+            continue;
+        status = pyro_elf_symbol(elf, name, &addr, NULL);
+        if (status == 0)
+            status = pyro_memory_read(memory, addr, data, size);
+        pyro_elf_free(elf);
+    }
+    return status;
 }
 
-/* pthread_self() is the thread pointer here, from which __rseq_offset counts (sys/rseq.h). */
+int pyro_thread_pointer_offset(pid_t pid, const struct pyro_maps *maps,
+                               const struct pyro_memory *memory, int64_t *ret_offset)
+{
+#if defined(__x86_64__)
+    *ret_offset = 0; /* it points to struct pthread */
+    return 0;
+#elif defined(__aarch64__)
+    /* It points behind struct pthread (THREAD_SELF in glibc's sysdeps/aarch64/nptl/tls.h), whose size libc
+     * tells debuggers. */
+    uint32_t size;
+    int status = read_variable(pid, maps, memory, "libc.so", "_thread_db_sizeof_pthread", &size,
+                               sizeof(size));
+    if (status == 0)
+        *ret_offset = size;
+    return status;
+#else
+    return -ENOTSUP;
+#endif
+}
+
+/* __rseq_offset counts from the thread pointer (sys/rseq.h). */
+static int find_note(pid_t pid, const struct pyro_maps *maps, const struct pyro_memory *memory,
+                     int64_t *ret_offset)
+{
+    int64_t pointer, area;
+    uint32_t size;
+    int status = read_variable(pid, maps, memory, "ld", "__rseq_size", &size, sizeof(size));
+    if (status == 0 && size == 0)
+        status = -ENOENT;
+    if (status == 0)
+        status = read_variable(pid, maps, memory, "ld", "__rseq_offset", &area, sizeof(area));
+    if (status == 0)
+        status = pyro_thread_pointer_offset(pid, maps, memory, &pointer);
+    if (status == 0)
+        *ret_offset = (int64_t)((uint64_t)pointer + (uint64_t)area + CPU_ID_FIELD);
+    return status;
+}
+
 int pyro_seat_find_note(pid_t pid, const struct pyro_memory *memory, int64_t *ret_offset)
 {
     struct pyro_maps maps;
     struct pyro_error error;
-    int found = pyro_maps_load(pid, &maps, &error);
-    if (found < 0)
-        return found;
-    found = -ENOENT;
-    for (size_t i = 0; i < maps.count && found < 0; i++) {
-        struct pyro_elf *elf;
-        if (!may_hold_libc(&maps.items[i]) || pyro_elf_open(pid, &maps, &maps.items[i], &elf) < 0)
-            continue;
-        int64_t offset;
-        uint32_t size;
-        if (read_symbol(elf, memory, "__rseq_size", &size, sizeof(size)) == 0 && size != 0 &&
-            read_symbol(elf, memory, "__rseq_offset", &offset, sizeof(offset)) == 0) {
-            *ret_offset = offset + CPU_ID_FIELD;
-            found = 0;
-        }
-        pyro_elf_free(elf);
-    }
+    int status = pyro_maps_load(pid, &maps, &error);
+    if (status < 0)
+        return status;
+    status = find_note(pid, &maps, memory, ret_offset);
     pyro_maps_clear(&maps);
-    return found;
+    return status;
 }
-#else
-int pyro_seat_find_note(pid_t pid, const struct pyro_memory *memory, int64_t *ret_offset)
-{
-    return -ENOTSUP;
-}
-#endif

@@ -41,7 +41,8 @@ void pyro_seats_run(struct pyro_seats *seats, pyro_seat_work work, void *context
 bool pyro_seats_offer(const struct pyro_seats *seats, int cpu);
 
 /* Where the kernel notes the CPU a thread runs on: the cpu_id of its rseq area (glibc 2.35 and later registers one for
- * each thread), *RET_OFFSET bytes from its pthread_self(). -ENOENT: there is none; -ENOTSUP: not on this architecture. */
+ * each thread), *RET_OFFSET bytes from its pthread_self(). -ENOENT: there is none; -ENOTSUP: known
+ * on x86-64 and aarch64 alone. */
 int pyro_seat_find_note(pid_t pid, const struct pyro_memory *memory, int64_t *ret_offset);
 
 #endif

@@ -119,7 +119,9 @@ static bool is_wanted(const struct pyro_mapping *mapping, bool interpreter)
         return false;
     if (mapping->end.u - mapping->start.u > SNAPSHOT_SIZE_MAX) /* address space, not memory: ASan */
         return false;
-    return mapping->writable || (interpreter && !mapping->executable);
+    /* Where the file begins with code (aarch64), its read-only data lies in the same mapping. */
+    bool read_only_data = !mapping->executable || mapping->file_offset == 0;
+    return mapping->writable || (interpreter && read_only_data);
 }
 
 /* The interpreter first, so that MAX_BYTES cuts something else. */

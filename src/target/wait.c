@@ -123,6 +123,7 @@ static const struct call calls_aarch64[] = {
     {29, CALL_FD, "ioctl"},
     {32, CALL_FD, "flock"},
     {35, CALL_PATH1, "unlink"}, /* unlinkat */
+    {38, CALL_PATH1, "rename"}, /* renameat */
     {56, CALL_PATH1, "open"},   /* openat */
     {57, CALL_FD, "close"},
     {61, CALL_FD, "read"}, /* getdents64 */

@@ -326,8 +326,24 @@ def check_stripped(dumper, python):
 CHECKS = [check_stacks, check_sources, check_locals, check_deep, check_stripped]
 
 
+def reason_to_skip():
+    """Why all of this is to be skipped here: see check.h."""
+    start = "cpython_live all "
+    path = os.environ.get("PYRO_TESTS_SKIPPED")
+    if path:
+        with open(path) as file:
+            for line in file:
+                if line.startswith(start):
+                    return line[len(start) :].strip()
+    return None
+
+
 def main():
     dumper = sys.argv[1]
+    reason = reason_to_skip()
+    if reason:
+        print("ok 1 all # SKIP %s\n1..1" % reason)
+        return 0
     signal.alarm(600)
     pythons = [Python(path) for path in sys.argv[2:]] or found_pythons()
     if not pythons:

@@ -6,6 +6,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 /* What the tests look for in this very program. */
 const char known_text[] = "bytes that are in the file";
@@ -75,6 +76,56 @@ static void a_library_is_found_by_dynsym(void)
         CHECK(found && found->executable && found->inode == mapping->inode);
         pyro_elf_free(elf);
     }
+    pyro_maps_clear(&maps);
+}
+
+/* Two segments with room between them: FD gets the file, TEXT how a loader maps it. */
+static void lay_out_for_large_pages(int fd, const char *path, char *text, size_t size)
+{
+    struct {
+        Elf64_Ehdr header;
+        Elf64_Phdr segments[2];
+    } file = {.header = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+                                     EV_CURRENT},
+                         .e_type = ET_DYN,
+                         .e_version = EV_CURRENT,
+                         .e_ehsize = sizeof(Elf64_Ehdr),
+                         .e_phoff = sizeof(Elf64_Ehdr),
+                         .e_phentsize = sizeof(Elf64_Phdr),
+                         .e_phnum = 2},
+              .segments = {
+                  {.p_type = PT_LOAD, .p_filesz = 0x1000},
+                  {.p_type = PT_LOAD, .p_offset = 0x1000, .p_vaddr = 0x11000, .p_filesz = 0x1000}}};
+    struct stat stat;
+    CHECK(write(fd, &file, sizeof(file)) == sizeof(file) && pwrite(fd, "second", 7, 0x1000) == 7);
+    CHECK(ftruncate(fd, 0x2000) == 0 && fstat(fd, &stat) == 0);
+    snprintf(text, size,
+             "7000000-7001000 r-xp 00000000 %1$x:%2$x %3$lu %4$s\n"
+             "7001000-7011000 ---p 00001000 %1$x:%2$x %3$lu %4$s\n"
+             "7011000-7012000 rw-p 00001000 %1$x:%2$x %3$lu %4$s\n",
+             major(stat.st_dev), minor(stat.st_dev), (unsigned long)stat.st_ino, path);
+}
+
+/* As libraries are laid out on aarch64. The room is mapped from the file as well, at an offset that fits
+ * the second segment, but not where that is. */
+static void room_between_segments_does_not_mislead(void)
+{
+    char path[] = "/tmp/pyro-test-elf-XXXXXX", maps_text[512], copy[7];
+    struct pyro_maps maps;
+    struct pyro_elf *elf;
+    int fd = mkstemp(path);
+    CHECK(fd >= 0);
+    lay_out_for_large_pages(fd, path, maps_text, sizeof(maps_text));
+    CHECK_EQ(pyro_maps_parse(maps_text, strlen(maps_text), &maps), 0);
+    CHECK_EQ(maps.count, 3);
+    for (size_t i = 0; i < maps.count; i++) {
+        CHECK_EQ(pyro_elf_open(getpid(), &maps, &maps.items[i], &elf), 0);
+        CHECK_EQ(pyro_elf_read(elf, pyro_addr_at(0x7011000), copy, sizeof(copy)), 0);
+        CHECK_STR(copy, "second");
+        pyro_elf_free(elf);
+    }
+    unlink(path);
+    close(fd);
     pyro_maps_clear(&maps);
 }
 
@@ -277,7 +328,7 @@ int main(void)
 {
     return CHECK_MAIN(
         TEST(own_symbols_are_found_from_any_mapping), TEST(a_library_is_found_by_dynsym),
-        TEST(a_deleted_program_is_still_read), TEST(a_program_in_another_root_is_read),
-        TEST(truncated_and_mutated_files_do_no_harm), TEST(files_that_are_no_elf_are_refused),
-        TEST(a_file_without_sections_has_no_symbols));
+        TEST(room_between_segments_does_not_mislead), TEST(a_deleted_program_is_still_read),
+        TEST(a_program_in_another_root_is_read), TEST(truncated_and_mutated_files_do_no_harm),
+        TEST(files_that_are_no_elf_are_refused), TEST(a_file_without_sections_has_no_symbols));
 }

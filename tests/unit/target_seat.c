@@ -1,6 +1,7 @@
 /* tests/unit/target_seat.c - target/seat.h. */
 #include "target/seat.h"
 #include "base/clock.h"
+#include "target/internal.h"
 
 #include "target_child.h"
 
@@ -158,7 +159,7 @@ static void what_is_proved_to_stand_still_does(void)
     int found = pyro_seat_find_note(pid, watch.memory, &offset);
     if (found < 0) {
         child_kill(pid);
-        SKIP("no libc that registers rseq areas (glibc 2.35, x86-64)");
+        SKIP("no rseq areas here (they take glibc 2.35 and Linux 4.18)");
     }
     watch.note = pyro_addr_at(shared->self + (uint64_t)offset);
     CHECK(pyro_seats_new(&seats) == 0);
@@ -172,6 +173,30 @@ static void what_is_proved_to_stand_still_does(void)
     CHECK(watch.went_on > LOOKS / 2); /* and between the looks it does not */
 }
 
+#ifdef __has_builtin
+#if __has_builtin(__builtin_thread_pointer)
+#define thread_pointer() ((uint64_t)(uintptr_t)__builtin_thread_pointer())
+#endif
+#endif
+
+static void the_thread_pointer_is_found(void)
+{
+#ifdef thread_pointer
+    struct pyro_maps maps;
+    struct pyro_memory *memory;
+    struct pyro_error error;
+    int64_t offset;
+    CHECK(pyro_memory_open(getpid(), &memory, &error) == 0);
+    CHECK(pyro_maps_load(getpid(), &maps, &error) == 0);
+    CHECK_EQ(pyro_thread_pointer_offset(getpid(), &maps, memory, &offset), 0);
+    CHECK_EQ((uint64_t)pthread_self() + (uint64_t)offset, thread_pointer());
+    pyro_maps_clear(&maps);
+    pyro_memory_free(memory);
+#else
+    SKIP("a compiler that does not tell the thread pointer");
+#endif
+}
+
 static void the_note_is_where_we_run(void)
 {
     struct pyro_memory *memory;
@@ -180,7 +205,7 @@ static void the_note_is_where_we_run(void)
     int32_t cpu = -1;
     CHECK(pyro_memory_open(getpid(), &memory, &error) == 0);
     if (pyro_seat_find_note(getpid(), memory, &offset) < 0)
-        SKIP("no libc that registers rseq areas (glibc 2.35, x86-64)");
+        SKIP("no rseq areas here (they take glibc 2.35 and Linux 4.18)");
     int cpus[2];
     usable(cpus);
     for (int i = 0; i < 2; i++) {
@@ -234,6 +259,7 @@ int main(void)
 {
     return CHECK_MAIN(
         TEST(work_moves_from_seat_to_seat), TEST(a_cpu_that_is_refused_leaves_us_where_we_are),
-        TEST(the_note_is_where_we_run), TEST(what_is_proved_to_stand_still_does),
-        TEST(sitting_nowhere_proves_nothing), TEST(who_sleeps_does_not_keep_the_seat));
+        TEST(the_thread_pointer_is_found), TEST(the_note_is_where_we_run),
+        TEST(what_is_proved_to_stand_still_does), TEST(sitting_nowhere_proves_nothing),
+        TEST(who_sleeps_does_not_keep_the_seat));
 }
