@@ -368,11 +368,13 @@ static void climb(struct pyro_take *take, uint64_t top, uint64_t after)
     stack->broken = false;
 }
 
-/* The frame on the data stack nearest to the leaf, of the stack just walked. */
-static uint64_t last_in_chunk(const struct pyro_raw_stack *stack)
+/* The frame on the data stack nearest to the leaf, of the stack just walked; not one that is popped already. */
+static uint64_t last_in_chunk(const struct pyro_take *take)
 {
+    const struct pyro_raw_stack *stack = take->stack;
     for (size_t i = stack->count; i-- > 0;)
-        if (stack->frames[i].flags & PYRO_FRAME_IN_CHUNK)
+        if ((stack->frames[i].flags & PYRO_FRAME_IN_CHUNK) &&
+            stack->frames[i].address != take->chunk_top)
             return stack->frames[i].address;
     return 0;
 }
@@ -562,21 +564,34 @@ static bool in_between(const struct pyro_take *take)
     const struct pyro_raw_frame *leaf = &stack->frames[stack->count - 1];
     if (!(leaf->flags & PYRO_FRAME_IN_CHUNK))
         return (leaf->flags & PYRO_FRAME_INFERRED) != 0;
+    /* Without a cframe, or in what makes a generator, this is a frame on its way out: popped, and still the current one. */
+    if (take->layout->frames != PYRO_FRAMES_CFRAME ||
+        pyro_map_find(take->frame_sizes, leaf->code, PYRO_SIZES_GENERATOR))
+        return false;
     return reader->chunk_count > 0 && leaf->address >= take->chunk_top &&
            leaf->address - reader->chunks[0].address < reader->chunks[0].size;
 }
 
-/* Walk from ADDRESS and keep in *BEST what leads to the longest whole stack. */
-static void try_innermost(struct pyro_take *take, uint64_t address, uint64_t *best,
-                          size_t *best_count)
+/* The frames a walk may begin from, and the best so far. */
+struct innermost {
+    uint64_t address;
+    size_t count;
+    bool executes;
+};
+
+/* Walk from ADDRESS and keep in *BEST what leads to a whole stack: one that ends in a frame that executes before one
+ * that does not (it may be pushed and not run yet, and name any caller), and of two such the longer. */
+static void try_innermost(struct pyro_take *take, uint64_t address, struct innermost *best)
 {
+    const struct pyro_raw_stack *stack = take->stack;
     if (!address)
         return;
     walk(take, address);
-    if (take->stack->broken || take->stack->count <= *best_count)
+    if (stack->broken || stack->count == 0)
         return;
-    *best = address;
-    *best_count = take->stack->count;
+    bool executes = stack->frames[stack->count - 1].flags & PYRO_FRAME_EXECUTES;
+    if (executes == best->executes ? stack->count > best->count : executes)
+        *best = (struct innermost){address, stack->count, executes};
 }
 
 /* Walk from the frame that is innermost when UNLINKED (a generator's, or 0) is not. */
@@ -584,18 +599,18 @@ static void walk_from_innermost(struct pyro_take *take, uint64_t unlinked)
 {
     struct pyro_stack_reader *reader = take->reader;
     const struct pyro_layout *layout = take->layout;
-    uint64_t best = 0;
-    size_t best_count = 0;
+    struct innermost best = {0};
     for (size_t i = 0; i < reader->extra_count; i++) {
         const struct pyro_stack_extra *extra = &reader->extras[i];
         if (extra->data && extra->address != unlinked && pyro_generator_runs(reader, extra->data) &&
             extra->data[layout->frame.owner] == OWNER_GENERATOR &&
             pyro_field_u64(extra->data, layout->frame.previous) != 0)
-            try_innermost(take, extra->address, &best, &best_count);
+            try_innermost(take, extra->address, &best);
     }
-    try_innermost(take, frame_right_below(take, take->chunk_top), &best, &best_count);
-    try_innermost(take, frame_before(take), &best, &best_count);
-    walk(take, best ? best : unlinked);
+    try_innermost(take, *frame_ending_at(reader, take->chunk_top), &best);
+    try_innermost(take, frame_right_below(take, take->chunk_top), &best);
+    try_innermost(take, frame_before(take), &best);
+    walk(take, best.address ? best.address : unlinked);
 }
 
 /* The thread stands still, but not in order: go down to the frame that is. */
@@ -631,7 +646,7 @@ static void take_chunks(struct pyro_take *take, const uint8_t *after)
         step_back(take);
     uint64_t *ending = frame_ending_at(reader, take->chunk_top);
     if (!stack->broken) {
-        *ending = last_in_chunk(stack);
+        *ending = last_in_chunk(take);
         learn_first(take);
         learn_top(take);
     } else if (after) /* what it stood in is gone already: it has moved on, to here */
@@ -642,7 +657,8 @@ static void take_chunks(struct pyro_take *take, const uint8_t *after)
         climb(take, take->chunk_top, after ? pyro_field_u64(after, top_offset) : 0);
     learn_sizes(take);
     cut_left_frames(stack);
-    add_entered_frames(take);
+    if (!reader->stands_still) /* else what is pushed and not linked yet does not run yet */
+        add_entered_frames(take);
 }
 
 /* In the order of the plan. -EAGAIN: the thread state was not reached; -ESRCH: it is gone. */

@@ -322,6 +322,32 @@ static void a_generator_that_is_being_left_is_left_out(void)
     }
 }
 
+/* A thread stopped in RETURN_GENERATOR: the frame of who makes a generator is popped already, and still the current one. It is
+ * on the stack; what lies behind it is left over from earlier calls. */
+static void a_frame_that_is_popped_and_current_is_kept(void)
+{
+    for (size_t i = WITH_CHUNKS; i < VERSIONS; i++) {
+        struct watch watch;
+        watch_open(&watch, i, "worker");
+        const struct pyro_layout *layout = layout_of(&watch);
+        size_t count = watch.stack.count - 2;
+        const struct pyro_raw_frame *maker = &watch.stack.frames[count - 1];
+        uint64_t code = maker->code;
+        poke(&watch.image, pyro_addr_plus(watch.thread->tstate, layout->tstate.chunk_top),
+             maker->address);
+        if (layout->frames == PYRO_FRAMES_CFRAME) /* there it must be known to make generators */
+            CHECK(pyro_map_insert(&watch.sizes, code, PYRO_SIZES_GENERATOR, NULL) != NULL);
+        poke_innermost(&watch, maker->address);
+        watch.reader.stands_still = true;
+        CHECK_EQ(look(&watch), 0);
+        CHECK(!watch.stack.broken);
+        CHECK_EQ(watch.stack.count, count);
+        CHECK_EQ(watch.stack.frames[count - 1].code, code);
+        CHECK(!(watch.stack.frames[count - 1].flags & PYRO_FRAME_INFERRED));
+        watch_close(&watch);
+    }
+}
+
 static void frames_entered_since_are_added(void)
 {
     for (size_t i = WITH_CHUNKS; i < VERSIONS; i++) {
@@ -580,6 +606,7 @@ int main(void)
         TEST(spans_that_did_not_arrive_are_made_up_for), TEST(a_thread_that_is_gone_is_told),
         TEST(a_cleared_executable_cuts), TEST(a_caller_that_executes_cuts),
         TEST(a_cframe_not_filled_yet_is_passed_over),
+        TEST(a_frame_that_is_popped_and_current_is_kept),
         TEST(a_frame_without_a_caller_is_no_root_in_the_middle),
         TEST(a_generator_that_is_being_left_is_left_out), TEST(frames_entered_since_are_added),
         TEST(leftovers_are_not_taken_for_entered_frames), TEST(a_changed_frame_is_not_confirmed),
