@@ -187,6 +187,16 @@ static size_t place_spans(struct pyro_span *spans, size_t count)
     return total;
 }
 
+/* Give the reader its last stack back, as the sampler does. */
+static void hand_back(struct pyro_stack_reader *reader, const struct pyro_raw_stack *stack)
+{
+    static struct pyro_raw_frame prior[PYRO_STACK_FRAMES_MAX + PYRO_STACK_ENTERED_MAX];
+    SAY_NO(stack->reused > stack->count && !stack->broken);
+    memcpy(prior, stack->frames, stack->count * sizeof(*prior));
+    reader->prior = prior;
+    reader->prior_count = stack->broken || stack->elided ? 0 : stack->count;
+}
+
 static void look(struct image *image, struct pyro_stack_reader *reader, unsigned round,
                  struct pyro_map *sizes, struct pyro_raw_stack *stack)
 {
@@ -202,6 +212,7 @@ static void look(struct image *image, struct pyro_stack_reader *reader, unsigned
         image_step(image, round * STEPS + 2);
         SAY_NO(pyro_stack_confirm(reader, image->memory, stack) > stack->count);
         know_all(image, reader, stack);
+        hand_back(reader, stack);
     }
     for (size_t i = 0; i < count; i++)
         free(spans[i].data);
@@ -215,6 +226,7 @@ static void look_at_thread(struct image *image, const struct pyro_runtime *runti
     struct pyro_stack_reader reader;
     if (pyro_stack_reader_init(&reader, runtime, thread->tstate, thread->interp) < 0)
         return;
+    reader.reuse_min = 2; /* the stacks here are short */
     image->place_count = 0;
     know(image, thread->tstate.u);
     for (unsigned round = 0; round < ROUNDS; round++)

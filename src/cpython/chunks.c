@@ -4,16 +4,18 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define CHUNK_HEADER   24   /* previous, size, top: enough of a chunk to link it */
-#define CHUNK_AHEAD    2048 /* bytes copied past the last known top */
-#define CHUNK_SIZE_MIN 1024
+#define CHUNK_HEADER 24   /* previous, size, top: enough of a chunk to link it */
+#define CHUNK_AHEAD  2048 /* bytes copied past the last known top */
+#define COMPARE_STEP 128
 
 /* -- the list --------------------------------------------------------------------------------- */
 
 static void drop(struct pyro_stack_reader *reader, size_t first, size_t count)
 {
-    for (size_t i = first; i < first + count; i++)
+    for (size_t i = first; i < first + count; i++) {
         free(reader->chunks[i].own);
+        free(reader->chunks[i].seen);
+    }
     if (count)
         memmove(&reader->chunks[first], &reader->chunks[first + count],
                 (reader->chunk_count - first - count) * sizeof(*reader->chunks));
@@ -61,14 +63,20 @@ struct pyro_stack_chunk *pyro_chunk_holding(struct pyro_stack_reader *reader, ui
     return NULL;
 }
 
-bool pyro_chunks_below(const struct pyro_stack_reader *reader, uint64_t address, uint64_t top,
-                       uint64_t after)
+bool pyro_chunks_end_known(const struct pyro_stack_reader *reader, uint64_t top, uint64_t after)
 {
     if (reader->chunk_count == 0)
         return false;
     const struct pyro_stack_chunk *newest = &reader->chunks[0];
-    if (top - newest->address > newest->size || after - newest->address > newest->size)
+    return top - newest->address <= newest->size && after - newest->address <= newest->size;
+}
+
+bool pyro_chunks_below(const struct pyro_stack_reader *reader, uint64_t address, uint64_t top,
+                       uint64_t after)
+{
+    if (!pyro_chunks_end_known(reader, top, after))
         return false;
+    const struct pyro_stack_chunk *newest = &reader->chunks[0];
     return address < top || address - newest->address >= newest->size;
 }
 
@@ -116,7 +124,7 @@ static int open_chunk(struct pyro_take *take, struct pyro_stack_chunk *chunk, ui
     if (status < 0)
         return status;
     uint64_t size = pyro_field_u64(header, take->layout->chunk.size);
-    if (size < CHUNK_SIZE_MIN || size > PYRO_CHUNK_SIZE_MAX)
+    if (size < PYRO_CHUNK_SIZE_MIN || size > PYRO_CHUNK_SIZE_MAX)
         return -EINVAL;
     chunk->address = address;
     chunk->size = size;
@@ -179,6 +187,37 @@ void pyro_chunks_follow(struct pyro_take *take, uint64_t newest)
     if (chunk->copied < used || chunk->copied == 0)
         (void)read_late(take, chunk, used + reader->header);
     predict(chunk, used);
+}
+
+/* -- what did not change ---------------------------------------------------------------------- */
+
+/* How many of the first SIZE bytes of A and B are the same: by ever smaller pieces. */
+static size_t common_bytes(const uint8_t *a, const uint8_t *b, size_t size)
+{
+    size_t at = 0;
+    for (size_t step = COMPARE_STEP; step > 0; step /= 8)
+        while (at + step <= size && memcmp(a + at, b + at, step) == 0)
+            at += step;
+    return at;
+}
+
+static void compare(struct pyro_stack_reader *reader, struct pyro_stack_chunk *chunk)
+{
+    chunk->same = 0;
+    if (!chunk->data || (!chunk->seen && !(chunk->seen = malloc(chunk->size))))
+        return;
+    size_t size = chunk->copied < chunk->seen_size ? chunk->copied : chunk->seen_size;
+    if (chunk->seen_at + 1 == reader->takes)
+        chunk->same = common_bytes(chunk->data, chunk->seen, size);
+    memcpy(chunk->seen + chunk->same, chunk->data + chunk->same, chunk->copied - chunk->same);
+    chunk->seen_size = chunk->copied;
+    chunk->seen_at = reader->takes;
+}
+
+void pyro_chunks_compare(struct pyro_stack_reader *reader)
+{
+    for (size_t i = 0; i < reader->chunk_count; i++)
+        compare(reader, &reader->chunks[i]);
 }
 
 /* -- spans ------------------------------------------------------------------------------------ */

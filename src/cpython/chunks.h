@@ -18,6 +18,16 @@ size_t pyro_chunks_plan_again(const struct pyro_stack_reader *reader, struct pyr
 /* Make the list begin with the chunk at NEWEST, which the thread state names. */
 void pyro_chunks_follow(struct pyro_take *take, uint64_t newest);
 
+/* Find out how many bytes of each chunk are as they were in the last take, and keep those of this one for the next. */
+void pyro_chunks_compare(struct pyro_stack_reader *reader);
+/* Do SIZE bytes at ADDRESS lie in what is as it was? */
+static inline bool pyro_chunk_unchanged(const struct pyro_stack_chunk *chunk, uint64_t address,
+                                        size_t size)
+{
+    uint64_t offset = address - chunk->address;
+    return offset < chunk->same && size <= chunk->same - offset;
+}
+
 /* The chunk ADDRESS lies in, or NULL. */
 struct pyro_stack_chunk *pyro_chunk_holding(struct pyro_stack_reader *reader, uint64_t address);
 /* SIZE bytes at ADDRESS, read late if they were not copied. NULL: out of reach. */
@@ -31,8 +41,10 @@ static inline const uint8_t *pyro_chunk_view(const struct pyro_stack_chunk *chun
     return offset < chunk->copied && size <= chunk->copied - offset ? chunk->data + offset : NULL;
 }
 
-/* Does ADDRESS lie on the data stack that ended at TOP, the lower of two looks, the other being AFTER? Only known while
- * both ends lie in the newest chunk. */
+/* The data stack ended at TOP, the lower of two looks, the other being AFTER: do both lie in the newest chunk? Only then is
+ * it known what lies on it. */
+bool pyro_chunks_end_known(const struct pyro_stack_reader *reader, uint64_t top, uint64_t after);
+/* Is that so, and does ADDRESS lie on it? */
 bool pyro_chunks_below(const struct pyro_stack_reader *reader, uint64_t address, uint64_t top,
                        uint64_t after);
 

@@ -16,15 +16,13 @@
 #include "cpython/chunks.h"
 
 #define OWNER_GENERATOR 1
-#define OWNER_SHIM      3 /* and above, 3.12+ */
 #define FRAME_SIZE_MAX  65536
 #define CHUNK_NEAR      4096 /* bytes from a frame to one it called in the same chunk: seldom more */
 #define EXTRA_FRESH     64 /* takes after which a frame outside the chunks is not predicted any more */
-#define SHIM_TRUSTED    256 /* takes for which the shim at the bottom is not read again */
 
 /* -- frames outside the chunks ---------------------------------------------------------------- */
 
-static struct pyro_stack_extra *extra_at(struct pyro_stack_reader *reader, uint64_t address)
+struct pyro_stack_extra *pyro_extra_at(struct pyro_stack_reader *reader, uint64_t address)
 {
     for (size_t i = 0; i < reader->extra_count; i++)
         if (reader->extras[i].address == address)
@@ -48,7 +46,7 @@ static struct pyro_stack_extra *extra_slot(struct pyro_stack_reader *reader)
 static const uint8_t *extra_fetch(struct pyro_take *take, uint64_t address)
 {
     struct pyro_stack_reader *reader = take->reader;
-    struct pyro_stack_extra *extra = extra_at(reader, address);
+    struct pyro_stack_extra *extra = pyro_extra_at(reader, address);
     if (!extra || !extra->data) {
         uint8_t data[PYRO_STACK_BEFORE + PYRO_STACK_HEADER_MAX];
         if (take->late_reads >= PYRO_STACK_LATE_MAX)
@@ -88,11 +86,6 @@ static struct pyro_span extra_span(const struct pyro_stack_reader *reader,
 
 /* -- walking ---------------------------------------------------------------------------------- */
 
-static bool is_shim(const struct pyro_layout *layout, const uint8_t *data)
-{
-    return layout->minor >= 12 && data[layout->frame.owner] >= OWNER_SHIM;
-}
-
 /* The header of the frame at ADDRESS. *RET_FLAGS: IN_CHUNK or nothing. NULL: out of reach. */
 static const uint8_t *frame_fetch(struct pyro_take *take, uint64_t address, uint32_t *ret_flags)
 {
@@ -125,7 +118,7 @@ static bool is_known_bottom(const struct pyro_stack_reader *reader,
                             const struct pyro_raw_stack *stack, uint64_t address)
 {
     return address == reader->bottom_shim &&
-           reader->takes - reader->bottom_seen_at < SHIM_TRUSTED && stack->count &&
+           reader->takes - reader->bottom_seen_at < PYRO_SHIM_TRUSTED && stack->count &&
            is_first_frame(reader, stack->frames[0].address);
 }
 
@@ -144,7 +137,7 @@ static uint64_t *frame_ending_at(struct pyro_stack_reader *reader, uint64_t top)
  * copied; if it was suspended since, its caller is the one it had, or the last frame on the data stack. */
 static uint64_t generator_caller(struct pyro_take *take, struct pyro_raw_frame *frame)
 {
-    struct pyro_stack_extra *extra = extra_at(take->reader, frame->address);
+    struct pyro_stack_extra *extra = pyro_extra_at(take->reader, frame->address);
     if (frame->previous != 0) {
         if (extra) {
             extra->caller = frame->previous;
@@ -191,7 +184,7 @@ static uint64_t frame_right_below(struct pyro_take *take, uint64_t until)
 /* Does a generator frame at ADDRESS run, called by the frame at CALLER? */
 static bool runs_below(struct pyro_take *take, uint64_t address, uint64_t caller)
 {
-    const struct pyro_stack_extra *extra = extra_at(take->reader, address);
+    const struct pyro_stack_extra *extra = pyro_extra_at(take->reader, address);
     return extra && extra->data && extra->data[take->layout->frame.owner] == OWNER_GENERATOR &&
            pyro_generator_runs(take->reader, extra->data) &&
            pyro_field_u64(extra->data, take->layout->frame.previous) == caller;
@@ -237,7 +230,7 @@ static uint64_t walk_frame(struct pyro_take *take, uint64_t address, bool *ret_w
     frame.flags |= flags;
     if (frame.previous == address)
         return pass_shim(take, NULL, ret_whole);
-    if (is_shim(take->layout, data))
+    if (pyro_is_shim(take->layout, data))
         return pass_shim(take, &frame, ret_whole);
     if (!flags && data[take->layout->frame.owner] == OWNER_GENERATOR)
         frame.previous = generator_caller(take, &frame);
@@ -257,6 +250,8 @@ static uint64_t walk_window(struct pyro_take *take, uint64_t address)
     const struct pyro_stack_chunk *chunk = take->window;
     const struct pyro_layout *layout = take->layout;
     while (stack->count < PYRO_STACK_FRAMES_MAX) {
+        if (take->reusable && pyro_chunk_unchanged(chunk, address, take->reader->header))
+            break;
         const uint8_t *data = pyro_chunk_view(chunk, address, take->reader->header);
         if (!data || data[layout->frame.owner] != 0)
             break;
@@ -298,17 +293,22 @@ static void walk(struct pyro_take *take, uint64_t address)
     if (take->layout->tstate.base_frame != PYRO_ABSENT)
         base = pyro_field_u64(take->reader->tstate_data, take->layout->tstate.base_frame);
     bool whole = address != 0 || !has_frames(take);
+    size_t reusable = take->reusable;
     stack->frames = stack->buffer + PYRO_STACK_FRAMES_MAX;
-    stack->count = 0;
+    stack->count = stack->reused = 0;
     stack->elided = 0;
     for (size_t steps = 0; address != 0; steps++) {
         if (take->window)
             address = walk_window(take, address);
+        whole = take->reusable && pyro_prior_reuse(take, address);
+        if (whole)
+            break;
         whole = address == base || is_known_bottom(take->reader, stack, address);
         if (whole || steps >= 2 * PYRO_STACK_FRAMES_MAX || stack->count >= PYRO_STACK_FRAMES_MAX)
             break;
         address = walk_frame(take, elide_middle(take, address), &whole);
     }
+    take->reusable = reusable; /* for another walk */
     stack->broken = !whole;
     stack->elided_at = stack->count - stack->elided_at;
 }
@@ -349,7 +349,7 @@ static void climb(struct pyro_take *take, uint64_t top, uint64_t after)
     const struct pyro_stack_reader *reader = take->reader;
     const struct pyro_layout *layout = take->layout;
     stack->frames = stack->buffer;
-    stack->count = 0;
+    stack->count = stack->reused = 0;
     stack->elided = 0;
     stack->broken = true;
     if (reader->chunk_count > PYRO_STACK_CHUNKS_READ + 1)
@@ -431,8 +431,11 @@ static void learn_top(struct pyro_take *take)
 /* Where the frames of a chunk begin: where it was walked to. */
 static void learn_first(struct pyro_take *take)
 {
-    struct pyro_stack_chunk *chunk = NULL;
-    for (size_t i = 0; i < take->stack->count && !(chunk && chunk == take->reader->chunks); i++) {
+    size_t first = take->stack->reused;
+    struct pyro_stack_chunk *chunk =
+        first ? pyro_chunk_holding(take->reader, take->stack->frames[first - 1].address) : NULL;
+    for (size_t i = first; i < take->stack->count && !(chunk && chunk == take->reader->chunks);
+         i++) {
         const struct pyro_raw_frame *frame = &take->stack->frames[i];
         if (!(frame->flags & PYRO_FRAME_IN_CHUNK) ||
             (chunk && frame->address - chunk->address < chunk->size))
@@ -446,7 +449,7 @@ static void learn_first(struct pyro_take *take)
 /* Cut what the copy shows as left since the thread state was copied. */
 static void cut_left_frames(struct pyro_raw_stack *stack)
 {
-    for (size_t i = 0; i < stack->count; i++) {
+    for (size_t i = stack->reused ? stack->reused - 1 : 0; i < stack->count; i++) {
         const struct pyro_raw_frame *frame = &stack->frames[i], *above = frame + 1;
         if (frame->code == 0) {
             stack->count = i;
@@ -641,6 +644,7 @@ static void take_chunks(struct pyro_take *take, const uint8_t *after)
     size_t top_offset = take->layout->tstate.chunk_top - take->layout->tstate.frame;
     take->chunk_top = pyro_field_u64(reader->tstate_data, take->layout->tstate.chunk_top);
     pyro_chunks_follow(take, pyro_field_u64(reader->tstate_data, take->layout->tstate.chunk));
+    pyro_prior_compare(take);
     walk(take, innermost_frame(take, reader->tstate_data + take->layout->tstate.frame));
     if (reader->stands_still)
         step_back(take);
@@ -687,7 +691,7 @@ static int accept_spans(struct pyro_stack_reader *reader, const struct pyro_span
 /* Mark the frames whose callers were copied with another chunk. */
 static void mark_boundaries(struct pyro_raw_stack *stack)
 {
-    for (size_t i = 1; i < stack->count; i++)
+    for (size_t i = stack->reused ? stack->reused : 1; i < stack->count; i++)
         if (stack->frames[i].address - stack->frames[i - 1].address >= CHUNK_NEAR)
             stack->frames[i].flags |= PYRO_FRAME_NEXT_CHUNK;
 }
@@ -707,10 +711,13 @@ static void mark_certain(struct pyro_take *take, const struct pyro_span *spans, 
     uint64_t after = pyro_field_u64(spans[reader->planned - 1].data,
                                     layout->tstate.chunk_top - layout->tstate.frame);
     uint64_t top = after < take->chunk_top ? after : take->chunk_top;
+    if (!pyro_chunks_end_known(reader, top, after))
+        return;
+    const struct pyro_stack_chunk *newest = &reader->chunks[0];
     for (size_t i = 0; i < stack->count; i++) {
         struct pyro_raw_frame *frame = &stack->frames[i];
         if ((frame->flags & PYRO_FRAME_IN_CHUNK) &&
-            pyro_chunks_below(reader, frame->address, top, after))
+            (frame->address < top || frame->address - newest->address >= newest->size))
             frame->flags |= PYRO_FRAME_CERTAIN;
     }
 }
@@ -718,10 +725,11 @@ static void mark_certain(struct pyro_take *take, const struct pyro_span *spans, 
 static void note_depths(struct pyro_take *take)
 {
     const struct pyro_raw_stack *stack = take->stack;
-    for (size_t i = 0; i < stack->count; i++) {
-        struct pyro_stack_extra *extra = stack->frames[i].flags & PYRO_FRAME_IN_CHUNK
-                                             ? NULL
-                                             : extra_at(take->reader, stack->frames[i].address);
+    for (size_t i = stack->reused; i < stack->count; i++) {
+        struct pyro_stack_extra *extra =
+            stack->frames[i].flags & PYRO_FRAME_IN_CHUNK
+                ? NULL
+                : pyro_extra_at(take->reader, stack->frames[i].address);
         if (extra)
             extra->depth = (uint32_t)i;
     }
@@ -738,7 +746,7 @@ int pyro_stack_take(struct pyro_stack_reader *reader, const struct pyro_memory *
                              .frame_sizes = frame_sizes,
                              .stack = stack};
     stack->frames = stack->buffer;
-    stack->count = stack->elided_at = 0;
+    stack->count = stack->elided_at = stack->reused = 0;
     stack->elided = 0;
     stack->late = stack->broken = stack->holds_gil = stack->wants_gil = false;
     reader->takes++;
@@ -824,7 +832,8 @@ static size_t header_size(const struct pyro_layout *layout)
 int pyro_stack_reader_init(struct pyro_stack_reader *reader, const struct pyro_runtime *runtime,
                            pyro_addr tstate, pyro_addr interp)
 {
-    *reader = (struct pyro_stack_reader){.runtime = runtime, .tstate = tstate, .interp = interp};
+    *reader = (struct pyro_stack_reader){
+        .runtime = runtime, .tstate = tstate, .interp = interp, .reuse_min = PYRO_STACK_REUSE_MIN};
     reader->header = header_size(&runtime->layout);
     if (runtime->layout.generator.state != PYRO_ABSENT)
         reader->state_before = runtime->layout.generator.frame - runtime->layout.generator.state;

@@ -5,6 +5,8 @@
 #include "cpython/internal.h"
 #include "cpython/stack.h"
 
+#define PYRO_CHUNK_SIZE_MIN 1024
+
 /* What one take keeps at hand. */
 struct pyro_take {
     struct pyro_stack_reader *reader;
@@ -15,9 +17,13 @@ struct pyro_take {
     const struct pyro_stack_chunk
         *window;        /* the chunk the last frame lay in: the next one mostly does too */
     uint64_t chunk_top; /* end of the data stack when the thread state was copied */
+    const struct pyro_raw_frame *prior; /* the stack of the last take, root first ... */
+    size_t reusable;                    /* ... of which so many frames stand as they stood */
     unsigned late_reads;
 };
 
+#define PYRO_OWNER_SHIM         3    /* and above, 3.12+ */
+#define PYRO_SHIM_TRUSTED       256  /* takes for which the shim at the bottom is not read again */
 #define PYRO_STACKTOP_EXECUTING (-1) /* 3.11-3.13: a frame that executes */
 
 /* The frame at ADDRESS, whose header is at DATA. */
@@ -46,6 +52,20 @@ static inline bool pyro_generator_runs(const struct pyro_stack_reader *reader, c
     int8_t executing = reader->runtime->layout.minor >= 15 ? 4 : 0;
     return reader->state_before == 0 || (int8_t)data[-(ptrdiff_t)reader->state_before] == executing;
 }
+
+/* Does frame ADDRESS outside the chunks belong to an entry shim (3.12+)? DATA is its header. */
+static inline bool pyro_is_shim(const struct pyro_layout *layout, const uint8_t *data)
+{
+    return layout->minor >= 12 && data[layout->frame.owner] >= PYRO_OWNER_SHIM;
+}
+
+/* What is remembered of the frame at ADDRESS outside the chunks; NULL: nothing. */
+struct pyro_stack_extra *pyro_extra_at(struct pyro_stack_reader *reader, uint64_t address);
+
+/* prior.c: how many frames of the prior stack, from the root, stand as they stood, and set take->reusable. Before the walk. */
+void pyro_prior_compare(struct pyro_take *take);
+/* The walk has come to the frame at ADDRESS: if it is one of those, take it and what is below it over. False: go on. */
+bool pyro_prior_reuse(struct pyro_take *take, uint64_t address);
 
 /* The fields that say where the stack ends: the frame (or cframe) and the end of the data stack. */
 static inline struct pyro_span pyro_ends_span(const struct pyro_stack_reader *reader)

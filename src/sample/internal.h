@@ -39,6 +39,7 @@ struct pyro_sampled_thread {
     uint32_t *functions; /* PYRO_NO_ID: left out (a shim) */
     uint64_t *paths;     /* a hash of the functions from the root up to each frame */
     size_t count, capacity;
+    bool whole;                       /* they are all of the last stack taken, from its root */
     size_t settled;                   /* so many edges from the root need no look any more */
     uint64_t verified_ns, generation; /* when all of its code was looked up */
     uint64_t elided;

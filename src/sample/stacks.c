@@ -48,7 +48,8 @@ static size_t unchanged(struct pyro_sampler *sampler, const struct pyro_sampled_
         return 0;
     if (stack->elided != thread->elided || stack->elided_at != thread->elided_at)
         return 0;
-    size_t count = stack->count < thread->count ? stack->count : thread->count, same = 0;
+    size_t count = stack->count < thread->count ? stack->count : thread->count;
+    size_t same = stack->reused < count ? stack->reused : count;
     while (same < count && same_place(&stack->frames[same], &thread->frames[same]))
         same++;
     return same;
@@ -310,6 +311,7 @@ static void remember(struct pyro_sampler *sampler, struct pyro_sampled_thread *t
     const struct pyro_raw_stack *stack = &sampler->stack;
     memcpy(thread->frames + same, stack->frames + same, (named - same) * sizeof(*stack->frames));
     thread->count = named;
+    thread->whole = named == stack->count && !stack->broken && !stack->elided;
     thread->elided = stack->elided;
     thread->elided_at = stack->elided_at;
     if (same == 0) {

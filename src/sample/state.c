@@ -4,6 +4,7 @@
 #include "base/clock.h"
 
 #define RECHECK_NS (10 * PYRO_NS_PER_MS)
+#define STILL_NS   (PYRO_NS_PER_MS / 2) /* for so long a mover that holds the GIL still runs */
 #define GIL_BYTES  512 /* no GIL struct is larger: mutexes and conditions lie within */
 
 static const char *wait_kind_name(enum pyro_wait_kind kind)
@@ -103,14 +104,22 @@ void pyro_thread_state_peek(struct pyro_thread_state *state)
         state->has_peeked_wait = pyro_kernel_thread_wait(&state->kernel, &state->peeked_wait) == 0;
 }
 
+/* At high rates a thread often stands where it stood a few microseconds ago. */
+static bool ran_just_now(const struct pyro_thread_state *state,
+                         const struct pyro_state_hints *hints)
+{
+    return state->checked_ns == 0 && hints->now_ns - state->moved_ns < STILL_NS;
+}
+
 void pyro_thread_state_update(struct pyro_thread_state *state, const struct pyro_state_hints *hints,
                               struct pyro_writer *writer)
 {
     if (hints->moved) {
         state->checked_ns = 0;
         state->waits_known = false;
+        state->moved_ns = hints->now_ns;
     }
-    if (hints->holds_gil && hints->moved) {
+    if (hints->holds_gil && (hints->moved || ran_just_now(state, hints))) {
         state->state = PYRO_STATE_RUNNING;
     } else if (hints->wants_gil && !hints->holds_gil) {
         state->state = PYRO_STATE_GIL_WAIT;

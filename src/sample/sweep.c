@@ -271,6 +271,9 @@ static void take_thread(struct pyro_sampler *sampler, struct pyro_sampled_thread
     sampler->still =
         sampler->options.exact || sampler->false_proof || proved_still(sampler, thread);
     thread->reader.stands_still = sampler->still;
+    thread->reader.prior = thread->frames;
+    thread->reader.prior_count = thread->whole ? thread->count : 0;
+    thread->whole = false;
     int status =
         pyro_stack_take(&thread->reader, sampler->memory, sampler->spans + thread->plan_first,
                         arrived, &sampler->frame_sizes, &sampler->stack);

@@ -523,12 +523,14 @@ static void put(uint8_t *bytes, uint32_t offset, uint64_t value)
 
 /* Chunks in which each frame calls the next, the last one being the leaf. Frame N runs the code object
  * DEEP_CODE + 16 * N. The bottom is an entry shim (3.12+), or nothing (3.11). */
-static void deep_build(struct deep *deep, const struct pyro_layout *layout, uint64_t interp)
+static void deep_build(struct deep *deep, const struct pyro_layout *layout, uint64_t interp,
+                       uint64_t chunks)
 {
     uint64_t previous = layout->minor >= 12 ? DEEP_SHIM : 0, number = 0, top = 0;
+    memset(deep, 0, sizeof(*deep));
     if (layout->minor >= 12)
         deep->shim[64 + layout->frame.owner] = 3;
-    for (uint64_t i = 0; i < DEEP_CHUNKS; i++) {
+    for (uint64_t i = 0; i < chunks; i++) {
         uint64_t chunk = DEEP_BASE + i * DEEP_SIZE, at = layout->chunk.data;
         put(deep->chunks[i], layout->chunk.previous, i ? chunk - DEEP_SIZE : 0);
         put(deep->chunks[i], layout->chunk.size, DEEP_SIZE);
@@ -540,10 +542,10 @@ static void deep_build(struct deep *deep, const struct pyro_layout *layout, uint
         top = chunk + at;
     }
     if (layout->frame.stacktop != PYRO_ABSENT) /* the leaf executes */
-        put(deep->chunks[DEEP_CHUNKS - 1] + (previous - DEEP_BASE) % DEEP_SIZE,
-            layout->frame.stacktop, UINT32_MAX);
+        put(deep->chunks[chunks - 1] + (previous - DEEP_BASE) % DEEP_SIZE, layout->frame.stacktop,
+            UINT32_MAX);
     put(deep->tstate, layout->tstate.interp, interp);
-    put(deep->tstate, layout->tstate.chunk, DEEP_BASE + (DEEP_CHUNKS - 1) * DEEP_SIZE);
+    put(deep->tstate, layout->tstate.chunk, DEEP_BASE + (chunks - 1) * DEEP_SIZE);
     put(deep->tstate, layout->tstate.chunk_top, top);
     put(deep->tstate, layout->tstate.frame, previous);
     if (layout->tstate.base_frame != PYRO_ABSENT)
@@ -577,8 +579,7 @@ static void the_middle_of_a_deep_stack_is_elided(void)
         open_image(&watch.image);
         thread = watch.image.threads[0];
         thread.tstate = pyro_addr_at(DEEP_TSTATE);
-        memset(&deep, 0, sizeof(deep));
-        deep_build(&deep, &watch.image.runtime.layout, thread.interp.u);
+        deep_build(&deep, &watch.image.runtime.layout, thread.interp.u, DEEP_CHUNKS);
         struct pyro_memory *memory = deep_memory(&deep);
         watch_thread(&watch, &watch.image.runtime, &thread);
         for (int round = 0; round < 3; round++) {
@@ -599,6 +600,128 @@ static void the_middle_of_a_deep_stack_is_elided(void)
     }
 }
 
+#define PRIOR_CHUNKS 3
+#define PRIOR_FRAMES (PRIOR_CHUNKS * DEEP_FRAMES)
+#define PRIOR_ROUNDS 3000
+#define SHIM_ABOVE   20
+#define SHIM_AT      768
+
+/* The bytes of frame NUMBER, counted from the root, and where it is. */
+static uint8_t *deep_frame(struct deep *deep, const struct pyro_layout *layout, size_t number,
+                           uint64_t *ret_address)
+{
+    uint64_t chunk = number / DEEP_FRAMES;
+    uint64_t offset = layout->chunk.data + number % DEEP_FRAMES * DEEP_FRAME;
+    *ret_address = DEEP_BASE + chunk * DEEP_SIZE + offset;
+    return deep->chunks[chunk] + offset;
+}
+
+/* 3.12+: C code stands between frame SHIM_ABOVE and the one right below it, or the one below that. */
+static void deep_put_shim(struct deep *deep, const struct pyro_layout *layout, size_t below)
+{
+    uint64_t above, called;
+    uint8_t *bytes = deep_frame(deep, layout, SHIM_ABOVE, &above);
+    (void)deep_frame(deep, layout, below, &called);
+    put(bytes, layout->frame.previous, layout->minor >= 12 ? DEEP_BOTTOM + SHIM_AT : called);
+    put(deep->shim + SHIM_AT, layout->frame.previous, called);
+    deep->shim[SHIM_AT + layout->frame.owner] = 3;
+}
+
+/* Let the program go on for a while: its last frames are left, others entered; now and then something below changes. */
+static void deep_go_on(struct deep *deep, const struct pyro_layout *layout, unsigned *random)
+{
+    uint64_t leaf, other;
+    size_t last = PRIOR_FRAMES - 1 - (size_t)rand_r(random) % 40;
+    (void)deep_frame(deep, layout, last, &leaf);
+    size_t pick = (size_t)rand_r(random) % 8 ? last - (size_t)rand_r(random) % 5
+                                             : (size_t)rand_r(random) % last;
+    uint8_t *bytes = deep_frame(deep, layout, pick, &other);
+    switch (rand_r(random) % 5) {
+    case 4:
+        deep_put_shim(deep, layout, SHIM_ABOVE - 1 - (size_t)rand_r(random) % 2);
+        break;
+    case 0:
+        put(bytes, layout->frame.executable, DEEP_CODE + 16 * (uint64_t)(rand_r(random) % 500));
+        break;
+    case 1:
+        put(bytes, layout->frame.instruction, (uint64_t)rand_r(random));
+        break;
+    case 2: /* it is called by one further down, or as before */
+        (void)deep_frame(deep, layout,
+                         pick - (pick > 9 ? (size_t)rand_r(random) % 3 : 0) - (pick > 0), &other);
+        if (pick > 0)
+            put(bytes, layout->frame.previous, other);
+        break;
+    default: /* only a value on its stack */
+        put(bytes, DEEP_FRAME - 8, (uint64_t)rand_r(random));
+    }
+    put(deep->tstate, layout->tstate.chunk, DEEP_BASE + last / DEEP_FRAMES * DEEP_SIZE);
+    put(deep->tstate, layout->tstate.chunk_top, leaf + DEEP_FRAME);
+    put(layout->frames == PYRO_FRAMES_CFRAME ? deep->shim : deep->tstate,
+        layout->frames == PYRO_FRAMES_CFRAME ? 512 + layout->cframe_current_frame
+                                             : layout->tstate.frame,
+        leaf);
+}
+
+static bool same_frame(const struct pyro_raw_frame *a, const struct pyro_raw_frame *b)
+{
+    return a->address == b->address && a->code == b->code && a->instruction == b->instruction &&
+           a->previous == b->previous && a->flags == b->flags;
+}
+
+static bool same_stack(const struct pyro_raw_stack *a, const struct pyro_raw_stack *b)
+{
+    bool same = a->count == b->count && a->broken == b->broken;
+    for (size_t i = 0; same && i < a->count; i++)
+        same = same_frame(&a->frames[i], &b->frames[i]);
+    return same;
+}
+
+/* Two readers see the same program, one of which is given its last stack back each time. */
+static void what_did_not_change_is_taken_over(void)
+{
+    static struct deep deep;
+    static struct pyro_raw_frame prior[FRAMES_MAX];
+    for (size_t i = WITH_CHUNKS; i < VERSIONS; i++) {
+        struct watch with = {0}, without;
+        printf("# %s\n", versions[i]);
+        read_image(&with.image, versions[i]);
+        open_image(&with.image);
+        const struct pyro_layout *layout = layout_of(&with);
+        struct pyro_thread_info thread = with.image.threads[0];
+        thread.tstate = pyro_addr_at(DEEP_TSTATE);
+        deep_build(&deep, layout, thread.interp.u, PRIOR_CHUNKS);
+        deep_put_shim(&deep, layout, SHIM_ABOVE - 1);
+        struct pyro_memory *memory = deep_memory(&deep);
+        watch_thread(&with, &with.image.runtime, &thread);
+        watch_open_fresh(&without, &with);
+        with.reader.stands_still = without.reader.stands_still =
+            true; /* links count, not guesses */
+        unsigned random = 1;
+        size_t reused = 0, frames = 0;
+        for (int round = 0; round < PRIOR_ROUNDS; round++) {
+            memcpy(prior, with.stack.frames, with.stack.count * sizeof(*prior));
+            with.reader.prior = prior;
+            with.reader.prior_count = with.stack.broken ? 0 : with.stack.count;
+            CHECK_EQ(look_at(&with, memory), 0);
+            CHECK_EQ(look_at(&without, memory), 0);
+            CHECK(same_stack(&with.stack, &without.stack));
+            CHECK_EQ(without.stack.reused, 0);
+            CHECK(with.stack.reused <= with.stack.count);
+            reused += with.stack.reused;
+            frames += with.stack.count;
+            deep_go_on(&deep, layout, &random);
+            pyro_memory_free(memory); /* it has a copy */
+            memory = deep_memory(&deep);
+        }
+        printf("# %zu of %zu frames taken over\n", reused, frames);
+        CHECK(reused > frames / 4);
+        watch_close_fresh(&without);
+        pyro_memory_free(memory);
+        watch_close(&with);
+    }
+}
+
 int main(void)
 {
     return CHECK_MAIN(
@@ -612,5 +735,6 @@ int main(void)
         TEST(leftovers_are_not_taken_for_entered_frames), TEST(a_changed_frame_is_not_confirmed),
         TEST(an_unreadable_memory_confirms_nothing), TEST(circles_of_frames_end),
         TEST(a_caller_out_of_reach_is_a_broken_chain), TEST(wild_chunk_headers_are_survived),
-        TEST(a_circle_of_chunks_ends), TEST(the_middle_of_a_deep_stack_is_elided));
+        TEST(a_circle_of_chunks_ends), TEST(the_middle_of_a_deep_stack_is_elided),
+        TEST(what_did_not_change_is_taken_over));
 }

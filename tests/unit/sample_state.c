@@ -32,9 +32,11 @@ static void watch_close(struct watch *watch)
     unlink(watch->path);
 }
 
+/* At the time HINTS says, or now. */
 static enum pyro_state update(struct watch *watch, struct pyro_state_hints hints)
 {
-    hints.now_ns = pyro_clock_ns();
+    if (!hints.now_ns)
+        hints.now_ns = pyro_clock_ns();
     pyro_thread_state_update(&watch->state, &hints, watch->writer);
     return watch->state.state;
 }
@@ -61,6 +63,25 @@ static void who_holds_the_gil_and_moves_runs(void)
     CHECK_EQ(update(&watch, (struct pyro_state_hints){.moved = true, .holds_gil = true}),
              PYRO_STATE_RUNNING);
     CHECK_EQ(watch.state.wait, PYRO_NO_ID);
+    watch_close(&watch);
+    child_kill(child);
+}
+
+/* One that sleeps with the GIL in its hand: it moved, so it ran; only when it stands still for longer is the kernel asked. */
+static void who_moved_just_now_is_believed_to_run(void)
+{
+    struct watch watch;
+    pid_t child = child_start(sleeper);
+    watch_open(&watch, child);
+    CHECK(
+        EVENTUALLY(update(&watch, (struct pyro_state_hints){.moved = true}) == PYRO_STATE_WAITING));
+    struct pyro_state_hints hints = {.now_ns = pyro_clock_ns(), .moved = true, .holds_gil = true};
+    CHECK_EQ(update(&watch, hints), PYRO_STATE_RUNNING);
+    hints.moved = false;
+    hints.now_ns += PYRO_NS_PER_MS / 10;
+    CHECK_EQ(update(&watch, hints), PYRO_STATE_RUNNING);
+    hints.now_ns += PYRO_NS_PER_MS;
+    CHECK_EQ(update(&watch, hints), PYRO_STATE_WAITING);
     watch_close(&watch);
     child_kill(child);
 }
@@ -132,8 +153,9 @@ static void without_a_thread_id_nothing_is_asked(void)
 
 int main(void)
 {
-    return CHECK_MAIN(TEST(who_holds_the_gil_and_moves_runs), TEST(who_wants_the_gil_waits_for_it),
-                      TEST(a_sleeper_waits_and_what_for_is_kept),
-                      TEST(a_busy_thread_runs_or_wants_to), TEST(a_thread_that_ended_is_unknown),
-                      TEST(without_a_thread_id_nothing_is_asked));
+    return CHECK_MAIN(
+        TEST(who_holds_the_gil_and_moves_runs), TEST(who_moved_just_now_is_believed_to_run),
+        TEST(who_wants_the_gil_waits_for_it), TEST(a_sleeper_waits_and_what_for_is_kept),
+        TEST(a_busy_thread_runs_or_wants_to), TEST(a_thread_that_ended_is_unknown),
+        TEST(without_a_thread_id_nothing_is_asked));
 }
