@@ -41,14 +41,22 @@ static void check_samples(const struct pyro_profile *profile)
     const struct pyro_profile_samples *samples = &profile->samples;
     uint64_t unsure = 0;
     for (size_t i = 0; i < samples->count; i++) {
-        require(samples->thread[i] < profile->thread_count &&
-                samples->stack[i] < profile->stack_count && samples->state[i] < PYRO_STATE_COUNT &&
-                samples->weight_us[i] >= 0);
-        require(samples->wait[i] == PYRO_NO_ID || samples->wait[i] < profile->wait_count);
-        require(i == 0 || samples->time_us[i] >= samples->time_us[i - 1]);
-        unsure += (samples->flags[i] & PYRO_SAMPLE_UNSURE) != 0;
+        require(pyro_sample_at(profile, i)->kind < samples->kind_count &&
+                pyro_sample_at(profile, i)->sweep < samples->sweep_count);
+        require(pyro_sample_thread(profile, i) < profile->thread_count &&
+                pyro_sample_stack(profile, i) < profile->stack_count &&
+                pyro_sample_state(profile, i) < PYRO_STATE_COUNT &&
+                pyro_sample_weight_us(profile, i) >= 0);
+        uint32_t wait = pyro_sample_wait(profile, i);
+        require(wait == PYRO_NO_ID || wait < profile->wait_count);
+        require(i == 0 || pyro_sample_time_us(profile, i) >= pyro_sample_time_us(profile, i - 1));
+        unsure += (pyro_sample_flags(profile, i) & PYRO_SAMPLE_UNSURE) != 0;
     }
     require(unsure == profile->counters.unsure && samples->count == profile->counters.samples);
+    for (size_t i = 0; i < samples->stretch_count; i++)
+        require(samples->stretches[i].first_sweep < samples->sweep_count &&
+                (i ? samples->stretches[i].first_sweep > samples->stretches[i - 1].first_sweep
+                   : samples->stretches[i].first_sweep == 0));
 }
 
 static void ask_clock(const struct pyro_profile *profile)

@@ -221,7 +221,7 @@ static int count_threads(struct pyro_stats *stats, const struct pyro_clock_view 
     if (!seen)
         return -ENOMEM;
     for (size_t i = 0; i < profile->samples.count; i++) {
-        uint32_t thread = profile->samples.thread[i];
+        uint32_t thread = pyro_sample_thread(profile, i);
         if (!seen[thread] && pyro_totals_wants(profile, filter, i) && pyro_clock_counts(view, i)) {
             seen[thread] = true;
             stats->thread_count++;

@@ -95,27 +95,33 @@ static void json_waits(struct pyro_json *json, const struct pyro_profile *profil
     pyro_json_end(json);
 }
 
-/* One column of the samples under KEY; EXPRESSION may use samples and i. */
-#define COLUMN(key, put, expression)                \
-    do {                                            \
-        pyro_json_line(json);                       \
-        pyro_json_array(json, key);                 \
-        for (size_t i = 0; i < samples->count; i++) \
-            put(json, NULL, expression);            \
-        pyro_json_end(json);                        \
+/* One column of the samples under KEY; EXPRESSION may use profile and i. */
+#define COLUMN(key, put, expression)                        \
+    do {                                                    \
+        pyro_json_line(json);                               \
+        pyro_json_array(json, key);                         \
+        for (size_t i = 0; i < profile->samples.count; i++) \
+            put(json, NULL, expression);                    \
+        pyro_json_end(json);                                \
     } while (0)
 
-static void json_samples(struct pyro_json *json, const struct pyro_profile_samples *samples)
+static int64_t wait_or_minus_1(const struct pyro_profile *profile, size_t sample)
+{
+    uint32_t wait = pyro_sample_wait(profile, sample);
+    return wait == PYRO_NO_ID ? -1 : (int64_t)wait;
+}
+
+static void json_samples(struct pyro_json *json, const struct pyro_profile *profile)
 {
     pyro_json_object(json, "samples");
-    COLUMN("time_us", pyro_json_u64, samples->time_us[i]);
-    COLUMN("thread", pyro_json_u64, samples->thread[i]);
-    COLUMN("stack", pyro_json_u64, samples->stack[i]);
-    COLUMN("state", pyro_json_u64, samples->state[i]);
-    COLUMN("weight_us", pyro_json_double, (double)samples->weight_us[i]);
-    COLUMN("flags", pyro_json_u64, samples->flags[i]);
-    COLUMN("unsure", pyro_json_u64, (samples->flags[i] & PYRO_SAMPLE_UNSURE) != 0);
-    COLUMN("wait", pyro_json_i64, samples->wait[i] == PYRO_NO_ID ? -1 : (int64_t)samples->wait[i]);
+    COLUMN("time_us", pyro_json_u64, pyro_sample_time_us(profile, i));
+    COLUMN("thread", pyro_json_u64, pyro_sample_thread(profile, i));
+    COLUMN("stack", pyro_json_u64, pyro_sample_stack(profile, i));
+    COLUMN("state", pyro_json_u64, pyro_sample_state(profile, i));
+    COLUMN("weight_us", pyro_json_double, (double)pyro_sample_weight_us(profile, i));
+    COLUMN("flags", pyro_json_u64, pyro_sample_flags(profile, i));
+    COLUMN("unsure", pyro_json_u64, (pyro_sample_flags(profile, i) & PYRO_SAMPLE_UNSURE) != 0);
+    COLUMN("wait", pyro_json_i64, wait_or_minus_1(profile, i));
     pyro_json_end(json);
 }
 
@@ -145,7 +151,7 @@ int pyro_write_json(const struct pyro_profile *profile, const struct pyro_export
         pyro_json_line(&json);
         json_waits(&json, profile);
         pyro_json_line(&json);
-        json_samples(&json, &profile->samples);
+        json_samples(&json, profile);
         pyro_json_end(&json);
         putc('\n', out);
     }

@@ -95,7 +95,7 @@ static int64_t profile_text(struct writer *writer, uint32_t string)
 /* What is one sample in the file: same thread, same node, same state. */
 struct group {
     uint32_t thread, node;
-    uint8_t state;
+    enum pyro_state state;
     int64_t samples;
     double time_us;
 };
@@ -107,10 +107,11 @@ struct groups {
 };
 
 static struct group *find_group(struct groups *groups, uint32_t thread, uint32_t node,
-                                uint8_t state)
+                                enum pyro_state state)
 {
     bool is_new;
-    uint64_t *slot = pyro_map_insert(&groups->map, (uint64_t)thread << 8 | state, node, &is_new);
+    uint64_t *slot =
+        pyro_map_insert(&groups->map, (uint64_t)thread << 8 | (uint64_t)state, node, &is_new);
     if (!slot)
         return NULL;
     if (!is_new)
@@ -130,18 +131,19 @@ static struct group *find_group(struct groups *groups, uint32_t thread, uint32_t
 
 static int make_groups(struct groups *groups, struct pyro_tree *tree)
 {
-    const struct pyro_profile_samples *samples = &tree->profile->samples;
-    for (size_t i = 0; i < samples->count; i++) {
+    const struct pyro_profile *profile = tree->profile;
+    for (size_t i = 0; i < profile->samples.count; i++) {
         if (!pyro_clock_counts(&tree->view, i))
             continue;
-        uint32_t node = pyro_tree_node(tree, samples->thread[i], samples->stack[i]);
+        uint32_t thread = pyro_sample_thread(profile, i);
+        uint32_t node = pyro_tree_node(tree, thread, pyro_sample_stack(profile, i));
         struct group *group = node == PYRO_NO_ID
                                   ? NULL
-                                  : find_group(groups, samples->thread[i], node, samples->state[i]);
+                                  : find_group(groups, thread, node, pyro_sample_state(profile, i));
         if (!group)
             return -ENOMEM;
         group->samples++;
-        group->time_us += (double)samples->weight_us[i];
+        group->time_us += (double)pyro_sample_weight_us(profile, i);
     }
     return 0;
 }
@@ -183,7 +185,7 @@ static size_t make_labels(struct writer *writer, const struct group *group,
     labels[0].key = text_index(writer, "thread");
     labels[0].str = text_index(writer, name);
     labels[1].key = text_index(writer, "state");
-    labels[1].str = text_index(writer, pyro_state_name((enum pyro_state)group->state));
+    labels[1].str = text_index(writer, pyro_state_name(group->state));
     labels[2].key = text_index(writer, "tid");
     labels[2].num = (int64_t)thread->native_id;
     labels[3].key = text_index(writer, "pid");

@@ -38,7 +38,7 @@ static int make_lists(struct lists *lists, const struct pyro_profile *profile,
     for (size_t i = 0; i < profile->thread_count; i++)
         lists->first[i] = PYRO_NO_ID;
     for (uint32_t i = 0; i < profile->samples.count; i++) {
-        uint32_t thread = profile->samples.thread[i];
+        uint32_t thread = pyro_sample_thread(profile, i);
         if (!pyro_clock_counts(view, i))
             continue;
         if (lists->first[thread] == PYRO_NO_ID)
@@ -128,13 +128,13 @@ struct weights {
 static int json_stacks(struct pyro_json *json, struct pyro_tree *tree, const struct lists *lists,
                        uint32_t thread, struct weights *weights)
 {
-    const struct pyro_profile_samples *samples = &tree->profile->samples;
+    const struct pyro_profile *profile = tree->profile;
     uint32_t previous = PYRO_NO_ID;
     weights->count = 0;
     weights->total_us = 0;
     pyro_json_array(json, "samples");
     for (uint32_t i = lists->first[thread]; i != PYRO_NO_ID; i = lists->next[i]) {
-        uint32_t node = pyro_tree_node(tree, thread, samples->stack[i]);
+        uint32_t node = pyro_tree_node(tree, thread, pyro_sample_stack(profile, i));
         if (node == PYRO_NO_ID)
             return -ENOMEM;
         if (node != previous) {
@@ -142,8 +142,9 @@ static int json_stacks(struct pyro_json *json, struct pyro_tree *tree, const str
             weights->us[weights->count++] = 0;
         }
         previous = node;
-        weights->us[weights->count - 1] += (double)samples->weight_us[i];
-        weights->total_us += (double)samples->weight_us[i];
+        double weight_us = (double)pyro_sample_weight_us(profile, i);
+        weights->us[weights->count - 1] += weight_us;
+        weights->total_us += weight_us;
     }
     pyro_json_end(json);
     return 0;

@@ -136,14 +136,15 @@ uint32_t pyro_tree_node(struct pyro_tree *tree, uint32_t thread, uint32_t stack)
 
 int pyro_tree_fill(struct pyro_tree *tree)
 {
-    const struct pyro_profile_samples *samples = &tree->profile->samples;
-    for (size_t i = 0; i < samples->count; i++) {
+    const struct pyro_profile *profile = tree->profile;
+    for (size_t i = 0; i < profile->samples.count; i++) {
         if (!pyro_clock_counts(&tree->view, i))
             continue;
-        uint32_t node = pyro_tree_node(tree, samples->thread[i], samples->stack[i]);
+        uint32_t node =
+            pyro_tree_node(tree, pyro_sample_thread(profile, i), pyro_sample_stack(profile, i));
         if (node == PYRO_NO_ID)
             return -ENOMEM;
-        tree->nodes[node].self_us += (double)samples->weight_us[i];
+        tree->nodes[node].self_us += (double)pyro_sample_weight_us(profile, i);
         tree->nodes[node].self_samples++;
     }
     for (size_t i = 0; i < tree->count; i++) {

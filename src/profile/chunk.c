@@ -74,6 +74,11 @@ int pyro_chunk_end(struct pyro_buffer *out, size_t begin)
     return 0;
 }
 
+size_t pyro_chunk_size(const uint8_t *head)
+{
+    return PYRO_CHUNK_HEAD_SIZE + (load_u32(head) >> 8);
+}
+
 int pyro_chunk_take(struct pyro_reader *file, struct pyro_chunk *ret_chunk)
 {
     size_t left = pyro_reader_left(file);
@@ -83,7 +88,7 @@ int pyro_chunk_take(struct pyro_reader *file, struct pyro_chunk *ret_chunk)
         return -EBADMSG;
     const uint8_t *head = file->next;
     const uint8_t *payload = head + PYRO_CHUNK_HEAD_SIZE;
-    size_t size = load_u32(head) >> 8;
+    size_t size = pyro_chunk_size(head) - PYRO_CHUNK_HEAD_SIZE;
     if (size > left - PYRO_CHUNK_HEAD_SIZE ||
         load_u32(head + 4) != chunk_checksum(head, payload, size))
         return -EBADMSG;

@@ -88,6 +88,8 @@ struct pyro_chunk {
     uint8_t type; /* may be one we do not know */
     struct pyro_reader payload;
 };
+/* How long the chunk is that begins with HEAD, PYRO_CHUNK_HEAD_SIZE bytes; with the head. */
+size_t pyro_chunk_size(const uint8_t *head);
 /* 1: a good chunk. 0: the end of the bytes. -EBADMSG: torn here; FILE stays where the chunk began. */
 int pyro_chunk_take(struct pyro_reader *file, struct pyro_chunk *ret_chunk);
 

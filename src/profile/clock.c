@@ -224,7 +224,7 @@ static bool is_in_database(const struct pyro_profile *profile, const uint8_t *cl
 static bool any_sample_holds_gil(const struct pyro_profile *profile)
 {
     for (size_t i = 0; i < profile->samples.count; i++) {
-        if (profile->samples.flags[i] & PYRO_SAMPLE_GIL)
+        if (pyro_sample_flags(profile, i) & PYRO_SAMPLE_GIL)
             return true;
     }
     return false;
@@ -281,9 +281,9 @@ int pyro_clock_by_name(const char *name, enum pyro_clock *ret_clock)
 
 bool pyro_clock_parked(const struct pyro_clock_view *view, size_t sample)
 {
-    const struct pyro_profile_samples *samples = &view->profile->samples;
-    return samples->state[sample] == PYRO_STATE_WAITING &&
-           view->parked_stacks[samples->stack[sample]] & PYRO_CLOCK_STACK_PARKED;
+    const struct pyro_profile *profile = view->profile;
+    return pyro_sample_state(profile, sample) == PYRO_STATE_WAITING &&
+           view->parked_stacks[pyro_sample_stack(profile, sample)] & PYRO_CLOCK_STACK_PARKED;
 }
 
 /* The peer of a socket, as in "recv 127.0.0.1:5432" or "recv /run/mysqld/mysqld.sock". */
@@ -323,14 +323,15 @@ static const char *category_of_wait(const struct pyro_profile *profile, uint32_t
 
 const char *pyro_clock_wait_category(const struct pyro_clock_view *view, size_t sample)
 {
-    const struct pyro_profile_samples *samples = &view->profile->samples;
-    bool database = view->parked_stacks[samples->stack[sample]] & PYRO_CLOCK_STACK_DATABASE;
-    bool holds_gil = samples->flags[sample] & PYRO_SAMPLE_GIL;
-    switch ((enum pyro_state)samples->state[sample]) {
+    const struct pyro_profile *profile = view->profile;
+    uint32_t stack = pyro_sample_stack(profile, sample);
+    bool database = view->parked_stacks[stack] & PYRO_CLOCK_STACK_DATABASE;
+    bool holds_gil = pyro_sample_flags(profile, sample) & PYRO_SAMPLE_GIL;
+    switch (pyro_sample_state(profile, sample)) {
     case PYRO_STATE_GIL_WAIT:
         return "gil";
     case PYRO_STATE_WAITING:
-        return database ? "database" : category_of_wait(view->profile, samples->wait[sample]);
+        return database ? "database" : category_of_wait(profile, pyro_sample_wait(profile, sample));
     default:
         return database && view->has_gil && !holds_gil ? "database" : "";
     }
@@ -338,16 +339,15 @@ const char *pyro_clock_wait_category(const struct pyro_clock_view *view, size_t 
 
 bool pyro_clock_counts(const struct pyro_clock_view *view, size_t sample)
 {
-    const struct pyro_profile_samples *samples = &view->profile->samples;
     if (!view->idle && pyro_clock_parked(view, sample))
         return false;
     switch (view->clock) {
     case PYRO_CLOCK_WALL:
         return true;
     case PYRO_CLOCK_CPU:
-        return samples->state[sample] == PYRO_STATE_RUNNING;
+        return pyro_sample_state(view->profile, sample) == PYRO_STATE_RUNNING;
     case PYRO_CLOCK_GIL:
-        return samples->flags[sample] & PYRO_SAMPLE_GIL;
+        return pyro_sample_flags(view->profile, sample) & PYRO_SAMPLE_GIL;
     case PYRO_CLOCK_WAIT:
         return pyro_clock_wait_category(view, sample)[0] != '\0';
     }

@@ -1,6 +1,8 @@
 /* profile/parse.c - decode the chunks of a recording. Every number in them may be a lie. */
 #include "profile/parse.h"
 
+#include "profile/samples.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -265,16 +267,33 @@ static void take_info_number(struct pyro_recording_info *info, uint64_t key, uin
     }
 }
 
+/* A copy of the payload that outlives the chunk, for the texts in it. */
+static int keep_payload(struct pyro_parse *parse, const struct pyro_reader *payload,
+                        struct pyro_reader *ret_copy)
+{
+    size_t size = pyro_reader_left(payload);
+    parse->info_bytes = malloc(size + 1);
+    if (!parse->info_bytes)
+        return -ENOMEM;
+    memcpy(parse->info_bytes, payload->next, size);
+    *ret_copy = pyro_reader_over(parse->info_bytes, size);
+    return 0;
+}
+
 static int take_info(struct pyro_parse *parse, struct pyro_reader *payload)
 {
     if (parse->has_info)
         return bad(parse, "two INFO chunks");
     parse->has_info = true;
-    while (pyro_reader_left(payload) > 0) {
-        uint64_t key = pyro_reader_varint(payload);
+    struct pyro_reader fields;
+    int error = keep_payload(parse, payload, &fields);
+    if (error < 0)
+        return error;
+    while (pyro_reader_left(&fields) > 0) {
+        uint64_t key = pyro_reader_varint(&fields);
         size_t size;
-        const uint8_t *value = pyro_reader_bytes(payload, &size);
-        if (payload->failed)
+        const uint8_t *value = pyro_reader_bytes(&fields, &size);
+        if (fields.failed)
             return bad(parse, "an INFO chunk that ends early");
         if (key >= 1 && key <= PYRO_INFO_TEXTS) {
             parse->info_texts[key - 1] = (struct pyro_text_slice){.text = value, .size = size};
@@ -302,55 +321,15 @@ static int take_counters(struct pyro_parse *parse, struct pyro_reader *payload)
 
 /* -- samples ------------------------------------------------------------------------------------ */
 
-static int grow_samples(struct pyro_parse *parse, size_t count)
-{
-    struct pyro_profile_samples *samples = &parse->profile->samples;
-    if (count <= parse->sample_capacity)
-        return 0;
-    size_t capacity = parse->sample_capacity ? parse->sample_capacity * 2 : 1024;
-    while (capacity < count)
-        capacity *= 2;
-    struct {
-        void *items_pointer;
-        size_t item_size;
-    } arrays[] = {
-        {&samples->time_us, sizeof(*samples->time_us)},
-        {&samples->thread, sizeof(*samples->thread)},
-        {&samples->stack, sizeof(*samples->stack)},
-        {&samples->wait, sizeof(*samples->wait)},
-        {&samples->state, sizeof(*samples->state)},
-        {&samples->flags, sizeof(*samples->flags)},
-    };
-    for (size_t i = 0; i < sizeof(arrays) / sizeof(*arrays); i++) {
-        size_t old_capacity = capacity / 2; /* so that pyro_grow doubles exactly to CAPACITY */
-        int error =
-            pyro_grow(arrays[i].items_pointer, old_capacity, &old_capacity, arrays[i].item_size);
-        if (error < 0)
-            return error;
-    }
-    parse->sample_capacity = capacity;
-    return 0;
-}
-
 static int on_sweep(void *context, uint64_t time_us, size_t sample_count)
 {
     struct pyro_parse *parse = context;
-    if (parse->profile->samples.count + sample_count + parse->sweep_count >= parse->samples_max)
+    struct pyro_profile_samples *samples = &parse->profile->samples;
+    size_t kinds_as_samples = samples->kind_count * PYRO_KIND_SAMPLES;
+    if (samples->count + sample_count + samples->sweep_count + kinds_as_samples >=
+        parse->samples_max)
         return -EFBIG;
-    int error = grow_samples(parse, parse->profile->samples.count + sample_count);
-    if (error < 0)
-        return error;
-    size_t capacity = parse->sweep_capacity;
-    error =
-        pyro_grow(&parse->sweep_times, parse->sweep_count, &capacity, sizeof(*parse->sweep_times));
-    if (error == 0)
-        error = pyro_grow(&parse->sweep_samples, parse->sweep_count, &parse->sweep_capacity,
-                          sizeof(*parse->sweep_samples));
-    if (error < 0)
-        return error;
-    parse->sweep_times[parse->sweep_count] = time_us;
-    parse->sweep_samples[parse->sweep_count++] = (uint32_t)sample_count;
-    return 0;
+    return pyro_samples_sweep(samples, time_us);
 }
 
 static int note_drop(struct pyro_parse *parse, const struct pyro_sample_value *value)
@@ -364,20 +343,46 @@ static int note_drop(struct pyro_parse *parse, const struct pyro_sample_value *v
     return error;
 }
 
+static uint8_t flags_of(uint8_t state_byte)
+{
+    return (uint8_t)((state_byte & PYRO_STATE_GIL ? PYRO_SAMPLE_GIL : 0) |
+                     (state_byte & PYRO_STATE_GC ? PYRO_SAMPLE_GC : 0) |
+                     (state_byte & PYRO_STATE_UNSURE ? PYRO_SAMPLE_UNSURE : 0));
+}
+
+static bool same_kind(const struct pyro_sample_kind *a, const struct pyro_sample_kind *b)
+{
+    return a->thread == b->thread && a->wait == b->wait && a->state == b->state &&
+           a->flags == b->flags;
+}
+
+/* The kind of a sample, which is mostly that of the thread's last one. */
+static int64_t kind_of(struct pyro_parse *parse, uint32_t thread,
+                       const struct pyro_sample_value *value)
+{
+    struct pyro_profile_samples *samples = &parse->profile->samples;
+    const struct pyro_sample_kind kind = {.thread = thread,
+                                          .wait = value->wait,
+                                          .state = value->state_byte & PYRO_STATE_MASK,
+                                          .flags = flags_of(value->state_byte)};
+    uint32_t *recent = &parse->recent_kinds[thread % PYRO_RECENT_KINDS];
+    if (*recent < samples->kind_count && same_kind(&kind, &samples->kinds[*recent]))
+        return *recent;
+    int64_t id = pyro_samples_kind(samples, &kind);
+    if (id >= 0)
+        *recent = (uint32_t)id;
+    return id;
+}
+
 static int on_sample(void *context, uint32_t thread, const struct pyro_sample_value *value)
 {
     struct pyro_parse *parse = context;
-    struct pyro_profile_samples *samples = &parse->profile->samples;
-    size_t at = samples->count++;
-    samples->time_us[at] = parse->sweep_times[parse->sweep_count - 1];
-    samples->thread[at] = thread;
-    samples->stack[at] = value->stack;
-    samples->wait[at] = value->wait;
-    samples->state[at] = value->state_byte & PYRO_STATE_MASK;
-    samples->flags[at] =
-        (uint8_t)((value->state_byte & PYRO_STATE_GIL ? PYRO_SAMPLE_GIL : 0) |
-                  (value->state_byte & PYRO_STATE_GC ? PYRO_SAMPLE_GC : 0) |
-                  (value->state_byte & PYRO_STATE_UNSURE ? PYRO_SAMPLE_UNSURE : 0));
+    int64_t kind = kind_of(parse, thread, value);
+    if (kind < 0)
+        return (int)kind;
+    int error = pyro_samples_add(&parse->profile->samples, value->stack, (uint32_t)kind);
+    if (error < 0)
+        return error;
     return value->drop ? note_drop(parse, value) : 0;
 }
 
@@ -430,49 +435,59 @@ static int take_chunk(struct pyro_parse *parse, struct pyro_chunk *chunk)
     return 0; /* of a later version: passed over */
 }
 
-static int take_chunks(struct pyro_parse *parse, struct pyro_reader *file)
+/* As pyro_chunk_take(). */
+static int next_chunk(struct pyro_input *input, struct pyro_chunk *ret_chunk)
+{
+    int error = pyro_input_need(input, PYRO_CHUNK_HEAD_SIZE);
+    if (error == 0 && pyro_reader_left(&input->bytes) >= PYRO_CHUNK_HEAD_SIZE)
+        error = pyro_input_need(input, pyro_chunk_size(input->bytes.next));
+    return error < 0 ? error : pyro_chunk_take(&input->bytes, ret_chunk);
+}
+
+static int take_chunks(struct pyro_parse *parse, struct pyro_input *input)
 {
     struct pyro_profile *profile = parse->profile;
     struct pyro_chunk chunk;
     int more = 0;
-    while (!profile->complete && (more = pyro_chunk_take(file, &chunk)) > 0) {
+    while (!profile->complete && (more = next_chunk(input, &chunk)) > 0) {
         int error = take_chunk(parse, &chunk);
         if (error < 0)
             return error;
         if (!parse->has_info)
             return bad(parse, "the first chunk is not INFO");
     }
+    if (more < 0 && (input->error < 0 || more != -EBADMSG))
+        return more;
     if (!parse->has_info)
         return bad(parse, "it ends before its first chunk");
-    profile->torn = pyro_reader_left(file) > 0;
+    profile->torn = pyro_input_left(input) > 0;
     return 0;
 }
 
-int pyro_parse_run(struct pyro_parse *parse, const void *data, size_t size)
+int pyro_parse_run(struct pyro_parse *parse, struct pyro_input *input)
 {
-    if (size < PYRO_FILE_HEADER_SIZE)
-        return bad(parse, "it is no pyrometer recording");
-    struct pyro_reader file = pyro_reader_over(data, size);
-    int64_t version = pyro_file_take_header(&file);
+    int error = pyro_input_need(input, PYRO_FILE_HEADER_SIZE);
+    if (error < 0)
+        return error;
+    int64_t version = pyro_file_take_header(&input->bytes);
     if (version < 0)
         return bad(parse, "it is no pyrometer recording");
     if (version != PYRO_FILE_VERSION)
         return -EPROTONOSUPPORT;
-    parse->unpacker.budget = PYRO_UNPACKED_BASE + PYRO_UNPACKED_FACTOR * size;
-    parse->samples_max = PYRO_SAMPLES_BASE + PYRO_SAMPLES_FACTOR * size;
+    parse->unpacker.budget = PYRO_UNPACKED_BASE + PYRO_UNPACKED_FACTOR * input->size;
+    parse->samples_max = PYRO_SAMPLES_BASE + PYRO_SAMPLES_FACTOR * input->size;
     if (parse->samples_max > PYRO_SAMPLES_MAX)
         parse->samples_max = PYRO_SAMPLES_MAX;
     if (pyro_strings_intern(&parse->profile->strings, "", 0) < 0)
         return -ENOMEM;
-    int error = add_root(parse);
-    return error < 0 ? error : take_chunks(parse, &file);
+    error = add_root(parse);
+    return error < 0 ? error : take_chunks(parse, input);
 }
 
 void pyro_parse_clear(struct pyro_parse *parse)
 {
     pyro_map_free(&parse->edges);
-    free(parse->sweep_times);
-    free(parse->sweep_samples);
+    free(parse->info_bytes);
     free(parse->drops);
     pyro_unpacker_free(&parse->unpacker);
     pyro_columns_reader_free(&parse->columns);

@@ -3,18 +3,12 @@
 
 #include "profile/parse.h"
 #include "profile/resolve.h"
+#include "profile/samples.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define FILE_SIZE_MAX  (UINT64_C(4) << 30)
-#define READ_SIZE_STEP (256u << 10) /* of what tells no size: a pipe */
 
 /* -- finishing ---------------------------------------------------------------------------------- */
 
@@ -52,13 +46,21 @@ static int finish(struct pyro_parse *parse)
     if (error == 0)
         error = pyro_resolve_unsure(parse);
     if (error == 0)
-        error = pyro_resolve_weights(parse);
+        error = pyro_resolve_weights(profile);
     if (error == 0 && profile->source_count > 0)
         qsort(profile->sources, profile->source_count, sizeof(*profile->sources), compare_sources);
     return error;
 }
 
 /* -- reading ------------------------------------------------------------------------------------ */
+
+/* The system's reason, in the middle of a line. */
+static int tell_unreadable(int code, const char *path, struct pyro_error *error)
+{
+    const char *reason = strerror(-code);
+    return pyro_error_set(error, code, "cannot read '%s': %c%s", path,
+                          tolower((unsigned char)reason[0]), reason + 1);
+}
 
 static int tell(const struct pyro_parse *parse, int code, const char *path,
                 struct pyro_error *error)
@@ -74,19 +76,20 @@ static int tell(const struct pyro_parse *parse, int code, const char *path,
     return -EBADMSG;
 }
 
-static int parse_bytes(const char *path, const void *data, size_t size,
-                       struct pyro_profile **ret_profile, struct pyro_error *error)
+static int read_input(struct pyro_input *input, const char *path, struct pyro_profile **ret_profile,
+                      struct pyro_error *error)
 {
     struct pyro_parse parse = {.profile = calloc(1, sizeof(struct pyro_profile))};
     int code = parse.profile ? 0 : -ENOMEM;
     if (code == 0)
-        code = pyro_parse_run(&parse, data, size);
+        code = pyro_parse_run(&parse, input);
     if (code == 0)
         code = finish(&parse);
     pyro_parse_clear(&parse);
     if (code < 0) {
         pyro_profile_free(parse.profile);
-        return tell(&parse, code, path, error);
+        return input->error < 0 ? tell_unreadable(input->error, path, error)
+                                : tell(&parse, code, path, error);
     }
     *ret_profile = parse.profile;
     return 0;
@@ -95,64 +98,18 @@ static int parse_bytes(const char *path, const void *data, size_t size,
 int pyro_profile_parse(const void *data, size_t size, struct pyro_profile **ret_profile,
                        struct pyro_error *error)
 {
-    return parse_bytes("recording", data, size, ret_profile, error);
-}
-
-/* Append all that FD gives to BUFFER, which has room for SIZE_HINT bytes at once. */
-static int read_all(int fd, size_t size_hint, struct pyro_buffer *buffer)
-{
-    for (;;) {
-        size_t step = buffer->size < size_hint ? size_hint - buffer->size + 1 : READ_SIZE_STEP;
-        if (buffer->capacity - buffer->size < step) {
-            uint8_t *data = realloc(buffer->data, buffer->size + step);
-            if (!data)
-                return -ENOMEM;
-            buffer->data = data;
-            buffer->capacity = buffer->size + step;
-        }
-        ssize_t got = read(fd, buffer->data + buffer->size, step);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -errno;
-        if (got == 0)
-            return 0;
-        buffer->size += (size_t)got;
-        if (buffer->size > FILE_SIZE_MAX)
-            return -EFBIG;
-    }
-}
-
-static int read_file(const char *path, struct pyro_buffer *buffer)
-{
-    int fd = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
-                                    : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    struct stat status;
-    int code = 0;
-    if (fstat(fd, &status) < 0)
-        code = -errno;
-    else if ((uint64_t)status.st_size > FILE_SIZE_MAX)
-        code = -EFBIG;
-    else
-        code = read_all(fd, S_ISREG(status.st_mode) ? (size_t)status.st_size : 0, buffer);
-    close(fd);
-    return code;
+    struct pyro_input input = pyro_input_over(data, size);
+    return read_input(&input, "recording", ret_profile, error);
 }
 
 int pyro_profile_read(const char *path, struct pyro_profile **ret_profile, struct pyro_error *error)
 {
-    struct pyro_buffer bytes = {0};
-    int code = read_file(path, &bytes);
-    if (code < 0) {
-        const char *reason = strerror(-code);
-        pyro_error_set(error, code, "cannot read '%s': %c%s", path,
-                       tolower((unsigned char)reason[0]), reason + 1);
-    } else {
-        code = parse_bytes(path, bytes.data, bytes.size, ret_profile, error);
-    }
-    pyro_buffer_free(&bytes);
+    struct pyro_input input;
+    int code = pyro_input_open(&input, path);
+    if (code < 0)
+        return tell_unreadable(code, path, error);
+    code = read_input(&input, path, ret_profile, error);
+    pyro_input_close(&input);
     return code;
 }
 
@@ -168,13 +125,7 @@ void pyro_profile_free(struct pyro_profile *profile)
     free(profile->threads);
     free(profile->waits);
     free(profile->sources);
-    free(profile->samples.time_us);
-    free(profile->samples.thread);
-    free(profile->samples.stack);
-    free(profile->samples.wait);
-    free(profile->samples.state);
-    free(profile->samples.flags);
-    free(profile->samples.weight_us);
+    pyro_samples_free(&profile->samples);
     free(profile);
 }
 

@@ -1,25 +1,46 @@
 /* profile/profile.h - a recording in memory, to ask it anything.
  *
  * Read from a .pyro file (hostile bytes are fine: -EBADMSG with the reason, the good chunks before a torn end are
- * kept) or filled by an importer. All arrays are plain and may be read directly; ids are indexes into them and
- * were checked on reading. Only the pyro_profile_* calls change a profile. */
+ * kept) or filled by an importer. All arrays but those of the samples are plain and may be read directly; ids are
+ * indexes into them and were checked on reading. Only the pyro_profile_* calls change a profile. */
 #ifndef PYRO_PROFILE_PROFILE_H
 #define PYRO_PROFILE_PROFILE_H
 
 #include "base/error.h"
+#include "base/map.h"
 #include "base/strings.h"
 #include "profile/model.h"
 
+/* The samples, in the order of their times. There are millions, so each is slim: what many have in common stands once,
+ * its time at its sweep, its weight at a stretch of sweeps. Ask the pyro_sample_*() below: how they lie in memory is
+ * for those and for profile/samples.h. */
+#define PYRO_SAMPLE_BLOCK 4096 /* entries in a block, of samples as of times */
+#define PYRO_SWEEP_GROUP  64   /* sweeps that are looked up together */
+
+struct pyro_sample {
+    uint32_t stack, sweep, kind;
+};
+struct pyro_sample_kind {
+    uint32_t thread;
+    uint32_t wait; /* PYRO_NO_ID: none */
+    uint8_t state; /* enum pyro_state */
+    uint8_t flags;
+};
+struct pyro_stretch {
+    uint32_t first_sweep; /* up to that of the next one; 0 in the first one */
+    float weight_us;      /* of every sample in it */
+};
 struct pyro_profile_samples {
     size_t count;
-    uint64_t *time_us; /* since the recording began */
-    uint32_t *thread;
-    uint32_t *stack; /* [unsure] and elided tops are frames of kind SPECIAL in it */
-    uint32_t *wait;  /* PYRO_NO_ID: none */
-    uint8_t *state;  /* enum pyro_state */
-    uint8_t *flags;
-    float *
-        weight_us; /* the time this sample stands for: gaps, averaged over about 0.1 s (see below) */
+    size_t sweep_count, kind_count, stretch_count;
+    struct pyro_sample **blocks;
+    uint64_t **sweep_blocks; /* times of sweeps, of those without samples too */
+    struct pyro_sample_kind *kinds;
+    struct pyro_stretch *stretches;
+    uint32_t *groups; /* the stretch in which each group of sweeps begins; past the end the last */
+    size_t group_count;
+    struct pyro_map kind_ids;
+    size_t block_capacity, sweep_block_capacity, kind_capacity, stretch_capacity, group_capacity;
 };
 
 struct pyro_source_line {
@@ -46,9 +67,6 @@ struct pyro_profile {
     void *private_;
 };
 
-/* Weights: over each stretch of about 100 ms the sweeps share the time that passed in equal parts. So the weights
- * of a thread that lives through the whole recording add up to its duration, without the noise of single gaps. */
-
 int pyro_profile_read(const char *path, struct pyro_profile **ret_profile,
                       struct pyro_error *error);
 int pyro_profile_parse(const void *data, size_t size, struct pyro_profile **ret_profile,
@@ -58,5 +76,65 @@ void pyro_profile_free(struct pyro_profile *profile); /* NULL is fine */
 const char *pyro_profile_text(const struct pyro_profile *profile, uint32_t string);
 /* The source text of a line, or NULL when it was not recorded. */
 const char *pyro_profile_source(const struct pyro_profile *profile, uint32_t file, uint32_t line);
+
+/* -- one sample: SAMPLE is below samples.count -------------------------------------------------- */
+
+static inline const struct pyro_sample *pyro_sample_at(const struct pyro_profile *profile,
+                                                       size_t sample)
+{
+    return &profile->samples.blocks[sample / PYRO_SAMPLE_BLOCK][sample % PYRO_SAMPLE_BLOCK];
+}
+static inline const struct pyro_sample_kind *pyro_sample_kind(const struct pyro_profile *profile,
+                                                              size_t sample)
+{
+    return &profile->samples.kinds[pyro_sample_at(profile, sample)->kind];
+}
+/* When SWEEP, below samples.sweep_count, was taken. */
+static inline uint64_t pyro_sweep_time_us(const struct pyro_profile *profile, size_t sweep)
+{
+    return profile->samples.sweep_blocks[sweep / PYRO_SAMPLE_BLOCK][sweep % PYRO_SAMPLE_BLOCK];
+}
+
+/* Since the recording began; the same in all samples of a sweep, and never less than in the sample before. */
+static inline uint64_t pyro_sample_time_us(const struct pyro_profile *profile, size_t sample)
+{
+    return pyro_sweep_time_us(profile, pyro_sample_at(profile, sample)->sweep);
+}
+static inline uint32_t pyro_sample_thread(const struct pyro_profile *profile, size_t sample)
+{
+    return pyro_sample_kind(profile, sample)->thread;
+}
+/* [unsure] and elided tops are frames of kind SPECIAL in it. */
+static inline uint32_t pyro_sample_stack(const struct pyro_profile *profile, size_t sample)
+{
+    return pyro_sample_at(profile, sample)->stack;
+}
+/* PYRO_NO_ID: none. */
+static inline uint32_t pyro_sample_wait(const struct pyro_profile *profile, size_t sample)
+{
+    return pyro_sample_kind(profile, sample)->wait;
+}
+static inline enum pyro_state pyro_sample_state(const struct pyro_profile *profile, size_t sample)
+{
+    return (enum pyro_state)pyro_sample_kind(profile, sample)->state;
+}
+/* PYRO_SAMPLE_GIL and so on. */
+static inline uint8_t pyro_sample_flags(const struct pyro_profile *profile, size_t sample)
+{
+    return pyro_sample_kind(profile, sample)->flags;
+}
+
+/* The time this sample stands for. Over each stretch of about 100 ms the sweeps share the time that passed in equal
+ * parts. So the weights of a thread that lives through the whole recording add up to its duration, without the noise
+ * of single gaps. */
+static inline float pyro_sample_weight_us(const struct pyro_profile *profile, size_t sample)
+{
+    const struct pyro_profile_samples *samples = &profile->samples;
+    uint32_t sweep = pyro_sample_at(profile, sample)->sweep, group = sweep / PYRO_SWEEP_GROUP;
+    size_t at = group < samples->group_count ? samples->groups[group] : samples->stretch_count - 1;
+    while (at + 1 < samples->stretch_count && samples->stretches[at + 1].first_sweep <= sweep)
+        at++;
+    return samples->stretches[at].weight_us;
+}
 
 #endif

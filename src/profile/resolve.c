@@ -1,6 +1,8 @@
 /* profile/resolve.c - which samples are sure, and how much time each stands for. */
 #include "profile/resolve.h"
 
+#include "profile/samples.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,20 +122,28 @@ static int cut_stack(struct pyro_parse *parse, struct sureness *sureness, uint32
     return 0;
 }
 
-static int resolve_sample(struct pyro_parse *parse, struct sureness *sureness, size_t sample,
-                          uint32_t drop)
+/* What was not sure is. */
+static int make_sure(struct pyro_profile_samples *samples, struct pyro_sample *sample)
+{
+    struct pyro_sample_kind kind = samples->kinds[sample->kind];
+    kind.flags &= (uint8_t)~PYRO_SAMPLE_UNSURE;
+    int64_t id = pyro_samples_kind(samples, &kind);
+    if (id < 0)
+        return (int)id;
+    sample->kind = (uint32_t)id;
+    return 0;
+}
+
+static int resolve_sample(struct pyro_parse *parse, struct sureness *sureness,
+                          struct pyro_sample *sample, uint32_t drop)
 {
     struct pyro_profile *profile = parse->profile;
-    struct pyro_profile_samples *samples = &profile->samples;
-    uint32_t stack = samples->stack[sample];
-    uint32_t agreed_depth = profile->stacks[stack].depth - drop;
-    if (sureness->doubt[stack] <= agreed_depth) {
-        samples->flags[sample] &= (uint8_t)~PYRO_SAMPLE_UNSURE;
-        return 0;
-    }
+    uint32_t agreed_depth = profile->stacks[sample->stack].depth - drop;
+    if (sureness->doubt[sample->stack] <= agreed_depth)
+        return make_sure(&profile->samples, sample);
     profile->counters.unsure++;
-    uint32_t agreed = root_part(profile, sureness, stack, agreed_depth);
-    return cut_stack(parse, sureness, agreed, &samples->stack[sample]);
+    uint32_t agreed = root_part(profile, sureness, sample->stack, agreed_depth);
+    return cut_stack(parse, sureness, agreed, &sample->stack);
 }
 
 int pyro_resolve_unsure(struct pyro_parse *parse)
@@ -146,8 +156,9 @@ int pyro_resolve_unsure(struct pyro_parse *parse)
     int error = fill(parse, &sureness);
     size_t drop = 0;
     for (size_t i = 0; error == 0 && i < profile->samples.count; i++) {
-        if (profile->samples.flags[i] & PYRO_SAMPLE_UNSURE)
-            error = resolve_sample(parse, &sureness, i, parse->drops[drop++]);
+        if (pyro_sample_flags(profile, i) & PYRO_SAMPLE_UNSURE)
+            error = resolve_sample(parse, &sureness, pyro_samples_at(&profile->samples, i),
+                                   parse->drops[drop++]);
     }
     free(sureness.doubt);
     free(sureness.jump);
@@ -162,18 +173,19 @@ int pyro_resolve_unsure(struct pyro_parse *parse)
 #define SUSPENDED_MIN_US 50000  /* ... and longer than this is no sampling */
 #define SLOWEST_FACTOR   10     /* rates more than this below the one asked for are not believed */
 
-static uint64_t gap_before(const struct pyro_parse *parse, size_t sweep)
+static uint64_t gap_before(const struct pyro_profile *profile, size_t sweep)
 {
-    return parse->sweep_times[sweep] - (sweep ? parse->sweep_times[sweep - 1] : 0);
+    return pyro_sweep_time_us(profile, sweep) -
+           (sweep ? pyro_sweep_time_us(profile, sweep - 1) : 0);
 }
 
 /* The mean of the gaps up to LIMIT_US. */
-static double mean_gap_below(const struct pyro_parse *parse, double limit_us)
+static double mean_gap_below(const struct pyro_profile *profile, double limit_us)
 {
     double sum = 0;
     size_t count = 0;
-    for (size_t i = 0; i < parse->sweep_count; i++) {
-        uint64_t gap_us = gap_before(parse, i);
+    for (size_t i = 0; i < profile->samples.sweep_count; i++) {
+        uint64_t gap_us = gap_before(profile, i);
         if ((double)gap_us <= limit_us) {
             sum += (double)gap_us;
             count++;
@@ -184,84 +196,71 @@ static double mean_gap_below(const struct pyro_parse *parse, double limit_us)
 
 /* The mean gap while the sampler ran. Gaps in which it was suspended raise a plain mean, so they are left out in a
  * second and a third look. The rate asked for bounds the first: few sweeps and one long sleep would hide it. */
-static double mean_gap(const struct pyro_parse *parse, uint32_t rate_hz)
+static double mean_gap(const struct pyro_profile *profile)
 {
-    double mean_us = mean_gap_below(parse, 1e18);
+    uint32_t rate_hz = profile->info.rate_hz;
+    double mean_us = mean_gap_below(profile, 1e18);
     double slowest_us = rate_hz ? SLOWEST_FACTOR * 1e6 / rate_hz : mean_us;
     if (mean_us > slowest_us)
         mean_us = slowest_us;
     for (int look = 0; look < 3; look++) {
         double limit_us = SUSPENDED_GAPS * mean_us;
-        mean_us = mean_gap_below(parse, limit_us < SUSPENDED_MIN_US ? SUSPENDED_MIN_US : limit_us);
+        mean_us =
+            mean_gap_below(profile, limit_us < SUSPENDED_MIN_US ? SUSPENDED_MIN_US : limit_us);
     }
     return mean_us;
 }
 
 /* Sweeps that share their time, being gathered. */
-struct stretch {
-    size_t first_sample, sample_count;
-    size_t sweep_count;
+struct gathered {
+    size_t first_sweep, sweep_count;
     double time_us;
 };
 
-static void weigh(struct pyro_profile_samples *samples, const struct stretch *stretch)
+static int weigh(struct pyro_profile *profile, const struct gathered *gathered)
 {
-    float weight_us =
-        stretch->sweep_count ? (float)(stretch->time_us / (double)stretch->sweep_count) : 0;
-    for (size_t i = 0; i < stretch->sample_count; i++)
-        samples->weight_us[stretch->first_sample + i] = weight_us;
-}
-
-static void join(struct stretch *stretch, const struct stretch *next)
-{
-    stretch->sample_count += next->sample_count;
-    stretch->sweep_count += next->sweep_count;
-    stretch->time_us += next->time_us;
+    if (gathered->sweep_count == 0)
+        return 0;
+    float weight_us = (float)(gathered->time_us / (double)gathered->sweep_count);
+    return pyro_samples_weigh(&profile->samples, gathered->first_sweep, weight_us);
 }
 
 /* Cut the sweeps into stretches. The last one is short; it joins the one before it. */
-static void weigh_stretches(struct pyro_parse *parse, double mean_us)
+static int weigh_stretches(struct pyro_profile *profile, double mean_us)
 {
-    struct pyro_profile *profile = parse->profile;
     double limit_us = SUSPENDED_GAPS * mean_us;
     if (limit_us < SUSPENDED_MIN_US)
         limit_us = SUSPENDED_MIN_US;
-    struct stretch before = {0}, stretch = {0};
-    size_t sample = 0;
-    for (size_t i = 0; i < parse->sweep_count; i++) {
-        double gap_us = (double)gap_before(parse, i);
+    struct gathered before = {0}, now = {0};
+    for (size_t i = 0; i < profile->samples.sweep_count; i++) {
+        double gap_us = (double)gap_before(profile, i);
         if (gap_us > limit_us) {
             profile->counters.gap_us += (uint64_t)(gap_us - mean_us);
             gap_us = mean_us;
         }
-        if (stretch.time_us >= STRETCH_US) {
-            weigh(&profile->samples, &before);
-            before = stretch;
-            stretch = (struct stretch){.first_sample = sample};
+        if (now.time_us >= STRETCH_US) {
+            int error = weigh(profile, &before);
+            if (error < 0)
+                return error;
+            before = now;
+            now = (struct gathered){.first_sweep = i};
         }
-        stretch.time_us += gap_us;
-        stretch.sweep_count++;
-        stretch.sample_count += parse->sweep_samples[i];
-        sample += parse->sweep_samples[i];
+        now.time_us += gap_us;
+        now.sweep_count++;
     }
-    join(&before, &stretch);
-    weigh(&profile->samples, &before);
+    before.sweep_count += now.sweep_count;
+    before.time_us += now.time_us;
+    return weigh(profile, &before);
 }
 
-int pyro_resolve_weights(struct pyro_parse *parse)
+int pyro_resolve_weights(struct pyro_profile *profile)
 {
-    struct pyro_profile *profile = parse->profile;
+    const struct pyro_profile_samples *samples = &profile->samples;
     struct pyro_counters *counters = &profile->counters;
-    counters->sweeps = parse->sweep_count;
-    counters->samples = profile->samples.count;
+    counters->sweeps = samples->sweep_count;
+    counters->samples = samples->count;
     counters->gap_us = 0;
-    counters->duration_us = parse->sweep_count ? parse->sweep_times[parse->sweep_count - 1] : 0;
-    if (profile->samples.count == 0)
-        return 0;
-    profile->samples.weight_us =
-        malloc(profile->samples.count * sizeof(*profile->samples.weight_us));
-    if (!profile->samples.weight_us)
-        return -ENOMEM;
-    weigh_stretches(parse, mean_gap(parse, profile->info.rate_hz));
-    return 0;
+    counters->duration_us =
+        samples->sweep_count ? pyro_sweep_time_us(profile, samples->sweep_count - 1) : 0;
+    return samples->count ? weigh_stretches(profile, mean_gap(profile)) : 0;
 }

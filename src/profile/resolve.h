@@ -8,7 +8,7 @@
  * with an "[unsure]" frame on top. Sets counters.unsure. */
 int pyro_resolve_unsure(struct pyro_parse *parse);
 
-/* samples.weight_us, and duration_us, sweeps, samples and gap_us of the counters. */
-int pyro_resolve_weights(struct pyro_parse *parse);
+/* The stretches of the samples, and duration_us, sweeps, samples and gap_us of the counters. */
+int pyro_resolve_weights(struct pyro_profile *profile);
 
 #endif

@@ -26,7 +26,7 @@ static void add_running(struct pyro_summary *summary, const struct pyro_clock_vi
                         double weight_us)
 {
     summary->running_us += weight_us;
-    if (!view->has_gil || (view->profile->samples.flags[i] & PYRO_SAMPLE_GIL))
+    if (!view->has_gil || (pyro_sample_flags(view->profile, i) & PYRO_SAMPLE_GIL))
         return;
     summary->native_us += weight_us;
     const char *category = pyro_clock_wait_category(view, i);
@@ -38,19 +38,19 @@ static void add_running(struct pyro_summary *summary, const struct pyro_clock_vi
 
 static void add_sample(struct pyro_summary *summary, const struct pyro_clock_view *view, size_t i)
 {
-    const struct pyro_profile_samples *samples = &view->profile->samples;
-    double weight_us = (double)samples->weight_us[i];
+    double weight_us = (double)pyro_sample_weight_us(view->profile, i);
+    uint8_t flags = pyro_sample_flags(view->profile, i);
     summary->samples++;
-    summary->unsure_samples += (samples->flags[i] & PYRO_SAMPLE_UNSURE) != 0;
+    summary->unsure_samples += (flags & PYRO_SAMPLE_UNSURE) != 0;
     if (pyro_clock_parked(view, i)) {
         summary->parked_us += weight_us;
         return;
     }
-    if (samples->flags[i] & PYRO_SAMPLE_GC)
+    if (flags & PYRO_SAMPLE_GC)
         summary->gc_us += weight_us;
-    if (samples->flags[i] & PYRO_SAMPLE_UNSURE)
+    if (flags & PYRO_SAMPLE_UNSURE)
         summary->unsure_us += weight_us;
-    switch (samples->state[i]) {
+    switch (pyro_sample_state(view->profile, i)) {
     case PYRO_STATE_RUNNING:
         add_running(summary, view, i, weight_us);
         break;

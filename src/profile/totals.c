@@ -12,7 +12,7 @@
 bool pyro_totals_wants(const struct pyro_profile *profile, const struct pyro_totals_filter *filter,
                        size_t sample)
 {
-    uint32_t thread = profile->samples.thread[sample];
+    uint32_t thread = pyro_sample_thread(profile, sample);
     if (filter->thread != PYRO_NO_ID && filter->thread != thread)
         return false;
     return filter->pid == 0 ||
@@ -33,8 +33,8 @@ static void add_samples(struct pyro_totals *totals, const struct pyro_clock_view
     for (size_t i = 0; i < profile->samples.count; i++) {
         if (!pyro_totals_wants(profile, filter, i) || !pyro_clock_counts(view, i))
             continue;
-        uint32_t stack = profile->samples.stack[i];
-        double weight_us = (double)profile->samples.weight_us[i];
+        uint32_t stack = pyro_sample_stack(profile, i);
+        double weight_us = (double)pyro_sample_weight_us(profile, i);
         totals->counted_us += weight_us;
         totals->counted_samples++;
         totals->stacks[stack].self_us += weight_us;

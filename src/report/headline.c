@@ -83,9 +83,9 @@ static struct thread_cpu *thread_times(const struct pyro_profile *profile)
         times[i].kernel_s = (double)profile->threads[i].cpu_kernel_us / 1e6;
     }
     for (size_t i = 0; i < profile->samples.count; i++)
-        if (profile->samples.state[i] == PYRO_STATE_RUNNING)
-            times[profile->samples.thread[i]].profile_s +=
-                (double)profile->samples.weight_us[i] / 1e6;
+        if (pyro_sample_state(profile, i) == PYRO_STATE_RUNNING)
+            times[pyro_sample_thread(profile, i)].profile_s +=
+                (double)pyro_sample_weight_us(profile, i) / 1e6;
     qsort(times, profile->thread_count, sizeof(*times), by_kernel_time);
     return times;
 }
@@ -140,7 +140,7 @@ static void print_samples(FILE *out, const struct pyro_profile *profile)
     const struct pyro_counters *counters = &profile->counters;
     uint64_t unsure_samples = 0;
     for (size_t i = 0; i < profile->samples.count; i++)
-        unsure_samples += (profile->samples.flags[i] & PYRO_SAMPLE_UNSURE) != 0;
+        unsure_samples += (pyro_sample_flags(profile, i) & PYRO_SAMPLE_UNSURE) != 0;
     char reached[32], asked[32], unsure[32];
     pyro_summary_rate(reached, sizeof(reached), pyro_summary_rate_reached(profile));
     pyro_summary_rate(asked, sizeof(asked), profile->info.rate_hz);

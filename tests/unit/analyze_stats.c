@@ -215,8 +215,8 @@ struct plain {
 static void add_plainly(struct plain *plain, const struct pyro_profile *profile, size_t sample)
 {
     bool seen[FUNCTIONS] = {false}, pair[FUNCTIONS + 1][FUNCTIONS] = {{false}};
-    double weight_us = (double)profile->samples.weight_us[sample];
-    uint32_t stack = profile->samples.stack[sample];
+    double weight_us = (double)pyro_sample_weight_us(profile, sample);
+    uint32_t stack = pyro_sample_stack(profile, sample);
     if (stack)
         plain->self_us[profile->frames[profile->stacks[stack].frame].function] += weight_us;
     for (; stack; stack = profile->stacks[stack].parent) {

@@ -700,7 +700,8 @@ static void what_did_not_change_is_taken_over(void)
         unsigned random = 1;
         size_t reused = 0, frames = 0;
         for (int round = 0; round < PRIOR_ROUNDS; round++) {
-            memcpy(prior, with.stack.frames, with.stack.count * sizeof(*prior));
+            if (round > 0)
+                memcpy(prior, with.stack.frames, with.stack.count * sizeof(*prior));
             with.reader.prior = prior;
             with.reader.prior_count = with.stack.broken ? 0 : with.stack.count;
             CHECK_EQ(look_at(&with, memory), 0);

@@ -5,7 +5,7 @@
 #ifndef PYRO_TESTS_FIXTURE_PROFILE_H
 #define PYRO_TESTS_FIXTURE_PROFILE_H
 
-#include "profile/profile.h"
+#include "profile/samples.h"
 #include "check.h"
 
 /* Room for one more at *ARRAY, which holds COUNT. */
@@ -112,27 +112,20 @@ struct fixture_sample {
     float weight_us;      /* 0: 1000 */
 };
 
+/* A sweep of its own for each. */
 static inline void fixture_add(struct pyro_profile *profile, struct fixture_sample sample)
 {
     struct pyro_profile_samples *samples = &profile->samples;
+    const struct pyro_sample_kind kind = {sample.thread, sample.wait_plus_1 - 1,
+                                          (uint8_t)sample.state, (uint8_t)sample.flags};
+    float weight_us = sample.weight_us > 0 ? sample.weight_us : 1000;
+    CHECK_EQ(pyro_samples_weigh(samples, samples->sweep_count, weight_us), 0);
+    int64_t kind_id = pyro_samples_kind(samples, &kind);
+    CHECK(kind_id >= 0);
     for (size_t i = 0; i < (sample.count ? sample.count : 1); i++) {
-        size_t at = samples->count;
-        FIXTURE_GROW(samples->time_us, at);
-        FIXTURE_GROW(samples->thread, at);
-        FIXTURE_GROW(samples->stack, at);
-        FIXTURE_GROW(samples->wait, at);
-        FIXTURE_GROW(samples->state, at);
-        FIXTURE_GROW(samples->flags, at);
-        FIXTURE_GROW(samples->weight_us, at);
-        samples->time_us[at] = 1000 * (at + 1);
-        samples->thread[at] = sample.thread;
-        samples->stack[at] = sample.stack;
-        samples->wait[at] = sample.wait_plus_1 - 1;
-        samples->state[at] = (uint8_t)sample.state;
-        samples->flags[at] = (uint8_t)sample.flags;
-        samples->weight_us[at] = sample.weight_us > 0 ? sample.weight_us : 1000;
-        samples->count++;
-        profile->counters.duration_us += (uint64_t)samples->weight_us[at];
+        CHECK_EQ(pyro_samples_sweep(samples, 1000 * (samples->sweep_count + 1)), 0);
+        CHECK_EQ(pyro_samples_add(samples, sample.stack, (uint32_t)kind_id), 0);
+        profile->counters.duration_us += (uint64_t)weight_us;
         profile->counters.samples++;
         profile->counters.sweeps++;
     }
@@ -171,13 +164,7 @@ static inline void fixture_free(struct pyro_profile *profile)
     free(profile->processes);
     free(profile->threads);
     free(profile->waits);
-    free(profile->samples.time_us);
-    free(profile->samples.thread);
-    free(profile->samples.stack);
-    free(profile->samples.wait);
-    free(profile->samples.state);
-    free(profile->samples.flags);
-    free(profile->samples.weight_us);
+    pyro_samples_free(&profile->samples);
     pyro_strings_free(&profile->strings);
     free(profile);
 }

@@ -223,10 +223,10 @@ static void the_example_reads_as_told(void)
     CHECK_EQ(pyro_profile_parse(bytes, size, &profile, NULL), 0);
     CHECK(profile->complete);
     CHECK_EQ(profile->samples.count, 4);
-    CHECK_EQ(profile->samples.time_us[3], 2100);
-    CHECK_EQ(profile->samples.stack[3], 2); /* the edge made it sure */
-    CHECK_EQ(profile->samples.flags[3], PYRO_SAMPLE_GIL);
-    CHECK_EQ(profile->samples.state[2], PYRO_STATE_WAITING);
+    CHECK_EQ(pyro_sample_time_us(profile, 3), 2100);
+    CHECK_EQ(pyro_sample_stack(profile, 3), 2); /* the edge made it sure */
+    CHECK_EQ(pyro_sample_flags(profile, 3), PYRO_SAMPLE_GIL);
+    CHECK_EQ(pyro_sample_state(profile, 2), PYRO_STATE_WAITING);
     CHECK_STR(pyro_profile_text(profile, profile->waits[0].kind), "sleep");
     pyro_profile_free(profile);
 }
@@ -236,6 +236,8 @@ static void the_example_reads_as_told(void)
         CHECK_EQ(old->count, new->count);                                             \
         CHECK(memcmp(old->array, new->array, old->count * sizeof(*old->array)) == 0); \
     } while (0)
+
+#define SAME_OF_SAMPLE(what, i) CHECK_EQ(pyro_sample_##what(old, i), pyro_sample_##what(new, i))
 
 static void check_same(const struct pyro_profile *old, const struct pyro_profile *new)
 {
@@ -248,13 +250,16 @@ static void check_same(const struct pyro_profile *old, const struct pyro_profile
     SAME_ARRAY(processes, process_count);
     SAME_ARRAY(waits, wait_count);
     SAME_ARRAY(sources, source_count);
-    SAME_ARRAY(samples.time_us, samples.count);
-    SAME_ARRAY(samples.thread, samples.count);
-    SAME_ARRAY(samples.stack, samples.count);
-    SAME_ARRAY(samples.wait, samples.count);
-    SAME_ARRAY(samples.state, samples.count);
-    SAME_ARRAY(samples.flags, samples.count);
-    SAME_ARRAY(samples.weight_us, samples.count);
+    CHECK_EQ(old->samples.count, new->samples.count);
+    for (size_t i = 0; i < old->samples.count; i++) {
+        SAME_OF_SAMPLE(time_us, i);
+        SAME_OF_SAMPLE(thread, i);
+        SAME_OF_SAMPLE(stack, i);
+        SAME_OF_SAMPLE(wait, i);
+        SAME_OF_SAMPLE(state, i);
+        SAME_OF_SAMPLE(flags, i);
+        CHECK(pyro_sample_weight_us(old, i) == pyro_sample_weight_us(new, i));
+    }
     CHECK(memcmp(&old->counters, &new->counters, sizeof(old->counters)) == 0);
 }
 

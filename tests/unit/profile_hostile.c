@@ -365,6 +365,80 @@ static void samples_that_unfold_without_end_are_refused(void)
     CHECK(peak_bytes() < (size_t)600 << 20);
 }
 
+/* RAW as a block, packed as well as it goes. */
+static void put_packed(struct pyro_buffer *raw)
+{
+    size_t bound = ZSTD_compressBound(raw->size);
+    uint8_t *packed = malloc(bound);
+    size_t size = ZSTD_compress(packed, bound, raw->data, raw->size, 19);
+    CHECK(!ZSTD_isError(size));
+    pyro_buffer_put_varint(&file, raw->size);
+    if (size < raw->size)
+        pyro_buffer_put_bytes(&file, packed, size);
+    else
+        pyro_buffer_put_bytes(&file, raw->data, raw->size);
+    free(packed);
+    pyro_buffer_free(raw);
+}
+
+static void add_many_threads(uint32_t count)
+{
+    struct pyro_buffer block = {0};
+    for (uint32_t i = 1; i < count; i++) { /* basics have the first one */
+        pyro_buffer_put_varint(&block, i);
+        pyro_buffer_put(&block, "\0\5\0\0", 4);
+    }
+    size_t begin = pyro_chunk_begin(&file, PYRO_CHUNK_THREADS);
+    put_packed(&block);
+    pyro_chunk_end(&file, begin);
+}
+
+/* SWEEPS sweeps of THREADS threads, which all wait for another reason in each. */
+static void add_many_kinds(uint32_t sweeps, uint32_t threads)
+{
+    struct pyro_buffer columns[PYRO_COLUMN_COUNT] = {0};
+    pyro_buffer_put_varint(&columns[PYRO_COLUMN_LISTS], 0);
+    pyro_buffer_put_varint(&columns[PYRO_COLUMN_LISTS], threads);
+    for (uint32_t i = 0; i < threads; i++)
+        pyro_buffer_put_zigzag(&columns[PYRO_COLUMN_LISTS], i > 0);
+    pyro_buffer_put_varint(&columns[PYRO_COLUMN_LISTS], sweeps);
+    for (uint32_t i = 0; i < sweeps * threads; i++) {
+        pyro_buffer_put_u8(&columns[PYRO_COLUMN_RUNS], 0);
+        pyro_buffer_put_u8(&columns[PYRO_COLUMN_TOKENS], i < threads ? PYRO_TOKEN_ESCAPE : 0);
+        pyro_buffer_put_u8(&columns[PYRO_COLUMN_STATES], PYRO_STATE_WAITING | PYRO_STATE_WAIT);
+        pyro_buffer_put_varint(&columns[PYRO_COLUMN_WAITS], i / threads);
+        if (i < threads)
+            pyro_buffer_put_zigzag(&columns[PYRO_COLUMN_STACKS], 0);
+    }
+    for (uint32_t i = 0; i < sweeps; i++) {
+        pyro_buffer_put_u8(&columns[PYRO_COLUMN_GAP_LOW], 1);
+        pyro_buffer_put_u8(&columns[PYRO_COLUMN_GAP_HIGH], 0);
+    }
+    size_t begin = pyro_chunk_begin(&file, PYRO_CHUNK_SAMPLES);
+    pyro_buffer_put_varint(&file, sweeps);
+    for (int i = 0; i < PYRO_COLUMN_COUNT; i++)
+        put_packed(&columns[i]);
+    pyro_chunk_end(&file, begin);
+}
+
+/* Samples are slim by what they share, so those that share nothing count more. */
+static void kinds_of_samples_without_end_are_refused(void)
+{
+    for (uint32_t sweeps = 10; sweeps <= 250; sweeps += 240) {
+        start();
+        add_basics();
+        add_many_threads(4000);
+        size_t begin = pyro_chunk_begin(&file, PYRO_CHUNK_WAITS);
+        put_bomb_block(2 * 250, 0);
+        pyro_chunk_end(&file, begin);
+        add_many_kinds(sweeps, 4000);
+        uint64_t allowed = (UINT64_C(1) << 20) + 512 * file.size;
+        CHECK(sweeps * 4001 < allowed); /* as samples, they were good */
+        CHECK_EQ(parse_it(NULL), sweeps == 10 ? 0 : -EFBIG);
+    }
+    CHECK(peak_bytes() < (size_t)600 << 20);
+}
+
 static void sizes_of_blocks_are_bounded(void)
 {
     start();
@@ -388,5 +462,6 @@ int main(void)
         TEST(what_a_later_version_adds_is_passed_over),
         TEST(a_newer_version_is_refused_with_a_hint),
         TEST(blocks_that_unfold_without_end_are_refused), TEST(a_budget_bounds_what_is_unpacked),
-        TEST(samples_that_unfold_without_end_are_refused), TEST(sizes_of_blocks_are_bounded));
+        TEST(samples_that_unfold_without_end_are_refused),
+        TEST(kinds_of_samples_without_end_are_refused), TEST(sizes_of_blocks_are_bounded));
 }

@@ -332,12 +332,12 @@ static void samples_come_back_as_they_were(void)
     CHECK_EQ(profile->counters.samples, count);
     for (size_t i = 0; i < count; i++) {
         const struct pyro_written_sample *sample = &expected[i].sample;
-        CHECK_EQ(profile->samples.time_us[i], expected[i].time_us);
-        CHECK_EQ(profile->samples.thread[i], sample->thread);
-        CHECK_EQ(profile->samples.stack[i], sample->stack);
-        CHECK_EQ(profile->samples.state[i], sample->state);
-        CHECK_EQ(profile->samples.flags[i], sample->flags);
-        CHECK_EQ(profile->samples.wait[i], sample->wait);
+        CHECK_EQ(pyro_sample_time_us(profile, i), expected[i].time_us);
+        CHECK_EQ(pyro_sample_thread(profile, i), sample->thread);
+        CHECK_EQ(pyro_sample_stack(profile, i), sample->stack);
+        CHECK_EQ(pyro_sample_state(profile, i), sample->state);
+        CHECK_EQ(pyro_sample_flags(profile, i), sample->flags);
+        CHECK_EQ(pyro_sample_wait(profile, i), sample->wait);
     }
     free(expected);
     pyro_profile_free(profile);
@@ -363,14 +363,14 @@ static void an_unsure_top_is_cut_and_says_so(void)
     put_sample(writer, 30, stack_of(writer, agreed, "x"), agreed);
     pyro_writer_edge(writer, function_named(writer, "b"), function_named(writer, "c"));
     struct pyro_profile *profile = close_and_read(writer);
-    CHECK_STR(names_of(profile, profile->samples.stack[0]), "ab[unsure]");
-    CHECK_EQ(profile->samples.flags[0], PYRO_SAMPLE_UNSURE);
-    CHECK_STR(names_of(profile, profile->samples.stack[1]), "abcd");
-    CHECK_EQ(profile->samples.flags[1], 0);
-    CHECK_EQ(profile->samples.stack[2], profile->samples.stack[0]);
-    CHECK_EQ(profile->stacks[profile->samples.stack[0]].depth, 3);
+    CHECK_STR(names_of(profile, pyro_sample_stack(profile, 0)), "ab[unsure]");
+    CHECK_EQ(pyro_sample_flags(profile, 0), PYRO_SAMPLE_UNSURE);
+    CHECK_STR(names_of(profile, pyro_sample_stack(profile, 1)), "abcd");
+    CHECK_EQ(pyro_sample_flags(profile, 1), 0);
+    CHECK_EQ(pyro_sample_stack(profile, 2), pyro_sample_stack(profile, 0));
+    CHECK_EQ(profile->stacks[pyro_sample_stack(profile, 0)].depth, 3);
     CHECK_EQ(profile->counters.unsure, 2);
-    uint32_t cut = profile->samples.stack[0];
+    uint32_t cut = pyro_sample_stack(profile, 0);
     CHECK(profile->stacks[cut].parent < cut);
     uint32_t function = profile->frames[profile->stacks[cut].frame].function;
     CHECK_EQ(profile->functions[function].kind, PYRO_FUNCTION_SPECIAL);
@@ -395,7 +395,7 @@ static void there_is_one_unsure_function(void)
         found += strcmp(pyro_profile_text(profile, profile->functions[i].name), "[unsure]") == 0;
     CHECK_EQ(found, 1);
     for (size_t i = 0; i < 3; i++)
-        CHECK_STR(names_of(profile, profile->samples.stack[i]), "ab[unsure]");
+        CHECK_STR(names_of(profile, pyro_sample_stack(profile, i)), "ab[unsure]");
     pyro_profile_free(profile);
 }
 
@@ -411,8 +411,8 @@ static void edges_learned_later_make_a_sample_sure(void)
     pyro_writer_edge(writer, function_named(writer, "b"), function_named(writer, "c"));
     pyro_writer_edge(writer, PYRO_NO_ID, function_named(writer, "c"));
     struct pyro_profile *profile = close_and_read(writer);
-    CHECK_STR(names_of(profile, profile->samples.stack[0]), "abcd");
-    CHECK_EQ(profile->samples.flags[0], 0);
+    CHECK_STR(names_of(profile, pyro_sample_stack(profile, 0)), "abcd");
+    CHECK_EQ(pyro_sample_flags(profile, 0), 0);
     CHECK_EQ(profile->counters.unsure, 0);
     pyro_profile_free(profile);
 }
@@ -423,8 +423,8 @@ static void a_frame_on_the_root_needs_no_edge(void)
     put_sample(writer, 10, stack_of(writer, PYRO_STACK_ROOT, "a"), PYRO_STACK_ROOT);
     put_sample(writer, 20, stack_of(writer, PYRO_STACK_ROOT, "ab"), PYRO_STACK_ROOT);
     struct pyro_profile *profile = close_and_read(writer);
-    CHECK_STR(names_of(profile, profile->samples.stack[0]), "a");
-    CHECK_STR(names_of(profile, profile->samples.stack[1]), "[unsure]");
+    CHECK_STR(names_of(profile, pyro_sample_stack(profile, 0)), "a");
+    CHECK_STR(names_of(profile, pyro_sample_stack(profile, 1)), "[unsure]");
     CHECK_EQ(profile->counters.unsure, 1);
     pyro_profile_free(profile);
 }
@@ -435,7 +435,7 @@ static void agreed_parts_off_the_stack_count_up_to_the_fork(void)
     uint32_t common = stack_of(writer, PYRO_STACK_ROOT, "ab");
     put_sample(writer, 10, stack_of(writer, common, "cde"), stack_of(writer, common, "xy"));
     struct pyro_profile *profile = close_and_read(writer);
-    CHECK_STR(names_of(profile, profile->samples.stack[0]), "ab[unsure]");
+    CHECK_STR(names_of(profile, pyro_sample_stack(profile, 0)), "ab[unsure]");
     pyro_profile_free(profile);
 }
 
@@ -450,7 +450,7 @@ static void very_deep_stacks_are_cut_at_any_depth(void)
         put_sample(writer, i, at_depth[DEPTH], at_depth[DEPTH - i * 49]);
     struct pyro_profile *profile = close_and_read(writer);
     for (uint32_t i = 1; i < 400; i++) {
-        uint32_t cut = profile->samples.stack[i - 1];
+        uint32_t cut = pyro_sample_stack(profile, i - 1);
         CHECK_EQ(profile->stacks[cut].parent, at_depth[DEPTH - i * 49]);
     }
     pyro_profile_free(profile);

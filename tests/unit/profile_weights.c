@@ -44,8 +44,8 @@ static double sum_of_thread(const struct pyro_profile *profile, uint32_t thread)
 {
     double sum_us = 0;
     for (size_t i = 0; i < profile->samples.count; i++) {
-        if (profile->samples.thread[i] == thread)
-            sum_us += (double)profile->samples.weight_us[i];
+        if (pyro_sample_thread(profile, i) == thread)
+            sum_us += (double)pyro_sample_weight_us(profile, i);
     }
     return sum_us;
 }
@@ -99,7 +99,7 @@ static void samples_near_each_other_weigh_the_same(void)
         sweep_of(time_us += i % 2 ? 100 : 1900, 1); /* 50 ms: one stretch */
     struct pyro_profile *profile = finish();
     for (size_t i = 0; i < profile->samples.count; i++)
-        CHECK(near((double)profile->samples.weight_us[i], 1000));
+        CHECK(near((double)pyro_sample_weight_us(profile, i), 1000));
     pyro_profile_free(profile);
 }
 
@@ -112,8 +112,8 @@ static void weights_follow_a_rate_that_changes(void)
     for (int i = 0; i < 1000; i++)
         sweep_of(time_us += 1000, 1);
     struct pyro_profile *profile = finish();
-    CHECK(near((double)profile->samples.weight_us[5000], 100));
-    CHECK(near((double)profile->samples.weight_us[10500], 1000));
+    CHECK(near((double)pyro_sample_weight_us(profile, 5000), 100));
+    CHECK(near((double)pyro_sample_weight_us(profile, 10500), 1000));
     CHECK(near(sum_of_thread(profile, 0), 2e6));
     pyro_profile_free(profile);
 }
@@ -169,7 +169,7 @@ static void a_single_sample_weighs_the_gap_before_it(void)
     start(1000);
     sweep_of(700, 1);
     struct pyro_profile *profile = finish();
-    CHECK(near((double)profile->samples.weight_us[0], 700));
+    CHECK(near((double)pyro_sample_weight_us(profile, 0), 700));
     pyro_profile_free(profile);
 }
 
