@@ -16,7 +16,7 @@ from harness import Row, Summary, Table
 from pythons import Target, find_python, start_target
 from sweep_cost import DEPTH_TARGET, FULL_WINDOW_S
 
-from tools import Bench, Tool, Want, measure_floor, sampling
+from tools import Bench, Pyrometer, Tool, Want, measure_floor, sampling
 
 CLOCK_TARGET = DEPTH_TARGET.with_name("clock.py")
 RATE_HZ = 1000
@@ -29,6 +29,7 @@ CPU_WINDOW_S = 1.0
 MEMORY_S, FULL_MEMORY_S = 30, 600
 FLOOR = "the machine: sleep 1 ms, wake up"
 NOBODY = "nobody (noise of the method)"
+SLEEPER = "a loop that sleeps 1 ms, beside the target"
 
 
 # ---- % of a core, beside the floor --------------------------------------------------------------
@@ -161,6 +162,14 @@ class Nobody(Tool):
         return True
 
 
+class Sleeper(Nobody):
+    """What waking up on the target's CPU takes from it, before anything is read."""
+
+    def command(self, target: Target, want: Want, output: Path) -> list[str]:
+        cpu = str(harness.cpus()[0])
+        return ["taskset", "-c", cpu, str(self.places.floor), "1000000000"]
+
+
 def slowdown_table(bench: Bench) -> Table:
     """How much slower the target is while it is sampled."""
     table = Table(
@@ -170,12 +179,22 @@ def slowdown_table(bench: Bench) -> Table:
             "The sampler is stopped and continued against one live target that counts what it "
             "does; the ratio of progress in adjacent windows, stopped to sampling. Target on one "
             "CPU, sampler started on the other (pyrometer sits down beside the target, except with "
-            "--exact). Median [quartiles]. Goal: under 1.01."
+            "--exact and --apart). The second row is a C loop that does nothing but wake up 1,000 "
+            "times a second on the target's CPU: no sampler that sits there can cost less here. "
+            "Median [quartiles]. Goal: under 1.01."
         ],
         ["tool", "Python", "target slower by x", "pairs", "verdict"],
     )
-    nobodies = [Nobody(NOBODY, python, bench.places) for python in bench.pythons()]
-    everything = [*nobodies, *bench.tools]
+    floors = [
+        kind(name, python, bench.places)
+        for kind, name in ((Nobody, NOBODY), (Sleeper, SLEEPER))
+        for python in bench.pythons()
+    ]
+    apart = [
+        Pyrometer("pyrometer --apart", python, bench.places, "--apart")
+        for python in bench.pythons()
+    ]
+    everything = [*floors, *bench.tools, *apart]
     found: dict[Tool, list[float]] = {tool: [] for tool in everything}
     with contextlib.ExitStack() as stack:
         targets = start_targets(bench, stack, "1")

@@ -363,6 +363,8 @@ static int dump(const struct options *options, struct pyro_error *error)
     int code = pyro_memory_open(options->pid, &memory, error);
     if (code == 0)
         code = find_runtime(options->pid, memory, &runtime, error);
+    if (code == 0 && runtime.layout.guessed)
+        pyro_print_guessed(runtime.version_text);
     if (code == 0) {
         struct dumped dumped = {.options = options, .runtime = &runtime, .memory = memory};
         snprintf(link, sizeof(link), "/proc/%d/cwd", (int)options->pid);

@@ -30,6 +30,14 @@ void pyro_print_note(const char *format, ...)
     fprintf(stderr, "pyrometer: %s\n", line);
 }
 
+void pyro_print_guessed(const char *version)
+{
+    pyro_print_note("warning: Python %s is newer than this pyrometer knows; it is read by the "
+                    "offsets it tells of itself, "
+                    "which passed every check",
+                    version);
+}
+
 static int terminal_width(FILE *out)
 {
     struct winsize size;

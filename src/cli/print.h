@@ -12,6 +12,9 @@ void pyro_print_error(const struct pyro_error *error);
 /* "pyrometer: ..." on standard error. */
 __attribute__((format(printf, 1, 2))) void pyro_print_note(const char *format, ...);
 
+/* A note that Python VERSION is newer than what this program was made for. */
+void pyro_print_guessed(const char *version);
+
 /* What OUT can show. DIRECTORY as in struct pyro_report_style. */
 struct pyro_report_style pyro_print_style(FILE *out, const char *directory);
 

@@ -269,6 +269,8 @@ static int record(const struct options *options, struct pyro_session *session)
     struct pyro_error error = {0};
     if (attach(options, &line, &recorder, &error) < 0)
         return fail(&error, PYRO_EXIT_TARGET);
+    if (pyro_recorder_guesses(recorder))
+        pyro_print_guessed(pyro_recorder_python(recorder));
     int code = open_recording(options, recorder, session, &error);
     if (code == 0)
         code = sample(recorder, options->pid, session, &line, &error);

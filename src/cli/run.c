@@ -225,6 +225,8 @@ static int record(const struct options *options, const struct program *program,
     struct pyro_error close_error = {0};
     enum pyro_recorder_end end;
     int code = attach(options, program, child, &recorder, error);
+    if (code == 0 && pyro_recorder_guesses(recorder))
+        pyro_print_guessed(pyro_recorder_python(recorder));
     if (code == 0)
         code = open_recording(options, program, child, recorder, session, error);
     if (code == 0)

@@ -108,6 +108,12 @@ const char *pyro_recorder_python(const struct pyro_recorder *recorder)
     return sampler ? pyro_sampler_python(sampler) : "";
 }
 
+bool pyro_recorder_guesses(const struct pyro_recorder *recorder)
+{
+    const struct pyro_sampler *sampler = recorder->processes.items[0].sampler;
+    return sampler && pyro_sampler_guesses(sampler);
+}
+
 const struct pyro_counters *pyro_recorder_counters(const struct pyro_recorder *recorder)
 {
     return &recorder->counters;

@@ -50,6 +50,8 @@ int pyro_recorder_attach(const struct pyro_recorder_options *options,
                          struct pyro_recorder **ret_recorder, struct pyro_error *error);
 /* "3.12.1" of the root process; "" while it is none. Valid until free. */
 const char *pyro_recorder_python(const struct pyro_recorder *recorder);
+/* That Python is newer than any we know: it is read by what it tells of itself, which passed every check. */
+bool pyro_recorder_guesses(const struct pyro_recorder *recorder);
 /* 0 and why it ended, or an error of ours. Counters are in the writer by then. */
 int pyro_recorder_run(struct pyro_recorder *recorder, struct pyro_writer *writer,
                       enum pyro_recorder_end *ret_end, struct pyro_error *error);

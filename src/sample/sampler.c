@@ -94,6 +94,11 @@ const char *pyro_sampler_python(const struct pyro_sampler *sampler)
     return sampler->runtime.version_text;
 }
 
+bool pyro_sampler_guesses(const struct pyro_sampler *sampler)
+{
+    return sampler->runtime.layout.guessed;
+}
+
 size_t pyro_sampler_threads(const struct pyro_sampler *sampler)
 {
     return sampler->thread_count;

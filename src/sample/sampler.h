@@ -38,6 +38,7 @@ int pyro_sampler_sweep(struct pyro_sampler *sampler, struct pyro_seat *seat, uin
 void pyro_sampler_settle(struct pyro_sampler *sampler);
 
 const char *pyro_sampler_python(const struct pyro_sampler *sampler); /* "3.12.1" */
+bool pyro_sampler_guesses(const struct pyro_sampler *sampler);       /* newer than we know */
 size_t pyro_sampler_threads(const struct pyro_sampler *sampler);
 void pyro_sampler_free(struct pyro_sampler *sampler); /* NULL is fine */
 

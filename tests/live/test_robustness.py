@@ -21,6 +21,7 @@ from oracle import campaign
 from pythons import Python, Target, find_python, start_target
 
 NOBODY = "65534"
+NEWER = "16"  # a minor version nobody has seen yet
 OK, FAILED, USAGE, UNREACHABLE, BAD_FILE = 0, 1, 2, 3, 4
 # One build of each kind of layout is enough where the version does not matter.
 SOME = ["3.8", "3.11", "3.12", "3.15"]
@@ -413,3 +414,32 @@ def test_reading_through_proc_mem(pyrometer: Path, some_python: Python) -> None:
     assert outcome.verdict.empty == 0
     assert outcome.verdict.samples > 1000
     assert all(share.within(2.0) for share in outcome.shares), [str(share) for share in outcome.shares]
+
+
+@pytest.mark.parametrize("command", ["dump", "record", "record-o"])
+def test_a_newer_python_is_read_and_said_to_be_new(pyrometer: Path, tmp_path: Path, command: str) -> None:
+    """One that lays out its memory as 3.15 does and tells its offsets, under a number we do not know."""
+    python = find_python("3.15")
+    if python.missing:
+        pytest.skip(f"Python {python.id}: {python.missing}")
+    output = ["-d", "0.3", *(["-o", tmp_path / "out.collapsed"] if command == "record-o" else [])]
+    arguments = [] if command == "dump" else output
+    with start_target(python, "pretend.py", NEWER) as target:
+        done = subprocess.run([pyrometer, command.split("-")[0], "--pid", str(target.pid), *map(str, arguments)],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == OK, done.stderr
+    assert f"warning: Python 3.{NEWER}.0 is newer than this pyrometer knows" in done.stderr, done.stderr
+    shown = done.stdout + (output[-1].read_text() if command == "record-o" else "")
+    assert "wait" in shown and "pretend.py" in shown
+
+
+def test_a_newer_python_that_fails_the_checks_is_refused(pyrometer: Path) -> None:
+    """Here the offsets are those of 3.13, and what is read by the newest layout makes no sense."""
+    python = find_python("3.13")
+    if python.missing:
+        pytest.skip(f"Python {python.id}: {python.missing}")
+    with start_target(python, "pretend.py", NEWER) as target:
+        status, errors = end(start(pyrometer, "dump", "--pid", target.pid))
+        assert target.process.poll() is None
+    assert status == UNREACHABLE
+    assert len(errors) == 1 and errors[0].startswith("pyrometer: "), errors
