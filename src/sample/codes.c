@@ -8,6 +8,7 @@
 
 #define CACHE_BYTES_MAX (64u << 20)
 #define VERIFY_NS       (250 * PYRO_NS_PER_MS) /* an entry older than this is looked at again when used */
+#define TRUST_NS        (1 * PYRO_NS_PER_MS) /* a new one is not looked at again before */
 #define READ_TRIES      3
 #define YOUNG_NS        (1 * PYRO_NS_PER_S)
 #define CHURN_NS        (2 * PYRO_NS_PER_S) /* so long a replaced entry makes us careful with young ones */
@@ -116,8 +117,11 @@ static bool needs_look(const struct pyro_codes *codes, const struct pyro_code_en
     uint64_t age_ns = codes->now_ns - entry->verified_ns;
     if (age_ns == 0)
         return false;
+    /* What was only just seen is believed for no longer than it is known. */
+    uint64_t known_ns = entry->verified_ns - entry->first_seen_ns;
     bool young = codes->now_ns - entry->first_seen_ns < YOUNG_NS;
-    return age_ns > VERIFY_NS || (young && codes->now_ns < codes->churn_until_ns);
+    return age_ns > VERIFY_NS || (age_ns > known_ns && age_ns > TRUST_NS) ||
+           (young && codes->now_ns < codes->churn_until_ns);
 }
 
 int64_t pyro_codes_find(struct pyro_codes *codes, uint64_t address)

@@ -1,8 +1,9 @@
 /* sample/codes.h - code objects of one process that were seen, and what they are in the recording.
  *
  * A code object's address is reused when it dies. 3.14+ counts deaths in a generation; before, an entry is
- * looked at again when it was not for a while, and at every use while it is young in a program that keeps making new
- * code. So a name is stale for at most VERIFY_NS, and then counted. */
+ * looked at again when it was not for a while (as long as it is known already, up to VERIFY_NS), and at every use
+ * while it is young in a program that keeps making new code. So a name is stale for at most VERIFY_NS, mostly for
+ * less, and then counted. */
 #ifndef PYRO_SAMPLE_CODES_H
 #define PYRO_SAMPLE_CODES_H
 

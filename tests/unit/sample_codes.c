@@ -143,6 +143,30 @@ static void another_one_at_its_address_is_noticed(void)
     }
 }
 
+/* Who was only just seen is looked at again soon, who is known for long seldom. */
+static void what_is_new_is_not_believed_for_long(void)
+{
+    for (size_t i = 0; i < SINCE_314; i++) {
+        struct cache cache;
+        cache_open(&cache, i);
+        CHECK_EQ(first_line(&cache), 10);
+        pyro_codes_tick(&cache.codes, SECOND + 80 * PYRO_NS_PER_MS, 0);
+        CHECK_EQ(first_line(&cache), 10);
+        replace(&cache, 7);
+        pyro_codes_tick(&cache.codes, SECOND + 150 * PYRO_NS_PER_MS, 0);
+        CHECK_EQ(first_line(&cache), 10); /* known for 80 ms, so believed for 80 */
+        pyro_codes_tick(&cache.codes, SECOND + 165 * PYRO_NS_PER_MS, 0);
+        CHECK_EQ(first_line(&cache), 17);
+        cache_close(&cache);
+        cache_open(&cache, i);
+        CHECK_EQ(first_line(&cache), 10);
+        replace(&cache, 7);
+        pyro_codes_tick(&cache.codes, SECOND + 2 * PYRO_NS_PER_MS, 0);
+        CHECK_EQ(first_line(&cache), 17);
+        cache_close(&cache);
+    }
+}
+
 static void a_new_generation_is_looked_at_at_once(void)
 {
     for (size_t i = SINCE_314; i < VERSIONS; i++) {
@@ -224,6 +248,7 @@ int main(void)
 {
     return CHECK_MAIN(TEST(a_code_object_has_its_name_and_line), TEST(it_is_read_once),
                       TEST(another_one_at_its_address_is_noticed),
+                      TEST(what_is_new_is_not_believed_for_long),
                       TEST(a_new_generation_is_looked_at_at_once),
                       TEST(a_dead_code_object_has_no_name), TEST(what_is_no_code_object_is_refused),
                       TEST(stacks_are_taken_over_while_their_code_is_settled),
