@@ -7,7 +7,7 @@ WERROR := $(if $(CI),true,false)
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL: # apt-get and ninja each want the machine for themselves
-.PHONY: all program venv demo test bench fuzz asan format check clean help setup setup-tests setup-aarch64 goals oracle aarch64
+.PHONY: all program venv demo test bench fuzz asan format check clean help setup setup-tests setup-aarch64 oracle aarch64
 
 all: program venv ## build the program (build/pyrometer) and the development venv (build/venv)
 
@@ -24,9 +24,6 @@ demo: program ## see it work: a slow program profiled, a running one attached to
 
 test: setup-tests program venv ## every test there is; the last line counts them
 	@tools/run_tests $(BUILD)
-
-goals: setup-tests program venv ## tests of what is not reached yet: the truth of default sampling, on every Python
-	@cd tests && PYROMETER=$(abspath $(BUILD))/pyrometer $(abspath $(BUILD))/venv/bin/python -m pytest -m goal -q live/test_truth.py
 
 oracle: setup-tests program venv ## the long campaign: a million samples on each Python (hours; ARGS=--help)
 	@PYROMETER=$(abspath $(BUILD))/pyrometer tests/oracle/run $(ARGS)

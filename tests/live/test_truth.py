@@ -3,9 +3,6 @@
 A recording of a second or so holds too few samples for one in 10^5; a limit of a few in 10^4 is what a
 torn copy breaks by far (see the tests of the tests below). A share that is off by chance is measured
 again, longer; a bias shows again.
-
-Tests marked `goal` state what the sampler must reach and does not reach yet on every version: `make goals`
-runs them, `make test` does not. A goal that is reached loses its mark.
 """
 
 from __future__ import annotations
@@ -25,7 +22,6 @@ RATE = 10000
 SECONDS = 1.0
 MOST_LOST = 0.001  # of the samples: those that show nothing at all
 MOST_UNSURE = 0.005
-MOST_UNSURE_BUSY = 0.05  # where other programs keep us from the target's CPU
 MOST_WRONG_LINES = 0.001  # of the samples: a caller on the line of the call before
 MOST_IMPOSSIBLE = 3  # in some 10,000 samples of an adversarial program; 0 on a realistic one
 
@@ -58,18 +54,17 @@ EVERY_TIME = [one for one in CASES if one.name in (
 
 
 @pytest.mark.parametrize("case", EVERY_TIME, ids=names(EVERY_TIME))
-def test_stacks(pyrometer: Path, python: Python, case: Case) -> None:
-    """At the default rate. (Not the shares: in so short a time chance has more to say than a bias.)"""
+def test_stacks_at_the_default_rate(pyrometer: Path, python: Python, case: Case) -> None:
+    """(Not the shares: in so short a time chance has more to say than a bias.)"""
     since_311(python)
     outcome = campaign.measure(pyrometer, python, case, 2 * SECONDS, [1000], graph=case.graph(python))[0]
     verdict = outcome.verdict
     assert verdict.impossible <= (0 if case.kind == REALISTIC else MOST_IMPOSSIBLE), explain(outcome)
     assert verdict.samples > 100, explain(outcome)
     assert verdict.empty <= MOST_LOST * verdict.samples, explain(outcome)
-    assert verdict.unsure <= MOST_UNSURE_BUSY * verdict.samples, explain(outcome)
+    assert verdict.unsure <= MOST_UNSURE * verdict.samples, explain(outcome)
 
 
-@pytest.mark.goal
 @pytest.mark.parametrize("case", CASES, ids=names(CASES))
 def test_stacks_and_shares(pyrometer: Path, python: Python, case: Case) -> None:
     since_311(python)
@@ -85,7 +80,6 @@ def test_stacks_and_shares(pyrometer: Path, python: Python, case: Case) -> None:
     assert outcome.true_shares(), explain(outcome)
 
 
-@pytest.mark.goal
 @pytest.mark.parametrize("case", [one for one in CASES if one.name in (
     "chains 30", "generators plain", "recursion 200", "threads 8")], ids=lambda one: one.name.replace(" ", "-"))
 def test_exact_shows_nothing_impossible(pyrometer: Path, python: Python, case: Case) -> None:
@@ -118,15 +112,14 @@ def test_nothing_is_lost(pyrometer: Path, python: Python) -> None:
     assert covered == pytest.approx(recording.info["duration_s"], rel=0.02)
 
 
-@pytest.mark.goal
 @pytest.mark.parametrize("name", ["chains 12", "generators plain"])
 def test_distribution_equals_that_of_stopped_sampling(pyrometer: Path, python: Python, name: str) -> None:
     """Two seeds of the campaign's ten: at most one may be rejected."""
     since_311(python)
     case = campaign.case(name)
     for seed in range(2):
-        verdict = campaign.compare_with_stopped(pyrometer, python, case, RATE, seed, stopped=4000,
-                                                stopped_rate=2000, sampled=10000, windows=2)
+        verdict = campaign.compare_with_stopped(pyrometer, python, case, [RATE], seed, stopped=4000,
+                                                stopped_rate=2000, sampled=10000, windows=2)[0]
         if verdict.p_value >= 0.001:
             return
     pytest.fail(f"p {verdict.p_value:.2g}, {verdict.cells} cells, sizes {verdict.sizes}, most different "
@@ -207,6 +200,6 @@ def test_a_bias_against_moving_code_is_found(pyrometer: Path, some_python: Pytho
     def lossy(cell: tuple) -> bool:
         return cell[1] < 7 or chance.random() > 1 / 3
 
-    verdict = campaign.compare_with_stopped(pyrometer, some_python, campaign.case("chains 12"), RATE, 0, stopped=4000,
-                                            stopped_rate=2000, windows=2, keep=lossy)
+    verdict = campaign.compare_with_stopped(pyrometer, some_python, campaign.case("chains 12"), [RATE], 0,
+                                            stopped=4000, stopped_rate=2000, windows=2, keep=lossy)[0]
     assert verdict.p_value < 0.001

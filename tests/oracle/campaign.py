@@ -269,26 +269,28 @@ def measure(program, python, case, seconds, rates, exact=False, env=None, graph=
             for rate, recording in zip(rates, recordings)]
 
 
-def compare_with_stopped(program, python, case, rate, seed, stopped=10000, stopped_rate=1000,
-                         sampled=10000, windows=4, env=None, keep=None):
-    """Whether a default recording at RATE shows the same distribution over (leaf, depth) as stopped
-    sampling. Windows of both alternate against one live process, so that a drift hits both. KEEP
-    may spoil the default one: it is asked whether to keep a sample, by its cell."""
-    seconds = sampled / rate / windows, stopped / stopped_rate / windows * 1.05
-    wanted = sampled if keep is None else 0, stopped
-    cells = [], []
-    with running(python, case, 120 + 8 * windows * sum(seconds), seed) as target:
+def compare_with_stopped(program, python, case, rates, seed, stopped=10000, stopped_rate=1000,
+                         sampled=10000, longest_s=None, windows=4, env=None, keep=None):
+    """Whether default recordings show the same distribution over (leaf, depth) as stopped sampling: a
+    verdict for each of RATES, all of them against the same STOPPED samples. Each rate has SAMPLED samples,
+    or what LONGEST_S seconds give. Windows of all alternate against one live process, so that a drift hits
+    all. KEEP may spoil the default ones: it is asked whether to keep a sample, by its cell."""
+    wanted = [min(sampled, rate * longest_s if longest_s else sampled) for rate in rates]
+    kinds = [(rate, False, want / rate / windows, want if keep is None else 0)
+             for rate, want in zip(rates, wanted)]
+    kinds.append((stopped_rate, True, stopped / stopped_rate / windows * 1.05, stopped))
+    cells = [[] for _ in kinds]
+    with running(python, case, 120 + 8 * windows * sum(kind[2] for kind in kinds), seed) as target:
         # A busy machine gives fewer samples than asked for: go on, but not for ever.
         for window in range(2 * windows):
-            for which, exact in enumerate((False, True)):
-                recording = record(program, target.pid, seconds[which],
-                                   stopped_rate if exact else rate, exact, None if exact else env)
+            for (rate, exact, seconds, _), have in zip(kinds, cells):
+                recording = record(program, target.pid, seconds, rate, exact, None if exact else env)
                 found = cells_of(recording, case.skip)
-                cells[which].extend(found if exact or keep is None else filter(keep, found))
-            if window + 1 >= windows and all(len(have) >= 0.95 * want
-                                             for have, want in zip(cells, wanted)):
+                have.extend(found if exact or keep is None else filter(keep, found))
+            if window + 1 >= windows and all(len(have) >= 0.95 * kind[3]
+                                             for have, kind in zip(cells, kinds)):
                 break
-    return significance.Homogeneity(*cells)
+    return [significance.Homogeneity(have, cells[-1]) for have in cells[:-1]]
 
 
 def rare_code(program, python, rate=10000, env=None):
