@@ -133,6 +133,8 @@ static void free_threaded_is_told(void)
 /* What readers rely on: nothing they add to an address, or index a copy with, is out of bounds. */
 static void check_bounds(const struct pyro_layout *layout)
 {
+    /* The ends of a stack are copied in one piece: from the innermost frame to the end of the data stack. */
+    CHECK(layout->tstate.chunk_top > layout->tstate.frame);
     const uint8_t *start = (const uint8_t *)&layout->runtime;
     for (const uint8_t *at = start; at < (const uint8_t *)(layout + 1); at += 4) {
         uint32_t offset = pyro_field_u32(at, 0);
