@@ -293,7 +293,8 @@ static int cross_check(const struct exported *exported, struct pyro_error *error
     if (exported->gil_locked < exported->gil_state ||
         exported->gil_locked - exported->gil_state > PYRO_OBJECT_SIZE_MAX)
         return refuse(error, "interpreter_state.gil_runtime_state_locked", exported->gil_locked);
-    if (layout->tstate.chunk <= layout->tstate.frame) /* one piece from there on: pyro_ends_span() */
+    if (layout->tstate.chunk <=
+        layout->tstate.frame) /* one piece from there on: pyro_ends_span() */
         return refuse(error, "thread_state.datastack_chunk", layout->tstate.chunk);
     if (layout->interp.gc_collecting >= exported->interp_size - exported->gc)
         return refuse(error, "gc.collecting", layout->interp.gc_collecting);
