@@ -21,9 +21,9 @@ from tools import Bench, Pyrometer, Tool, Want, measure_floor, sampling
 CLOCK_TARGET = DEPTH_TARGET.with_name("clock.py")
 RATE_HZ = 1000
 DEPTH = 10
-PAIRS = 6
-PAIR_WINDOW_S = 0.15
-SETTLE_S = 0.06
+PAIRS = 24
+PAIR_WINDOW_S = 0.05
+SETTLE_S = 0.03
 LATENCY_RUN_S = 0.9
 CPU_WINDOW_S = 1.0
 MEMORY_S, FULL_MEMORY_S = 30, 600

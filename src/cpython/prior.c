@@ -25,11 +25,9 @@ static bool is_root(const struct pyro_take *take, const struct pyro_raw_frame *f
 {
     const struct pyro_stack_reader *reader = take->reader;
     const struct pyro_layout *layout = take->layout;
-    if (layout->tstate.base_frame != PYRO_ABSENT &&
-        frame->previous == pyro_field_u64(reader->tstate_data, layout->tstate.base_frame))
+    bool may_lack_shim = layout->minor == 11 || layout->tstate.base_frame != PYRO_ABSENT;
+    if (may_lack_shim && frame->previous == pyro_base_frame(take))
         return true;
-    if (layout->minor == 11)
-        return frame->previous == 0;
     return frame->previous == reader->bottom_shim &&
            reader->takes - reader->bottom_seen_at < PYRO_SHIM_TRUSTED;
 }

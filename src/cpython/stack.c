@@ -202,7 +202,7 @@ static uint64_t pass_shim(struct pyro_take *take, const struct pyro_raw_frame *s
         return shim ? shim->previous : 0;
     uint64_t above = stack->frames[0].address;
     if (is_first_frame(reader, above)) {
-        *ret_whole = shim && shim->previous == 0;
+        *ret_whole = shim && shim->previous == pyro_base_frame(take);
         if (*ret_whole) {
             reader->bottom_shim = shim->address;
             reader->bottom_seen_at = reader->takes;
@@ -289,9 +289,7 @@ static bool has_frames(const struct pyro_take *take)
 static void walk(struct pyro_take *take, uint64_t address)
 {
     struct pyro_raw_stack *stack = take->stack;
-    uint64_t base = 0;
-    if (take->layout->tstate.base_frame != PYRO_ABSENT)
-        base = pyro_field_u64(take->reader->tstate_data, take->layout->tstate.base_frame);
+    uint64_t base = pyro_base_frame(take);
     bool whole = address != 0 || !has_frames(take);
     size_t reusable = take->reusable;
     stack->frames = stack->buffer + PYRO_STACK_FRAMES_MAX;

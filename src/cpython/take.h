@@ -59,6 +59,13 @@ static inline bool pyro_is_shim(const struct pyro_layout *layout, const uint8_t 
     return layout->minor >= 12 && data[layout->frame.owner] >= PYRO_OWNER_SHIM;
 }
 
+/* What the shim at the bottom of a stack names: a frame that no code runs in (3.15), else nothing. */
+static inline uint64_t pyro_base_frame(const struct pyro_take *take)
+{
+    uint32_t offset = take->layout->tstate.base_frame;
+    return offset == PYRO_ABSENT ? 0 : pyro_field_u64(take->reader->tstate_data, offset);
+}
+
 /* What is remembered of the frame at ADDRESS outside the chunks; NULL: nothing. */
 struct pyro_stack_extra *pyro_extra_at(struct pyro_stack_reader *reader, uint64_t address);
 

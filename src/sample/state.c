@@ -75,7 +75,8 @@ static void ask_kernel(struct pyro_thread_state *state, const struct pyro_state_
                        struct pyro_writer *writer)
 {
     struct pyro_kernel_state kernel;
-    state->checked_ns = hints->now_ns;
+    state->checked_ns = state->asked_ns = hints->now_ns;
+    state->calm = false;
     kernel.state = state->peeked;
     if (!state->open || (!state->peeked && pyro_kernel_thread_stat(&state->kernel, &kernel) < 0)) {
         state->state = PYRO_STATE_UNKNOWN;
@@ -84,6 +85,7 @@ static void ask_kernel(struct pyro_thread_state *state, const struct pyro_state_
     bool was_asleep = state->state == PYRO_STATE_WAITING || state->state == PYRO_STATE_GIL_WAIT;
     if (kernel.state == 'R') {
         state->state = running_or_runnable(state);
+        state->calm = state->state == PYRO_STATE_RUNNING;
         state->waits_known = false;
         return;
     }
@@ -104,11 +106,14 @@ void pyro_thread_state_peek(struct pyro_thread_state *state)
         state->has_peeked_wait = pyro_kernel_thread_wait(&state->kernel, &state->peeked_wait) == 0;
 }
 
-/* At high rates a thread often stands where it stood a few microseconds ago. */
-static bool ran_just_now(const struct pyro_thread_state *state,
-                         const struct pyro_state_hints *hints)
+/* One that holds the GIL stands where it stood at its last sample. At high rates that means nothing, at others it is mostly
+ * chance: as long as the kernel found it on a CPU lately it is not asked again. */
+static bool surely_runs(const struct pyro_thread_state *state, const struct pyro_state_hints *hints)
 {
-    return state->checked_ns == 0 && hints->now_ns - state->moved_ns < STILL_NS;
+    if (state->checked_ns != 0) /* not for the first time */
+        return false;
+    return hints->now_ns - state->moved_ns < STILL_NS ||
+           (state->calm && hints->now_ns - state->asked_ns < RECHECK_NS);
 }
 
 void pyro_thread_state_update(struct pyro_thread_state *state, const struct pyro_state_hints *hints,
@@ -119,7 +124,7 @@ void pyro_thread_state_update(struct pyro_thread_state *state, const struct pyro
         state->waits_known = false;
         state->moved_ns = hints->now_ns;
     }
-    if (hints->holds_gil && (hints->moved || ran_just_now(state, hints))) {
+    if (hints->holds_gil && (hints->moved || surely_runs(state, hints))) {
         state->state = PYRO_STATE_RUNNING;
     } else if (hints->wants_gil && !hints->holds_gil) {
         state->state = PYRO_STATE_GIL_WAIT;

@@ -1,8 +1,8 @@
 /* sample/state.h - what one thread is doing, asking the kernel as seldom as the truth allows.
  *
  * What the interpreter tells rides in every sweep. The kernel is asked (2-4 us) only about a thread that does not hold
- * the GIL and moved since its last sample, about one that holds it and has stood still for a while, and every RECHECK_NS
- * about one that stands still; what it waits on once per stay. */
+ * the GIL and moved since its last sample, about one that holds it and stands still (every RECHECK_NS at most, while it
+ * gets its CPU), and every RECHECK_NS about one that goes on standing still; what it waits on once per stay. */
 #ifndef PYRO_SAMPLE_STATE_H
 #define PYRO_SAMPLE_STATE_H
 
@@ -16,6 +16,8 @@ struct pyro_thread_state {
     uint32_t wait;             /* of the recording; PYRO_NO_ID */
     uint64_t checked_ns;       /* when the kernel was asked last; 0: never since it moved */
     uint64_t moved_ns;         /* the last sample in which it had moved */
+    uint64_t asked_ns;         /* when the kernel was asked last */
+    bool calm;                 /* it said then that the thread ran and got its CPU */
     uint64_t run_ns, queue_ns; /* schedstat then */
     uint64_t first_run_ns;     /* schedstat at first sight */
     bool waits_known;          /* wait belongs to this stay */

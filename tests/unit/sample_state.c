@@ -86,6 +86,32 @@ static void who_moved_just_now_is_believed_to_run(void)
     child_kill(child);
 }
 
+/* One that runs with the GIL in its hand and is found standing still is not asked about each time. */
+static void who_got_its_cpu_lately_is_not_asked_about(void)
+{
+    struct watch watch;
+    pid_t child = child_start(spinner);
+    watch_open(&watch, child);
+    CHECK(
+        EVENTUALLY(update(&watch, (struct pyro_state_hints){.moved = true}) == PYRO_STATE_RUNNING &&
+                   watch.state.calm));
+    kill(child, SIGSTOP); /* nothing of it is seen as long as nobody asks */
+    struct pyro_kernel_state kernel;
+    CHECK(EVENTUALLY(pyro_kernel_thread_stat(&watch.state.kernel, &kernel) == 0 &&
+                     kernel.state == 'T'));
+    uint64_t asked_ns = watch.state.asked_ns;
+    struct pyro_state_hints hints = {
+        .now_ns = asked_ns + PYRO_NS_PER_MS, .moved = true, .holds_gil = true};
+    CHECK_EQ(update(&watch, hints), PYRO_STATE_RUNNING);
+    hints.moved = false;
+    hints.now_ns = asked_ns + 5 * PYRO_NS_PER_MS;
+    CHECK_EQ(update(&watch, hints), PYRO_STATE_RUNNING);
+    hints.now_ns = asked_ns + 11 * PYRO_NS_PER_MS;
+    CHECK_EQ(update(&watch, hints), PYRO_STATE_WAITING);
+    watch_close(&watch);
+    child_kill(child);
+}
+
 static void who_wants_the_gil_waits_for_it(void)
 {
     struct watch watch;
@@ -155,7 +181,7 @@ int main(void)
 {
     return CHECK_MAIN(
         TEST(who_holds_the_gil_and_moves_runs), TEST(who_moved_just_now_is_believed_to_run),
-        TEST(who_wants_the_gil_waits_for_it), TEST(a_sleeper_waits_and_what_for_is_kept),
-        TEST(a_busy_thread_runs_or_wants_to), TEST(a_thread_that_ended_is_unknown),
-        TEST(without_a_thread_id_nothing_is_asked));
+        TEST(who_got_its_cpu_lately_is_not_asked_about), TEST(who_wants_the_gil_waits_for_it),
+        TEST(a_sleeper_waits_and_what_for_is_kept), TEST(a_busy_thread_runs_or_wants_to),
+        TEST(a_thread_that_ended_is_unknown), TEST(without_a_thread_id_nothing_is_asked));
 }
