@@ -5,7 +5,7 @@
 #include "cpython/internal.h"
 #include "cpython/stack.h"
 
-#define PYRO_CHUNK_SIZE_MIN 1024
+#define PYRO_CHUNK_SIZE_MIN 1024 /* so frames that lie further apart may be in two chunks */
 
 /* What one take keeps at hand. */
 struct pyro_take {
@@ -53,7 +53,7 @@ static inline bool pyro_generator_runs(const struct pyro_stack_reader *reader, c
     return reader->state_before == 0 || (int8_t)data[-(ptrdiff_t)reader->state_before] == executing;
 }
 
-/* Does frame ADDRESS outside the chunks belong to an entry shim (3.12+)? DATA is its header. */
+/* Is the frame whose header is at DATA an entry shim (3.12+)? */
 static inline bool pyro_is_shim(const struct pyro_layout *layout, const uint8_t *data)
 {
     return layout->minor >= 12 && data[layout->frame.owner] >= PYRO_OWNER_SHIM;
