@@ -93,12 +93,21 @@ static struct thread_cpu *thread_times(const struct pyro_profile *profile)
 #define THREADS_SHOWN 4
 #define ROUGH_SHARE   0.10
 #define ROUGH_S       0.05
+#define OWN_FACTOR \
+    1.5 /* of the sampler's own CPU time: changing over and cold caches come on top */
 
-/* Where others take the CPU away, a sample finds "running" or "ready" by what prevailed since the one before. */
-static bool is_rough(double kernel_s, double profile_s)
+/* Why the two are apart; "" when they are not. Where others take the CPU away, a sample finds "running" or "ready" by what
+ * prevailed since the one before. Most often it is the sampler itself that takes it, sitting beside the target. */
+static const char *why_apart(const struct pyro_counters *counters, double kernel_s,
+                             double profile_s)
 {
-    double apart_s = kernel_s > profile_s ? kernel_s - profile_s : profile_s - kernel_s;
-    return apart_s > ROUGH_SHARE * kernel_s && apart_s > ROUGH_S;
+    double more_s = profile_s - kernel_s, own_s = (double)counters->sampler_cpu_us / 1e6;
+    double apart_s = more_s < 0 ? -more_s : more_s;
+    if (apart_s <= ROUGH_SHARE * kernel_s || apart_s <= ROUGH_S)
+        return "";
+    if (counters->still > counters->samples / 2 && more_s > 0 && more_s <= OWN_FACTOR * own_s)
+        return "   (the program waited for the sampler meanwhile)";
+    return "   (cores were short: ready and running are told apart roughly)";
 }
 
 /* "CPU: kernel 0.36 s, profile 0.35 s   MainThread 0.30/0.29, worker 0.06/0.06" */
@@ -128,10 +137,7 @@ static void print_cpu(FILE *out, const struct pyro_profile *profile,
         fprintf(out, "%s%s %.2f/%.2f", i ? ", " : "   ", name, times[i].kernel_s,
                 times[i].profile_s);
     }
-    fprintf(out, "%s\n",
-            is_rough(kernel_s, profile_s)
-                ? "   (cores were short: ready and running are told apart roughly)"
-                : "");
+    fprintf(out, "%s\n", why_apart(&profile->counters, kernel_s, profile_s));
     free(times);
 }
 

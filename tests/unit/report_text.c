@@ -298,6 +298,35 @@ static void quality_tells_what_went_wrong(void)
     fixture_free(profile);
 }
 
+/* The kernel counted less than the samples say: who had the CPU? */
+static void quality_tells_who_had_the_cpu(void)
+{
+    static const char by_sampler[] = "(the program waited for the sampler meanwhile)";
+    static const char by_others[] = "(cores were short: ready and running are told apart roughly)";
+    const struct {
+        uint64_t sampler_us, still;
+        const char *said, *not_said;
+    } cases[] = {
+        {60000, 1000, by_sampler, by_others}, /* it sat beside the program, and took as much */
+        {7000, 1000, by_others, by_sampler},  /* it took too little */
+        {60000, 0, by_others, by_sampler},    /* it sat elsewhere */
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct pyro_profile *profile = fixture_orders();
+        profile->threads[0].cpu_kernel_us = 20000;
+        profile->counters.samples = profile->samples.count;
+        profile->counters.sampler_cpu_us = cases[i].sampler_us;
+        profile->counters.still = cases[i].still;
+        FILE *out = page();
+        pyro_report_quality(out, profile, &style);
+        fclose(out);
+        CHECK(strstr(written, cases[i].said) != NULL);
+        CHECK(strstr(written, cases[i].not_said) == NULL);
+        free(written);
+        fixture_free(profile);
+    }
+}
+
 static void json_keeps_its_contract(void)
 {
     static const char *const recording_keys[] = {
@@ -346,5 +375,5 @@ int main(void)
                       TEST(callers_and_callees), TEST(a_bad_regular_expression_is_an_error),
                       TEST(hostile_names_stay_harmless), TEST(long_labels_lose_folders_first),
                       TEST(paths_are_told_apart), TEST(quality_tells_what_went_wrong),
-                      TEST(json_keeps_its_contract));
+                      TEST(quality_tells_who_had_the_cpu), TEST(json_keeps_its_contract));
 }
