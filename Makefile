@@ -7,7 +7,7 @@ WERROR := $(if $(CI),true,false)
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL: # apt-get and ninja each want the machine for themselves
-.PHONY: all program venv demo test bench fuzz asan format check clean help setup setup-tests setup-aarch64 oracle aarch64
+.PHONY: all program venv wheel demo test bench fuzz asan format check clean help setup setup-tests setup-aarch64 setup-free-threaded oracle aarch64
 
 all: program venv ## build the program (build/pyrometer) and the development venv (build/venv)
 
@@ -18,6 +18,9 @@ venv: setup $(BUILD)/venv/.ready
 
 $(BUILD)/venv/.ready: tests/requirements.txt
 	@tools/venv $(BUILD)/venv
+
+wheel: venv ## build the wheel for Python 3.11 and later into dist/, and check it
+	@tools/wheel $(BUILD)/venv dist
 
 demo: program ## see it work: a slow program profiled, a running one attached to, profile.svg
 	@tools/demo $(BUILD)/pyrometer
@@ -49,7 +52,7 @@ check: ## quick: layers and formatting
 	@tools/format --check
 
 clean: ## remove everything that was built
-	rm -rf $(BUILD) build-aarch64 build-asan build-bench build-faults build-fuzz profile.svg
+	rm -rf $(BUILD) build-aarch64 build-asan build-bench build-faults build-fuzz build-wheel dist profile.svg
 
 help: ## this list
 	@echo "make [target], with"
@@ -64,3 +67,7 @@ setup-tests:
 
 setup-aarch64:
 	@tools/setup --aarch64
+
+setup-free-threaded: ## build Pythons without a GIL for the tests, from Debian's sources (minutes each; not part of make test)
+	@tools/setup --free-threaded
+	@tools/pythons --create-free-threaded >/dev/null

@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 CPUCLOCK_SCHED = 2  # the kernel's encoding of "CPU time of that process", user and system
 STOP_RETRIES = 200
+HEAD = "### "  # of a table's section
 
 
 # ---- statistics -------------------------------------------------------------------------------
@@ -61,6 +62,11 @@ def ratios(above: dict[int, float], below: dict[int, float]) -> Summary | None:
     """Of two series of {round: value}: the quotient of each round that has both."""
     both = sorted(above.keys() & below.keys())
     return summarize([above[number] / below[number] for number in both if below[number] > 0])
+
+
+def differences(one: dict[int, float], other: dict[int, float]) -> dict[int, float]:
+    """Of two series of {round: value}: ONE less OTHER, of each round that has both."""
+    return {number: one[number] - other[number] for number in sorted(one.keys() & other.keys())}
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -211,13 +217,14 @@ class Row:
 
 @dataclass
 class Table:
-    """A title, what the reader must know, the heads of the columns, rows."""
+    """A title, what the reader must know, the heads of the columns, rows; MEASURED: when, on what and with what."""
 
     name: str
     title: str
     notes: list[str]
     heads: list[str]
     rows: list[Row] = field(default_factory=list)
+    measured: str = ""
 
     def text(self) -> str:
         """In Markdown, which is readable as it is: docs/benchmarks.md takes it over."""
@@ -228,12 +235,13 @@ class Table:
             for line in lines
         ]
         shown.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-        return "\n".join(["", f"### {self.title}", "", *self.notes, "", *shown])
+        return "\n".join([f"{HEAD}{self.title}", "", self.measured, "", *self.notes, "", *shown])
 
     def json(self) -> dict[str, object]:
         """For the results file."""
         rows = [{**dict(zip(self.heads, row.cells)), **plain(row.data)} for row in self.rows]
-        return {"name": self.name, "title": self.title, "notes": self.notes, "rows": rows}
+        known = {"name": self.name, "title": self.title, "measured": self.measured}
+        return {**known, "notes": self.notes, "rows": rows}
 
 
 def plain(data: dict[str, object]) -> dict[str, object]:

@@ -40,6 +40,7 @@ class Places:
     pyrometer: Path
     venv: Path
     floor: Path
+    peers: Path  # packages for the Pythons of the counts
 
 
 @dataclass(frozen=True)
@@ -399,7 +400,7 @@ def temporary_folder() -> tempfile.TemporaryDirectory:
     return tempfile.TemporaryDirectory(prefix="pyrometer-bench-")
 
 
-@dataclass
+@dataclass(eq=False)
 class Bench:
     """What every family of measurements gets."""
 
@@ -409,7 +410,8 @@ class Bench:
     folder: Path
     rounds: int
     full: bool
-    programs: str = ""  # expression: only those of the truth family
+    programs: str = ""  # expression: only those of truth and of the counts
+    only_pythons: tuple[str, ...] = ()  # of the counts; empty: all
 
     def on(self, python: str) -> list[Tool]:
         """Those that sample this Python."""
@@ -418,3 +420,11 @@ class Bench:
     def pythons(self) -> list[str]:
         """Every Python with a tool, in the order of the tables."""
         return list(dict.fromkeys(tool.python_id for tool in self.tools))
+
+    def wants_program(self, name: str) -> bool:
+        """Whether it is asked for."""
+        return bool(re.search(self.programs, name))
+
+    def wants_python(self, python: str) -> bool:
+        """Whether it is asked for, for the counts."""
+        return not self.only_pythons or python in self.only_pythons

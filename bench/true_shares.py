@@ -10,7 +10,6 @@ import contextlib
 import importlib
 import json
 import os
-import re
 import signal
 import sys
 import time
@@ -274,7 +273,7 @@ def tables(bench: Bench) -> list[Table]:
         ],
         ["program", "Python", "tool", "lost %", "unsure %", "impossible %", *shares, "% of a core"],
     )
-    for program in (one for one in PROGRAMS if re.search(bench.programs, one.name)):
+    for program in (one for one in PROGRAMS if bench.wants_program(one.name)):
         harness.say(f"truth: {program.title}")
         for python in bench.pythons():
             with contextlib.suppress(KeyError):

@@ -32,6 +32,21 @@ static void check_tables(const struct pyro_profile *profile)
     for (size_t i = 0; i < profile->thread_count; i++)
         require(profile->threads[i].process < profile->process_count &&
                 profile->threads[i].name < profile->strings.count);
+    for (size_t i = 0; i < profile->call_count; i++) {
+        const struct pyro_calls *calls = &profile->calls[i];
+        require(calls->thread < profile->thread_count);
+        require(calls->caller == PYRO_NO_ID || calls->caller < profile->function_count);
+        require(calls->callee == PYRO_NO_ID || calls->callee < profile->function_count);
+    }
+    for (size_t i = 0; profile->probes && i < profile->process_count; i++)
+        require(profile->probes[i].reason < profile->strings.count);
+    for (size_t i = 0; i < profile->memory_count; i++) {
+        const struct pyro_stack_memory *memory = &profile->memory[i];
+        require(memory->process < profile->process_count && memory->stack < profile->stack_count);
+        require(memory->freed <= memory->allocated && memory->frees <= memory->allocations);
+    }
+    for (size_t i = 0; profile->heaps && i < profile->process_count; i++)
+        require(profile->heaps[i].tracked || !profile->heaps[i].live);
     for (size_t i = 1; i < profile->source_count; i++)
         require(profile->sources[i - 1].file <= profile->sources[i].file);
 }

@@ -49,9 +49,9 @@ static void walk_code(const struct pyro_memory *memory, const struct pyro_runtim
     if (pyro_code_read(memory, runtime, addr, &arena, &code) == 0) {
         uint64_t base = runtime->layout.minor >= 11 ? code.bytecode.u : 0;
         for (uint64_t offset = 0; offset < 64; offset += 2)
-            pyro_code_line(runtime, &code, base + offset);
-        pyro_code_line(runtime, &code, UINT64_MAX);
-        pyro_code_line(runtime, &code, base + (UINT64_MAX >> 1));
+            pyro_code_line(memory, runtime, &code, base + offset);
+        pyro_code_line(memory, runtime, &code, UINT64_MAX);
+        pyro_code_line(memory, runtime, &code, base + (UINT64_MAX >> 1));
         if (pyro_code_identity(memory, runtime, addr, &identity) == 0 && identity != code.identity)
             __builtin_trap();
     }

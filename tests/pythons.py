@@ -51,8 +51,8 @@ exec unshare --root="$root" --wd="$directory" "$python" "$@"
 class Python:
     """One interpreter, or one that should be there but is MISSING for a reason."""
 
-    id: str  # "3.8", "3.11-debian", "3.15": what a test run shows
-    kind: str  # pyenv, debian, sid
+    id: str  # "3.8", "3.11-debian", "3.15", "3.13t": what a test run shows
+    kind: str  # pyenv, debian, sid, free-threaded
     version: str | None = None  # "3.15.2"
     path: str | None = None  # as seen inside of root
     root: str | None = None  # None: the same root as ours
@@ -61,8 +61,18 @@ class Python:
     @property
     def minor(self) -> tuple[int, int]:
         """(3, 15), to compare with."""
-        major, minor = (self.version or self.id.partition("-")[0]).split(".")[:2]
+        major, minor = (self.version or self.id.partition("-")[0].rstrip("t")).split(".")[:2]
         return int(major), int(minor)
+
+    @property
+    def free_threaded(self) -> bool:
+        """Is it a build without a GIL?"""
+        return self.kind == "free-threaded"
+
+    @property
+    def counts(self) -> bool:
+        """Does the probe count calls there?"""
+        return self.minor >= (3, 11) and (not self.free_threaded or self.minor == (3, 13))
 
     def command(self, arguments: Sequence[str | Path] = ()) -> list[str]:
         """The argv that runs this Python with ARGUMENTS.

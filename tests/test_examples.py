@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from pythons import REPOSITORY, Python
 
-ORDERS = REPOSITORY / "examples" / "s01_orders"
+pytestmark = pytest.mark.beside
+
+EXAMPLES = REPOSITORY / "examples"
+ORDERS = EXAMPLES / "s01_orders"
+OTHERS = {
+    "s03_loader/loader": ("--shipments", "300"),
+    "s02_pipeline/pipeline": ("--orders", "30", "--products", "20"),
+    "s06_prices/prices": ("--symbols", "3", "--delay", "0.01"),
+    "s07_report/report": ("--size", "60"),
+    "s10_client/client": ("--orders", "5"),
+    "s12_search/search": ("--products", "30", "--reviews", "40"),
+}
 
 COUNT_QUERIES = """
 import sys
@@ -49,3 +62,10 @@ def test_each_orders_program_runs_by_itself(python: Python) -> None:
     outputs = {run_orders(python, variant) for variant in ("slow", "decoy", "fixed")}
     assert len(outputs) == 1
     assert outputs.pop().startswith("20 orders, ")
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_each_program_of_a_story_answers_the_same(some_python: Python, name: str) -> None:
+    done = [some_python.run([EXAMPLES / f"{name}_{variant}.py", *OTHERS[name]]) for variant in ("slow", "decoy", "fixed")]
+    assert {one.returncode for one in done} == {0}, done
+    assert len({one.stdout for one in done}) == 1 and done[0].stdout.strip(), done

@@ -11,6 +11,8 @@ import pytest
 
 from pythons import REPOSITORY, Python, all_pythons, start_target
 
+pytestmark = pytest.mark.beside
+
 
 def test_the_started_process_is_the_python(python: Python) -> None:
     with start_target(python, "echo.py") as target:
@@ -43,7 +45,14 @@ def test_a_target_that_fails_says_why(python: Python) -> None:
 
 def test_every_version_is_listed_once() -> None:
     ids = [python.id for python in all_pythons() if python.kind != "debian"]
-    assert ids == ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
+    with_gil = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
+    assert ids == [*with_gil, "3.13t", "3.14t", "3.15t"]
+
+
+def test_the_free_threaded_ones_have_no_gil(python: Python) -> None:
+    code = "import sys; print(getattr(sys, '_is_gil_enabled', lambda: True)())"
+    done = python.run(["-c", code])
+    assert done.stdout.strip() == str(not python.free_threaded), done.stderr
 
 
 def test_a_python_that_is_not_there_is_listed_with_the_reason() -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from pythons import REPOSITORY
 
+pytestmark = pytest.mark.beside
+
 TOOLS = REPOSITORY / "tools"
 
 
@@ -75,4 +77,4 @@ def test_the_last_line_is_the_count(run_tests: ModuleType, capsys) -> None:
 def test_the_help_of_make_names_every_target() -> None:
     said = subprocess.run(["make", "-s", "help"], cwd=REPOSITORY, capture_output=True, text=True)
     named = {line.split()[0].rstrip(":") for line in said.stdout.splitlines()[1:]}
-    assert named >= {"all", "demo", "test", "bench", "fuzz", "asan", "format", "check", "help"}
+    assert named >= {"all", "demo", "test", "bench", "fuzz", "asan", "format", "check", "wheel", "help"}

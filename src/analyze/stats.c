@@ -1,8 +1,12 @@
 /* analyze/stats.c - the totals of a profile as sorted rows and edges, in seconds. */
 #include "analyze/stats.h"
 
+#include "analyze/internal.h"
+#include "profile/counted.h"
+
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +57,8 @@ int pyro_stats_key_by_name(const char *name, enum pyro_stats_key *ret_key, struc
     return 0;
 }
 
+#define STANDARD_NAME_BYTES 4096 /* names that only differ behind it count as equal */
+
 struct order {
     const struct pyro_profile *profile;
     enum pyro_stats_key key;
@@ -71,18 +77,50 @@ static int by_calls(uint64_t a, uint64_t b)
     return a > b ? -1 : a < b;
 }
 
+static bool is_python(const struct order *order, uint32_t id)
+{
+    return order->profile->functions[id].kind == PYRO_FUNCTION_PYTHON;
+}
+
+static const char *name_of(const struct order *order, uint32_t id)
+{
+    return pyro_profile_text(order->profile, order->profile->functions[id].name);
+}
+
+/* pstats has '~' for what is no Python function: it stands behind all paths. */
+static const char *file_of(const struct order *order, uint32_t id)
+{
+    return is_python(order, id)
+               ? pyro_profile_text(order->profile, order->profile->functions[id].file)
+               : "~";
+}
+
+/* A byte of a name as pstats sorts it: "<built-in ...>", which is only printed as "{built-in ...}". */
+static unsigned char name_byte(const char *name, size_t at, bool python)
+{
+    if (!python && name[at] == '{' && at == 0)
+        return '<';
+    if (!python && name[at] == '}' && name[at + 1] == '\0')
+        return '>';
+    return (unsigned char)name[at];
+}
+
 static int by_name(const struct order *order, uint32_t a, uint32_t b)
 {
-    const struct pyro_function *functions = order->profile->functions;
-    return strcmp(pyro_profile_text(order->profile, functions[a].name),
-                  pyro_profile_text(order->profile, functions[b].name));
+    const char *x = name_of(order, a), *y = name_of(order, b);
+    bool x_python = is_python(order, a), y_python = is_python(order, b);
+    for (size_t i = 0;; i++) {
+        unsigned char left = name_byte(x, i, x_python), right = name_byte(y, i, y_python);
+        if (left != right)
+            return left < right ? -1 : 1;
+        if (!left)
+            return 0;
+    }
 }
 
 static int by_file(const struct order *order, uint32_t a, uint32_t b)
 {
-    const struct pyro_function *functions = order->profile->functions;
-    return strcmp(pyro_profile_text(order->profile, functions[a].file),
-                  pyro_profile_text(order->profile, functions[b].file));
+    return strcmp(file_of(order, a), file_of(order, b));
 }
 
 static int by_line(const struct order *order, uint32_t a, uint32_t b)
@@ -95,6 +133,24 @@ static int by_line(const struct order *order, uint32_t a, uint32_t b)
 static int first_that_differs(int a, int b, int c)
 {
     return a ? a : b ? b : c;
+}
+
+static void write_standard_name(char *text, const struct order *order, uint32_t id)
+{
+    if (is_python(order, id))
+        snprintf(text, STANDARD_NAME_BYTES, "%s:%u(%s)", file_of(order, id),
+                 order->profile->functions[id].first_line, name_of(order, id));
+    else
+        snprintf(text, STANDARD_NAME_BYTES, "%s", name_of(order, id));
+}
+
+/* As pstats prints it: as a text, so that line 10 stands before line 9. */
+static int by_standard_name(const struct order *order, uint32_t a, uint32_t b)
+{
+    char x[STANDARD_NAME_BYTES], y[STANDARD_NAME_BYTES];
+    write_standard_name(x, order, a);
+    write_standard_name(y, order, b);
+    return strcmp(x, y);
 }
 
 static int by_key(const struct order *order, const struct pyro_stats_row *a,
@@ -117,7 +173,7 @@ static int by_key(const struct order *order, const struct pyro_stats_row *a,
     case PYRO_SORT_NFL:
         return first_that_differs(by_name(order, x, y), by_file(order, x, y), by_line(order, x, y));
     case PYRO_SORT_STDNAME:
-        return first_that_differs(by_file(order, x, y), by_line(order, x, y), by_name(order, x, y));
+        return by_standard_name(order, x, y);
     case PYRO_SORT_CUMULATIVE:
         break;
     }
@@ -139,6 +195,9 @@ static int compare_edges(const void *left, const void *right)
     if (a->callee != b->callee)
         return a->callee < b->callee ? -1 : 1;
     int by_id = a->caller < b->caller ? -1 : a->caller > b->caller;
+    if (isnan(a->time_s) || isnan(b->time_s))
+        return first_that_differs(isnan(a->time_s) - isnan(b->time_s),
+                                  by_calls(a->ncalls, b->ncalls), by_id);
     return first_that_differs(by_double(a->time_s, b->time_s), by_id, 0);
 }
 
@@ -162,53 +221,121 @@ const struct pyro_stats_edge *pyro_stats_callers(const struct pyro_stats *stats,
 
 /* -- from totals -------------------------------------------------------------------------------- */
 
-/* Each sample lands in the function or not: a binomial count, with the weights of the samples. */
-static double sigma_s(const struct pyro_function_total *function, const struct pyro_totals *totals)
+static double sigma_s(const struct pyro_totals *totals, double time_us, double squares_us2)
 {
-    double share = totals->counted_us > 0 ? function->self_us / totals->counted_us : 0;
-    double variance_us2 = function->self_squares_us2 * (share < 1 ? 1 - share : 0);
-    return sqrt(variance_us2) / 1e6;
+    return totals->traced ? 0
+                          : pyro_totals_error_us(time_us, squares_us2, totals->counted_us) / 1e6;
 }
 
+static struct pyro_stats_row row_of(const struct pyro_totals *totals, uint32_t id)
+{
+    const struct pyro_function_total *function = &totals->functions[id];
+    return (struct pyro_stats_row){
+        .function = id,
+        .tottime_s = function->self_us / 1e6,
+        .cumtime_s = function->total_us / 1e6,
+        .timed = totals->traced,
+        .tottime_sigma_s = sigma_s(totals, function->self_us, function->self_squares_us2),
+        .cumtime_sigma_s = sigma_s(totals, function->total_us, function->total_squares_us2),
+        .samples_self = totals->traced ? 0 : function->self_samples,
+        .samples_total = totals->traced ? 0 : function->total_samples,
+        .ncalls = PYRO_NO_CALLS,
+        .primitive_calls = PYRO_NO_CALLS,
+        .probe_s = function->probe_us / 1e6,
+        .repeated_by = PYRO_NO_ID,
+    };
+}
+
+/* A row for each function that was sampled or counted. */
 static int make_rows(struct pyro_stats *stats, const struct pyro_totals *totals,
-                     const struct order *order)
+                     const struct pyro_counted *counted, const struct order *order)
 {
     stats->rows = calloc(stats->profile->function_count + 1, sizeof(*stats->rows));
     if (!stats->rows)
         return -ENOMEM;
-    for (size_t i = 0; i < stats->profile->function_count; i++) {
-        const struct pyro_function_total *function = &totals->functions[i];
-        if (!function->total_samples)
+    for (uint32_t i = 0; i < stats->profile->function_count; i++) {
+        if (!totals->functions[i].total_samples && !counted->ncalls[i])
             continue;
-        stats->rows[stats->row_count++] = (struct pyro_stats_row){
-            .function = (uint32_t)i,
-            .tottime_s = function->self_us / 1e6,
-            .cumtime_s = function->total_us / 1e6,
-            .tottime_sigma_s = sigma_s(function, totals),
-            .samples_self = function->self_samples,
-            .samples_total = function->total_samples,
-            .ncalls = PYRO_NO_CALLS,
-            .primitive_calls = PYRO_NO_CALLS,
-        };
+        struct pyro_stats_row *row = &stats->rows[stats->row_count++];
+        *row = row_of(totals, i);
+        if (counted->ncalls[i]) { /* 0: it was running before calls were counted */
+            row->ncalls = counted->ncalls[i];
+            row->primitive_calls = counted->primitive[i];
+        }
     }
     qsort_r(stats->rows, stats->row_count, sizeof(*stats->rows), compare_rows, (void *)order);
     return 0;
 }
 
-static int make_edges(struct pyro_stats *stats, const struct pyro_totals *totals)
+/* How long generators and coroutines lived. */
+static int add_lives(struct pyro_stats *stats, const struct pyro_totals_filter *filter)
 {
-    stats->edges = calloc(totals->edge_count + 1, sizeof(*stats->edges));
+    const struct pyro_profile *profile = stats->profile;
+    struct pyro_stats_row **rows = calloc(profile->function_count + 1, sizeof(*rows));
+    if (!rows)
+        return -ENOMEM;
+    for (size_t i = 0; i < stats->row_count; i++)
+        rows[stats->rows[i].function] = &stats->rows[i];
+    for (size_t i = 0; i < profile->traced_count; i++) {
+        const struct pyro_traced *traced = &profile->traced[i];
+        struct pyro_stats_row *row = rows[pyro_profile_function_of(profile, traced->stack)];
+        if (!row || !traced->lives || !pyro_totals_wants_thread(profile, filter, traced->thread))
+            continue;
+        row->lives += traced->lives;
+        row->life_s += (double)traced->life_ns / 1e9;
+    }
+    free(rows);
+    return 0;
+}
+
+static int by_pair(const void *left, const void *right)
+{
+    const struct pyro_stats_edge *a = left, *b = right;
+    if (a->callee != b->callee)
+        return a->callee < b->callee ? -1 : 1;
+    return (a->caller > b->caller) - (a->caller < b->caller);
+}
+
+/* Sampled edges and counted ones, each pair once. */
+static void join_edges(struct pyro_stats *stats, const struct pyro_counted *counted)
+{
+    size_t sampled = stats->edge_count;
+    qsort(stats->edges, sampled, sizeof(*stats->edges), by_pair);
+    for (size_t i = 0; i < counted->edge_count; i++) {
+        const struct pyro_counted_edge *edge = &counted->edges[i];
+        const struct pyro_stats_edge key = {.caller = edge->caller, .callee = edge->callee};
+        struct pyro_stats_edge *found =
+            bsearch(&key, stats->edges, sampled, sizeof(*stats->edges), by_pair);
+        if (!found) {
+            found = &stats->edges[stats->edge_count++];
+            *found = key;
+            found->primitive_calls = PYRO_NO_CALLS;
+        }
+        found->ncalls = edge->ncalls;
+    }
+}
+
+static int make_edges(struct pyro_stats *stats, const struct pyro_totals *totals,
+                      const struct pyro_counted *counted)
+{
+    stats->edges = calloc(totals->edge_count + counted->edge_count + 1, sizeof(*stats->edges));
     if (!stats->edges)
         return -ENOMEM;
-    for (size_t i = 0; i < totals->edge_count; i++)
+    for (size_t i = 0; i < totals->edge_count; i++) {
+        const struct pyro_edge_total *edge = &totals->edges[i];
         stats->edges[i] = (struct pyro_stats_edge){
-            .caller = totals->edges[i].caller,
-            .callee = totals->edges[i].callee,
-            .time_s = totals->edges[i].total_us / 1e6,
-            .samples = totals->edges[i].total_samples,
+            .caller = edge->caller,
+            .callee = edge->callee,
+            .time_s = edge->total_us / 1e6,
+            .time_sigma_s = sigma_s(totals, edge->total_us, edge->total_squares_us2),
+            .samples = totals->traced ? 0 : edge->total_samples,
+            .self_s = edge->self_us / 1e6,
             .ncalls = PYRO_NO_CALLS,
+            .primitive_calls = PYRO_NO_CALLS,
         };
+    }
     stats->edge_count = totals->edge_count;
+    join_edges(stats, counted);
     qsort(stats->edges, stats->edge_count, sizeof(*stats->edges), compare_edges);
     return 0;
 }
@@ -235,23 +362,34 @@ static int add_up(struct pyro_stats *stats, const struct pyro_stats_options *opt
                   const struct pyro_totals_filter *filter)
 {
     struct pyro_totals totals = {0};
+    struct pyro_counted counted = {0};
     struct pyro_clock_view view;
     int result = pyro_clock_view_init(&view, stats->profile, options->clock, options->idle);
     if (result < 0)
         return result;
     result = pyro_totals_init(&totals, &view, filter);
+    if (result == 0)
+        result = pyro_counted_make(&counted, stats->profile, filter);
     if (result < 0)
         goto out;
     stats->total_s = totals.counted_us / 1e6;
+    stats->probe_s = totals.probe_us / 1e6;
+    stats->summary.probe_us = totals.probe_us;
+    stats->traced = totals.traced;
     stats->samples = totals.counted_samples;
     stats->no_python_s = totals.stacks[PYRO_STACK_ROOT].self_us / 1e6;
     const struct order order = {stats->profile, options->sort};
-    result = make_rows(stats, &totals, &order);
+    result = make_rows(stats, &totals, &counted, &order);
     if (result == 0)
-        result = make_edges(stats, &totals);
+        result = make_edges(stats, &totals, &counted);
+    if (result == 0)
+        result = add_lives(stats, filter);
+    if (result == 0)
+        result = pyro_mark_repeated(stats, &counted, filter);
     if (result == 0)
         result = count_threads(stats, &view, filter);
 out:
+    pyro_counted_clear(&counted);
     pyro_totals_clear(&totals);
     pyro_clock_view_clear(&view);
     return result;
@@ -273,10 +411,21 @@ static void take_summary(struct pyro_stats *stats)
             summary->waiting[i].category, summary->waiting[i].time_us / 1e6};
 }
 
+static int take_timed(struct pyro_stats *stats, enum pyro_stats_key sort)
+{
+    struct order order = {stats->profile, sort};
+    int result = pyro_stats_take_timed(stats);
+    if (result < 0)
+        return result;
+    qsort_r(stats->rows, stats->row_count, sizeof(*stats->rows), compare_rows, &order);
+    qsort(stats->edges, stats->edge_count, sizeof(*stats->edges), compare_edges);
+    return 0;
+}
+
 int pyro_stats_make(const struct pyro_profile *profile, const struct pyro_stats_options *options,
                     struct pyro_stats **ret_stats, struct pyro_error *error)
 {
-    const struct pyro_totals_filter filter = {options->pid, options->thread};
+    const struct pyro_totals_filter filter = {.pid = options->pid, .thread = options->thread};
     int result = -ENOMEM;
     struct pyro_stats *stats = calloc(1, sizeof(*stats));
     if (!stats)
@@ -284,12 +433,13 @@ int pyro_stats_make(const struct pyro_profile *profile, const struct pyro_stats_
     stats->profile = profile;
     stats->clock = options->clock;
     stats->idle = options->idle;
+    stats->ncalls = stats->primitive_calls = profile->timed ? 0 : PYRO_NO_CALLS;
     stats->duration_s = (double)profile->counters.duration_us / 1e6;
     result = pyro_summary_make(&stats->summary, profile, &filter);
     if (result < 0)
         goto fail;
     take_summary(stats);
-    result = add_up(stats, options, &filter);
+    result = profile->timed ? take_timed(stats, options->sort) : add_up(stats, options, &filter);
     if (result < 0)
         goto fail;
     *ret_stats = stats;

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 static void put_code_point(FILE *out, uint32_t code_point)
 {
@@ -140,33 +141,58 @@ void pyro_json_i64(struct pyro_json *json, const char *key, int64_t value)
     put_digits(json->out, value < 0 ? -(uint64_t)value : (uint64_t)value);
 }
 
-/* MILLIONTHS / 10^6, without zeros at the end. */
-static void put_millionths(FILE *out, uint64_t millionths)
+/* PARTS / (10 * UNIT), without zeros at the end. */
+static void put_decimals(FILE *out, uint64_t parts, uint64_t unit)
 {
-    put_digits(out, millionths / 1000000);
-    uint64_t rest = millionths % 1000000;
+    put_digits(out, parts / unit / 10);
+    uint64_t rest = parts % (10 * unit);
     if (!rest)
         return;
     putc_unlocked('.', out);
-    for (uint64_t unit = 100000; rest; rest %= unit, unit /= 10)
+    for (; rest; rest %= unit, unit /= 10)
         putc_unlocked((char)('0' + rest / unit), out);
 }
 
 void pyro_json_us_as_s(struct pyro_json *json, const char *key, uint64_t value_us)
 {
     lead(json, key);
-    put_millionths(json->out, value_us);
+    put_decimals(json->out, value_us, 100000);
 }
 
-void pyro_json_double(struct pyro_json *json, const char *key, double value)
+static void put_double(struct pyro_json *json, const char *key, double value, double max,
+                       uint64_t unit)
 {
-    if (!isfinite(value) || fabs(value) > 1e12) {
+    if (!isfinite(value) || fabs(value) > max) {
         pyro_json_null(json, key);
         return;
     }
     lead(json, key);
-    uint64_t millionths = (uint64_t)(fabs(value) * 1e6 + 0.5);
-    if (value < 0 && millionths)
+    uint64_t parts = (uint64_t)(fabs(value) * 10 * (double)unit + 0.5);
+    if (value < 0 && parts)
         putc_unlocked('-', json->out);
-    put_millionths(json->out, millionths);
+    put_decimals(json->out, parts, unit);
+}
+
+void pyro_json_double(struct pyro_json *json, const char *key, double value)
+{
+    put_double(json, key, value, 1e12, 100000);
+}
+
+void pyro_json_seconds(struct pyro_json *json, const char *key, double value_s)
+{
+    put_double(json, key, value_s, 1e9, 100000000);
+}
+
+void pyro_json_utc(struct pyro_json *json, const char *key, uint64_t unix_us)
+{
+    time_t seconds = (time_t)(unix_us / 1000000);
+    struct tm parts;
+    char day[40], text[64];
+    if (!unix_us || unix_us / 1000000 > 253402300799ull || !gmtime_r(&seconds, &parts) ||
+        !strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &parts)) {
+        pyro_json_null(json, key);
+        return;
+    }
+    snprintf(text, sizeof(text), "%s.%06uZ", day, (unsigned)(unix_us % 1000000));
+    pyro_json_string(json, key, text);
 }

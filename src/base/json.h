@@ -33,11 +33,16 @@ void pyro_json_u64(struct pyro_json *json, const char *key, uint64_t value);
 void pyro_json_i64(struct pyro_json *json, const char *key, int64_t value);
 void pyro_json_double(struct pyro_json *json, const char *key,
                       double value); /* six decimals; no number: null */
+void pyro_json_seconds(struct pyro_json *json, const char *key,
+                       double value_s); /* the same, nine decimals: a clock's nanoseconds */
 void pyro_json_null(struct pyro_json *json, const char *key);
 void pyro_json_bool(struct pyro_json *json, const char *key, bool value);
 
 /* Microseconds as seconds, exactly. */
 void pyro_json_us_as_s(struct pyro_json *json, const char *key, uint64_t value_us);
+
+/* A moment as "2026-11-22T21:08:22.123456Z"; null when it is nonsense. */
+void pyro_json_utc(struct pyro_json *json, const char *key, uint64_t unix_us);
 
 /* For layout: a line break before the next value. */
 void pyro_json_line(struct pyro_json *json);

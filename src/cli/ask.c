@@ -21,9 +21,10 @@ static int print_part(FILE *out, const struct pyro_profile *profile,
     };
     struct pyro_report_table table = {
         .limit = question->limit,
+        .only = question->only,
         .callers = question->callers,
         .callees = question->callees,
-        .fold_libraries = true,
+        .fold_libraries = !profile->timed && !question->only,
     };
     struct pyro_report_style style = pyro_print_style(out, profile->info.directory);
     struct pyro_stats *stats = NULL;

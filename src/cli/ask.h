@@ -4,14 +4,15 @@
 
 #include "analyze/stats.h"
 #include "cli/options.h"
+#include "report/report.h"
 
 #include <stdio.h>
 
 struct pyro_question {
     enum pyro_stats_key sort;
     enum pyro_clock clock;
-    size_t limit; /* rows; 0: all */
-    const char *callers, *callees;
+    struct pyro_report_limit limit;
+    const char *only, *callers, *callees;
     bool idle, json;
     enum pyro_split split;
 };

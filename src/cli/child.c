@@ -32,9 +32,23 @@ static void watched_signals(sigset_t *set)
 
 /* -- starting ----------------------------------------------------------------------------------- */
 
-/* In the child. Returns only when it failed. */
-static int become_program(const struct pyro_child *child, const char *path, char *const argv[])
+/* In the child: nothing of our terminal is its own. 0 or errno. */
+static int go_aside(int output_fd)
 {
+    int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null_fd < 0 || setsid() < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
+        dup2(output_fd, STDOUT_FILENO) < 0 || dup2(output_fd, STDERR_FILENO) < 0)
+        return errno;
+    return 0;
+}
+
+/* In the child. Returns only when it failed. */
+static int become_program(const struct pyro_child *child, const char *path, char *const argv[],
+                          int output_fd)
+{
+    int aside = output_fd < 0 ? 0 : go_aside(output_fd);
+    if (aside)
+        return aside;
     sigaction(SIGCHLD, &child->child_before, NULL);
     int error = pyro_identity_become_caller();
     if (error < 0)
@@ -80,8 +94,9 @@ static void start_watching(struct pyro_child *child)
     child->watched = pthread_create(&child->watcher, NULL, watch, child) == 0;
 }
 
-int pyro_child_start(struct pyro_child *child, const char *path, char *const argv[],
-                     struct pyro_error *error)
+/* OUTPUT_FD -1: where ours goes. */
+static int start(struct pyro_child *child, const char *path, char *const argv[], int output_fd,
+                 struct pyro_error *error)
 {
     struct sigaction action = {.sa_handler = SIG_DFL};
     sigset_t set;
@@ -95,7 +110,7 @@ int pyro_child_start(struct pyro_child *child, const char *path, char *const arg
     child->pid = fork();
     int code = child->pid < 0 ? -errno : 0;
     if (child->pid == 0) {
-        int failure = become_program(child, path, argv);
+        int failure = become_program(child, path, argv, output_fd);
         if (write(fds[1], &failure, sizeof(failure)) < 0)
             failure = 0; /* the parent sees an early end instead */
         _exit(127);
@@ -106,8 +121,22 @@ int pyro_child_start(struct pyro_child *child, const char *path, char *const arg
     close(fds[0]);
     if (code < 0)
         return start_failed(child, path, code, error);
-    start_watching(child);
     return 0;
+}
+
+int pyro_child_start(struct pyro_child *child, const char *path, char *const argv[],
+                     struct pyro_error *error)
+{
+    int code = start(child, path, argv, -1, error);
+    if (code == 0)
+        start_watching(child);
+    return code;
+}
+
+int pyro_child_start_aside(struct pyro_child *child, const char *path, char *const argv[],
+                           int output_fd, struct pyro_error *error)
+{
+    return start(child, path, argv, output_fd, error);
 }
 
 /* -- watching ----------------------------------------------------------------------------------- */

@@ -30,6 +30,10 @@ struct pyro_child {
  * CHILD must stay where it is until _wait. */
 int pyro_child_start(struct pyro_child *child, const char *path, char *const argv[],
                      struct pyro_error *error);
+/* The same, away from our terminal: in a session of its own, with nothing to read and its output to OUTPUT_FD. No thread watches
+ * it, and no signal is passed on: SIGCHLD and those of the terminal stay blocked here until _wait. */
+int pyro_child_start_aside(struct pyro_child *child, const char *path, char *const argv[],
+                           int output_fd, struct pyro_error *error);
 /* Is it over by now? */
 bool pyro_child_over(const struct pyro_child *child);
 /* Wait for its end, whatever it takes, and put our signals back. The status is that of waitpid. */

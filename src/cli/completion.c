@@ -99,7 +99,7 @@ static void put_fish_option(FILE *out, const struct pyro_command *command,
         fputs(" -r -F", out);
     else if (option->choices)
         fprintf(out, " -x -a '%s'", option->choices);
-    else if (option->value)
+    else if (option->value && !option->optional)
         fputs(" -x", out);
     fputs(" -d ", out);
     put_fish_text(out, option->summary);

@@ -15,7 +15,8 @@ const struct pyro_exit_meaning pyro_exit_meanings[] = {
     {"1", "something else failed, such as a full disk"},
     {"2", "the command line was not understood"},
     {"3", "the target cannot be reached: no such process, not Python, no permission"},
-    {"4", "a recording cannot be read"},
+    {"4", "a recording, or a file of measurements, cannot be read"},
+    {"5", "`bench` and `compare`: the verdict is one that --fail-if names"},
     {"125", "`run` itself failed; else `run` ends as the program did, by the same signal too"},
     {"126, 127", "`run -- CMD`: the command cannot be executed, or is not there"},
     {NULL, NULL},
@@ -26,7 +27,9 @@ const struct pyro_exit_meaning pyro_environment[] = {
     {"COLUMNS", "the width of a report that does not go to a terminal"},
     {"XDG_STATE_HOME", "recordings are kept in its folder pyrometer (else in ~/.local/state): the "
                        "last 20, 1 GiB at most"},
-    {"VIRTUAL_ENV", "its bin/python is what `run` takes before ./.venv and the python3 on PATH"},
+    {"VIRTUAL_ENV",
+     "its bin/python is what `run` takes before ./.venv, the Python that pyrometer was "
+     "installed for, and the python3 on PATH"},
     {NULL, NULL},
 };
 
@@ -35,8 +38,9 @@ void pyro_help_option_text(const struct pyro_option *option, char *text, size_t 
     char letter[6] = "";
     if (option->letter)
         snprintf(letter, sizeof(letter), "-%c, ", option->letter);
-    snprintf(text, size, "%s--%s%s%s", letter, option->name, option->value ? " " : "",
-             option->value ? option->value : "");
+    const char *before = !option->value ? "" : option->optional ? "[=" : " ";
+    snprintf(text, size, "%s--%s%s%s%s", letter, option->name, before,
+             option->value ? option->value : "", option->optional ? "]" : "");
 }
 
 /* TEXT from COLUMN on, broken at spaces to stay within the width. */

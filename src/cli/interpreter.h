@@ -10,11 +10,15 @@
 struct pyro_interpreter {
     char path[PATH_MAX];
     const char *name;   /* its argv[0]: what the user would have typed */
-    const char *origin; /* "--python", "$VIRTUAL_ENV", "./.venv", "PATH": named in the report */
+    const char *origin; /* "--python", "$VIRTUAL_ENV" ...: named in the report */
 };
 
-/* WANTED (a path, a name on PATH or the folder of a virtual environment), or NULL: $VIRTUAL_ENV, ./.venv, python3 on
- * PATH. NAME may point into PATH: keep the struct where it is. -ENOENT, -EACCES. */
+/* Set by `python -m pyrometer` to its own Python; nothing for the program's eyes. */
+#define PYRO_INTERPRETER_VARIABLE "PYROMETER_PYTHON"
+
+/* WANTED (a path, a name on PATH or the folder of a virtual environment), or NULL: the Python of `python -m pyrometer`,
+ * $VIRTUAL_ENV, ./.venv, the Python this program was installed for, python3 on PATH. NAME may point into PATH: keep the
+ * struct where it is. -ENOENT, -EACCES. */
 int pyro_interpreter_find(const char *wanted, struct pyro_interpreter *ret_interpreter,
                           struct pyro_error *error);
 

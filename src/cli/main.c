@@ -7,6 +7,8 @@
  *     values.c       texts of options: rates, durations, pids, keys, formats
  *     run.c          start a program and record it           `pyrometer [run] app.py`
  *     interpreter.c    which Python that is
+ *     probe.c          the probe that counts its calls
+ *     installed.c        what was installed with this program
  *     child.c          the started program: signals, job control, exit status
  *     record.c       record a running process                `pyrometer record --pid 12`
  *     list.c           which Python processes there are
@@ -17,9 +19,25 @@
  *     identity.c       whose files they are (under sudo)
  *     source.c         the source lines a recording refers to
  *     output.c         -o FILE and -f FORMAT
+ *     top.c          watch a process live                    `pyrometer top --pid 12`
+ *     live.c           its loop: keys, signals, samples, screens
  *     dump.c         stacks, once                            `pyrometer dump --pid 12`
+ *     view.c         a recording in the browser              `pyrometer view`
+ *     browser.c        who opens it
  *     stats.c        ask a recording                         `pyrometer stats`
+ *     findings.c     what is worth changing                  `pyrometer findings`
+ *     lines.c        where in a function it went             `pyrometer lines`
+ *     memory.c       which lines allocated memory            `pyrometer memory`
+ *     share.c        what making it free would win           `pyrometer share NAME`
+ *     diff.c         what moved between two recordings       `pyrometer diff`
+ *     pair.c           two recordings, read and joined
+ *     bench.c        measure commands against each other     `pyrometer bench`
+ *     recorded.c       one more run of each, recorded
+ *     compare.c      what that says                          `pyrometer compare`
+ *     verdict.c        options and words that both share
  *     export.c       turn a recording into another format    `pyrometer export`
+ *     token.c        allow one web request to be profiled    `pyrometer token /orders`
+ *     requests.c     the sampler that pyrometer.web starts
  *     help.c         --help, `help`, `version`
  *     manual.c         the manual page and docs/cli.md
  *     completion.c     completion for shells
@@ -27,6 +45,7 @@
  *
  * A sample's own way goes through other folders: sample -> profile -> analyze -> report, see
  * docs/architecture.md. Only this folder prints messages and chooses exit statuses. */
+#include "base/edit_distance.h"
 #include "cli/command.h"
 #include "cli/help.h"
 #include "cli/options.h"
@@ -38,8 +57,25 @@
 #include <unistd.h>
 
 const struct pyro_command *const pyro_commands[] = {
-    &pyro_command_run,    &pyro_command_record, &pyro_command_dump,    &pyro_command_stats,
-    &pyro_command_export, &pyro_command_help,   &pyro_command_version, NULL,
+    &pyro_command_run,
+    &pyro_command_record,
+    &pyro_command_top,
+    &pyro_command_dump,
+    &pyro_command_view,
+    &pyro_command_stats,
+    &pyro_command_lines,
+    &pyro_command_memory,
+    &pyro_command_findings,
+    &pyro_command_share,
+    &pyro_command_diff,
+    &pyro_command_bench,
+    &pyro_command_compare,
+    &pyro_command_export,
+    &pyro_command_token,
+    &pyro_command_requests,
+    &pyro_command_help,
+    &pyro_command_version,
+    NULL,
 };
 
 const struct pyro_command *pyro_command_by_name(const char *name)

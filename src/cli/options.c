@@ -4,12 +4,14 @@
  * up in the tables of the other commands, whose users type the same letters with other meanings. */
 #include "cli/options.h"
 
+#include "base/edit_distance.h"
 #include "cli/help.h"
 #include "cli/print.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define WORD_MAX 64 /* of a name in a suggestion; longer ones get none */
 
@@ -22,33 +24,8 @@ struct parse {
     struct pyro_operands *operands;
     struct pyro_error *error;
     const struct pyro_option *last_switch; /* the argument before was only this letter */
+    const struct pyro_option *last_bare;   /* it was this one, without the value it may have */
 };
-
-unsigned pyro_edit_distance(const char *a, const char *b)
-{
-    size_t a_length = strlen(a), b_length = strlen(b);
-    if (a_length > WORD_MAX || b_length > WORD_MAX)
-        return WORD_MAX;
-    unsigned rows[3][WORD_MAX + 1]; /* this row of the table and the two before it */
-    for (size_t j = 0; j <= b_length; j++)
-        rows[0][j] = (unsigned)j;
-    for (size_t i = 1; i <= a_length; i++) {
-        unsigned *now = rows[i % 3], *before = rows[(i + 2) % 3], *earlier = rows[(i + 1) % 3];
-        now[0] = (unsigned)i;
-        for (size_t j = 1; j <= b_length; j++) {
-            unsigned best = before[j - 1] + (a[i - 1] != b[j - 1]);
-            if (before[j] + 1 < best)
-                best = before[j] + 1;
-            if (now[j - 1] + 1 < best)
-                best = now[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                earlier[j - 2] + 1 < best)
-                best = earlier[j - 2] + 1;
-            now[j] = best;
-        }
-    }
-    return rows[a_length % 3][b_length];
-}
 
 /* -- finding options ------------------------------------------------------------------------------ */
 
@@ -81,8 +58,8 @@ static const struct pyro_command *elsewhere(const struct pyro_command *here, cha
                                             const struct pyro_option **ret_option)
 {
     const struct pyro_command *const order[] = {
-        &pyro_command_stats, &pyro_command_record, &pyro_command_dump,
-        &pyro_command_run,   &pyro_command_export,
+        &pyro_command_stats,  &pyro_command_record, &pyro_command_dump,    &pyro_command_run,
+        &pyro_command_export, &pyro_command_bench,  &pyro_command_compare, &pyro_command_diff,
     };
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         if (order[i] == here)
@@ -119,6 +96,11 @@ static const char *value_typed(const struct parse *parse, const struct pyro_opti
     return follows ? parse->argv[parse->at] : option->value;
 }
 
+static const char *separator(const struct pyro_option *option)
+{
+    return !option->value ? "" : option->optional ? "=" : " ";
+}
+
 static int unknown_letter(struct parse *parse, char letter)
 {
     const char *command = parse->command->name;
@@ -149,7 +131,7 @@ static int unknown_name(struct parse *parse, const char *name, size_t length)
         pyro_error_hint(parse->error, "did you mean --%s?", near);
     else if (other)
         pyro_error_hint(parse->error, "%s: pyrometer %s --%s%s%s", option->purpose, other->name,
-                        option->name, option->value ? " " : "", value_typed(parse, option));
+                        option->name, separator(option), value_typed(parse, option));
     else
         pyro_error_hint(parse->error, "see: pyrometer %s --help", command);
     return -EINVAL;
@@ -161,8 +143,27 @@ static void option_text(const struct pyro_option *option, char *text, size_t siz
     char letter[4] = "";
     if (option->letter)
         snprintf(letter, sizeof(letter), "-%c/", option->letter);
-    snprintf(text, size, "%s--%s%s%s", letter, option->name, option->value ? " " : "",
-             option->value ? option->value : "");
+    const char *before = !option->value ? "" : option->optional ? "[=" : " ";
+    snprintf(text, size, "%s--%s%s%s%s", letter, option->name, before,
+             option->value ? option->value : "", option->optional ? "]" : "");
+}
+
+/* "--lines NAME" for "--lines=NAME". */
+static int value_apart(struct parse *parse, const char *word)
+{
+    const struct pyro_option *option = parse->last_bare;
+    pyro_error_set(parse->error, -EINVAL, "--%s takes its %s after a =", option->name,
+                   option->value);
+    pyro_error_hint(parse->error, "--%s=%s", option->name, word);
+    return -EINVAL;
+}
+
+/* The program is not there, but what comes after it is. */
+static bool is_value_apart(const struct parse *parse)
+{
+    return parse->last_bare && parse->argc - parse->at > 1 &&
+           access(parse->argv[parse->at], F_OK) < 0 &&
+           access(parse->argv[parse->at + 1], F_OK) == 0;
 }
 
 /* A word where none is taken. After a switch whose letter takes a value elsewhere, that is what was meant. */
@@ -177,6 +178,8 @@ static int unexpected_operand(struct parse *parse, const char *word)
                         last->letter, word);
         return -EINVAL;
     }
+    if (parse->last_bare)
+        return value_apart(parse, word);
     pyro_error_set(parse->error, -EINVAL, "%s does not take '%s'", parse->command->name, word);
     bool asks_pid = parse->command == &pyro_command_record || parse->command == &pyro_command_dump;
     if (asks_pid && *word && strspn(word, "0123456789") == strlen(word))
@@ -246,6 +249,10 @@ static int parse_long(struct parse *parse, const char *text, bool *ret_done)
     if (!option)
         return unknown_name(parse, text, length);
     *ret_done = option->ends_options;
+    if (option->optional && !attached)
+        parse->last_bare = option;
+    if (option->optional)
+        return apply(parse, option, attached ? attached : "");
     if (option->value)
         return apply_with_value(parse, option, attached);
     if (attached)
@@ -286,7 +293,7 @@ static int take_operand(struct parse *parse, char *word)
         return unexpected_operand(parse, word);
     /* The place is free: at least this many arguments were read. */
     parse->argv[parse->operands->count++] = word;
-    parse->last_switch = NULL;
+    parse->last_switch = parse->last_bare = NULL;
     return 0;
 }
 
@@ -310,17 +317,20 @@ int pyro_options_parse(const struct pyro_command *command, int argc, char **argv
         if (command->program && !is_option)
             break;
         parse.at++;
+        if (is_option)
+            parse.last_switch = parse.last_bare = NULL;
         if (is_option && strcmp(word, "--") == 0) {
             options_over = ret_operands->dashes = true;
             done = command->program;
         } else if (is_option) {
-            parse.last_switch = NULL;
             code = word[1] == '-' ? parse_long(&parse, word + 2, &done)
                                   : parse_letters(&parse, word + 1, &done);
         } else {
             code = take_operand(&parse, word);
         }
     }
+    if (code == 0 && command->program && is_value_apart(&parse))
+        code = value_apart(&parse, argv[parse.at]);
     if (code == 0 && command->program)
         take_rest(&parse);
     return code;

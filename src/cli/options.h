@@ -21,9 +21,6 @@ int pyro_options_parse(const struct pyro_command *command, int argc, char **argv
 bool pyro_options_read(const struct pyro_command *command, int argc, char **argv, void *values,
                        struct pyro_operands *ret_operands, int *ret_exit);
 
-/* How many letters must be changed, added, dropped or swapped; for suggestions. */
-unsigned pyro_edit_distance(const char *a, const char *b);
-
 /* -- values: each parses one kind of text into the type named ---------------------------------- */
 
 int pyro_parse_switch(const char *text, void *field, struct pyro_error *error); /* bool */
@@ -32,12 +29,15 @@ int pyro_parse_off(const char *text, void *field,
 int pyro_parse_nothing(const char *text, void *field,
                        struct pyro_error *error); /* accepted, no effect */
 int pyro_parse_text(const char *text, void *field, struct pyro_error *error); /* const char * */
-int pyro_parse_pid(const char *text, void *field, struct pyro_error *error);  /* pid_t: 12 or 0xc */
+int pyro_parse_names(const char *text, void *field,
+                     struct pyro_error *error); /* const char *, one line, may be "" */
+int pyro_parse_pid(const char *text, void *field, struct pyro_error *error); /* pid_t: 12 or 0xc */
 int pyro_parse_rate(const char *text, void *field,
                     struct pyro_error *error); /* uint32_t: 100, 1khz */
 int pyro_parse_duration(const char *text, void *field,
                         struct pyro_error *error); /* uint64_t ns: 10, 2m; 0 for unlimited */
-int pyro_parse_count(const char *text, void *field, struct pyro_error *error); /* size_t */
+int pyro_parse_limit(const char *text, void *field,
+                     struct pyro_error *error); /* struct pyro_report_limit: 20, 0.1 */
 int pyro_parse_sort(const char *text, void *field,
                     struct pyro_error *error); /* enum pyro_stats_key */
 int pyro_parse_clock(const char *text, void *field, struct pyro_error *error); /* enum pyro_clock */

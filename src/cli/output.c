@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "cli/identity.h"
+#include "view/page.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,23 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static int write_page(const struct pyro_profile *profile, const struct pyro_export_options *options,
+                      FILE *out, struct pyro_error *error)
+{
+    return pyro_page_write(profile, &(struct pyro_page_options){.title = options->title}, out,
+                           error);
+}
+
+/* No row of pyro_formats: formats/ may not know view/, which makes it. */
+static const struct pyro_format page_format = {
+    "html",     ".html .htm",           "one page: summary, flame graph, table, source",
+    write_page, PYRO_HOLDS_TIMED_CALLS, true};
+
+const struct pyro_format *pyro_output_format_by_name(const char *name)
+{
+    return strcmp(name, page_format.name) == 0 ? &page_format : pyro_format_by_name(name);
+}
 
 bool pyro_output_is_stdout(const struct pyro_output *output)
 {
@@ -28,12 +46,18 @@ static bool ends_with(const char *text, const char *end)
     return length >= end_length && strcmp(text + length - end_length, end) == 0;
 }
 
+static bool is_page(const char *path)
+{
+    return ends_with(path, ".html") || ends_with(path, ".htm");
+}
+
 static int unknown_suffix(const char *path, struct pyro_error *error)
 {
     struct pyro_buffer names = {0};
     pyro_buffer_puts(&names, ".pyro");
     for (const struct pyro_format *format = pyro_formats; format->name; format++)
         pyro_buffer_printf(&names, "%s%s", *format->suffixes ? " " : "", format->suffixes);
+    pyro_buffer_printf(&names, " %s", page_format.suffixes);
     pyro_buffer_put_u8(&names, '\0');
     pyro_error_set(error, -EINVAL, "the suffix of '%s' names no format", path);
     pyro_error_hint(error, "add -f FORMAT, or use one of %s",
@@ -47,9 +71,9 @@ int pyro_output_resolve(const char *path, const char *format, struct pyro_output
 {
     *ret_output = (struct pyro_output){.path = path};
     if (format) /* the option's parser knows it */
-        ret_output->format = pyro_format_by_name(format);
+        ret_output->format = pyro_output_format_by_name(format);
     else if (!ends_with(path, ".pyro") && !pyro_output_is_stdout(ret_output))
-        ret_output->format = pyro_format_by_path(path);
+        ret_output->format = is_page(path) ? &page_format : pyro_format_by_path(path);
     if (!format && !ret_output->format && !ends_with(path, ".pyro"))
         return unknown_suffix(path, error);
     return 0;
@@ -117,6 +141,19 @@ static int write_failed(const char *path, int code, struct pyro_error *error)
     return pyro_error_set(error, code, "cannot write '%s': %s", path, strerror(-code));
 }
 
+static int write_to(const struct pyro_output *output, const struct pyro_profile *profile,
+                    const char *recording, const struct pyro_export_options *options, FILE *out,
+                    struct pyro_error *error)
+{
+    if (output->baseline)
+        return pyro_page_write(
+            profile,
+            &(struct pyro_page_options){.baseline = output->baseline, .title = options->title}, out,
+            error);
+    return output->format ? output->format->write(profile, options, out, error)
+                          : copy_file(recording, out, error);
+}
+
 int pyro_output_write(const struct pyro_output *output, const struct pyro_profile *profile,
                       const char *recording, const struct pyro_export_options *options,
                       struct pyro_error *error)
@@ -127,8 +164,7 @@ int pyro_output_write(const struct pyro_output *output, const struct pyro_profil
     if (!out)
         return write_failed(output->path, -errno, error);
     errno = 0;
-    int code = output->format ? output->format->write(profile, options, out, error)
-                              : copy_file(recording, out, error);
+    int code = write_to(output, profile, recording, options, out, error);
     bool regular = !to_stdout && fstat(fileno(out), &status) == 0 && S_ISREG(status.st_mode);
     bool failed = fflush(out) != 0 || ferror(out);
     if (code == 0 && failed)

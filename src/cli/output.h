@@ -7,9 +7,13 @@
 #include <stdbool.h>
 
 struct pyro_output {
-    const char *path;                 /* "-": standard output */
-    const struct pyro_format *format; /* NULL: a copy of the recording (.pyro) */
+    const char *path;                    /* "-": standard output */
+    const struct pyro_format *format;    /* NULL: a copy of the recording (.pyro) */
+    const struct pyro_profile *baseline; /* for a page that compares; may be NULL */
 };
+
+/* Those of formats/, and "html", which is made by view/. NULL: no such format. */
+const struct pyro_format *pyro_output_format_by_name(const char *name);
 
 /* FORMAT names it, or else PATH's suffix does. -EINVAL: neither, with all suffixes in the message. */
 int pyro_output_resolve(const char *path, const char *format, struct pyro_output *ret_output,

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "cli/ask.h"
 #include "cli/command.h"
+#include "cli/inject.h"
 #include "cli/list.h"
 #include "cli/options.h"
 #include "cli/print.h"
@@ -22,8 +23,9 @@ struct options {
     pid_t pid;
     uint64_t duration_ns;
     uint32_t rate_hz;
-    const char *output, *format;
+    const char *output, *format, *lines;
     bool subprocesses, gil, exact, apart, source;
+    bool inject, counts, traces, memory;
     struct pyro_export_options export;
 };
 
@@ -60,8 +62,9 @@ static const struct pyro_option record_options[] = {
     {.letter = 'f',
      .name = "format",
      .value = "FORMAT",
-     .summary = "format of FILE: pyro, flamegraph, collapsed, speedscope, pstats, pprof or json",
-     .choices = "pyro flamegraph collapsed speedscope pstats pprof json",
+     .summary =
+         "format of FILE: pyro, html, flamegraph, collapsed, speedscope, pstats, pprof or json",
+     .choices = "pyro html flamegraph collapsed speedscope pstats pprof json",
      .parse = pyro_parse_format,
      .field = offsetof(struct options, format)},
     {.letter = 's',
@@ -106,6 +109,32 @@ static const struct pyro_option record_options[] = {
      .summary = "stay off its CPU: it never waits for us, but what moves fast is [unsure]",
      .parse = pyro_parse_switch,
      .field = offsetof(struct options, apart)},
+    {.name = "inject",
+     .summary =
+         "start the probe in it, which it executes, for as long as this records; with one of:",
+     .parse = pyro_parse_switch,
+     .field = offsetof(struct options, inject)},
+    {.name = "counts",
+     .summary = "count its calls, those of C functions too",
+     .parse = pyro_parse_switch,
+     .field = offsetof(struct options, counts)},
+    {.name = "trace",
+     .summary = "time every call",
+     .parse = pyro_parse_switch,
+     .field = offsetof(struct options, traces)},
+    {.name = "lines",
+     .value = "NAME,...",
+     .optional = true,
+     .summary =
+         "count and time the lines of these functions, classes, modules or FILE:LINE; without "
+         "names, of the hottest five",
+     .parse = pyro_parse_names,
+     .field = offsetof(struct options, lines)},
+    {.name = "memory",
+     .summary =
+         "track what its Python allocators hand out from now on, not what C code allocates itself",
+     .parse = pyro_parse_switch,
+     .field = offsetof(struct options, memory)},
     {.name = "no-source",
      .purpose = "to leave source lines out",
      .summary = "leave source lines out of the recording",
@@ -170,6 +199,7 @@ static void put_info(const struct options *options, const struct pyro_recorder *
         .started_unix_us = pyro_clock_unix_us(),
         .rate_hz = options->rate_hz,
         .exact = options->exact,
+        .cpus = pyro_process_cpus(options->pid),
     };
 }
 
@@ -185,6 +215,28 @@ static int open_recording(const struct options *options, const struct pyro_recor
     return code;
 }
 
+/* Lines were asked for, and there are none. */
+static void print_no_lines(const struct options *options, const struct pyro_profile *profile)
+{
+    if (!options->lines || profile->line_count)
+        return;
+    if (*options->lines)
+        pyro_print_note("no line was counted: of '%s', nothing ran meanwhile", options->lines);
+    else
+        pyro_print_note("no line was counted: the hottest functions were not found in time, or did "
+                        "not run again; record for longer (-d), or name them: --lines=NAME,...");
+}
+
+/* What the probe found out beside calls. */
+static void print_further(FILE *out, const struct options *options,
+                          const struct pyro_session *session)
+{
+    const char *command = options->lines ? "lines" : options->memory ? "memory" : NULL;
+    bool own = session->output.path && strcmp(session->output.path, session->path) == 0;
+    if (command)
+        fprintf(out, "see: pyrometer %s%s%s\n", command, own ? " " : "", own ? session->path : "");
+}
+
 static void print_report(const struct options *options, const struct pyro_session *session,
                          const struct pyro_profile *profile)
 {
@@ -192,7 +244,7 @@ static void print_report(const struct options *options, const struct pyro_sessio
     FILE *out = wrote ? stderr : stdout;
     struct pyro_report_style style = pyro_print_style(out, profile->info.directory);
     struct pyro_error error = {0};
-    struct pyro_question question = {.limit = REPORT_ROWS, .idle = options->export.idle};
+    struct pyro_question question = {.limit.rows = REPORT_ROWS, .idle = options->export.idle};
     if (wrote)
         pyro_session_print_wrote(session, profile);
     else if (pyro_question_answer(out, profile, &question, &error) < 0)
@@ -200,6 +252,8 @@ static void print_report(const struct options *options, const struct pyro_sessio
     else
         fputc('\n', out);
     pyro_report_quality(out, profile, &style);
+    print_no_lines(options, profile);
+    print_further(out, options, session);
     if (!wrote)
         pyro_session_print_kept(session, out);
 }
@@ -211,7 +265,11 @@ static int finish(const struct options *options, struct pyro_session *session)
     struct pyro_error error = {0};
     int code = pyro_session_export(session, &options->export, &profile, &error);
     bool empty = code == 0 && profile->samples.count == 0;
-    if (empty)
+    if (empty && options->gil)
+        pyro_print_note("no samples: no thread held the GIL in process %d, where a free-threaded "
+                        "Python has none",
+                        (int)options->pid);
+    else if (empty)
         pyro_print_note("no samples: process %d ended at once, or no thread of it was in Python",
                         (int)options->pid);
     if (empty && !session->output.path)
@@ -225,14 +283,51 @@ static int finish(const struct options *options, struct pyro_session *session)
     return code < 0 || !written ? PYRO_EXIT_FAILED : PYRO_EXIT_OK;
 }
 
+/* What was put into the process; both NULL: nothing. */
+struct probing {
+    struct pyro_probe_options options;
+    struct pyro_run_probe probe;
+    struct pyro_injection *injection;
+};
+
+static int begin_probing(const struct options *options, struct probing *probing,
+                         struct pyro_error *error)
+{
+    *probing = (struct probing){
+        .options = {.c_calls = true,
+                    .traces = options->traces,
+                    .lines = options->lines,
+                    .memory = options->memory ? PYRO_TRACKS_PYTHON : PYRO_TRACKS_NOTHING},
+        .probe.child_fd = -1,
+    };
+    if (!options->inject)
+        return 0;
+    return pyro_injection_start(options->pid, &probing->options, &stop, &probing->probe,
+                                &probing->injection, error);
+}
+
+/* What it counted until now is in the recording. */
+static void end_probing(struct probing *probing)
+{
+    struct pyro_error error = {0};
+    if (probing->injection && pyro_injection_stop(probing->injection, &error) < 0)
+        pyro_print_error(&error);
+    pyro_injection_free(probing->injection);
+    probing->injection = NULL;
+    pyro_run_probe_end(&probing->probe);
+}
+
 /* Sample into the session's recording, and close it. */
 static int sample(struct pyro_recorder *recorder, pid_t pid, struct pyro_session *session,
-                  struct pyro_progress_line *line, struct pyro_error *error)
+                  struct probing *probing, struct pyro_progress_line *line,
+                  struct pyro_error *error)
 {
     enum pyro_recorder_end end = PYRO_END_STOP;
     struct pyro_error close_error = {0};
+    probing->probe.recording = session->path;
     int code = pyro_recorder_run(recorder, session->writer, &end, error);
     pyro_progress_clear(line);
+    end_probing(probing);
     if (code == 0 && end == PYRO_END_TARGET && pyro_recorder_counters(recorder)->samples > 0)
         pyro_print_note("process %d ended", (int)pid);
     int closed = pyro_session_close(session, &close_error);
@@ -242,8 +337,9 @@ static int sample(struct pyro_recorder *recorder, pid_t pid, struct pyro_session
     return closed;
 }
 
-static int attach(const struct options *options, struct pyro_progress_line *line,
-                  struct pyro_recorder **ret_recorder, struct pyro_error *error)
+static int attach(const struct options *options, struct probing *probing,
+                  struct pyro_progress_line *line, struct pyro_recorder **ret_recorder,
+                  struct pyro_error *error)
 {
     struct pyro_recorder_options recorder_options = {
         .pid = options->pid,
@@ -255,6 +351,9 @@ static int attach(const struct options *options, struct pyro_progress_line *line
         .subprocesses = options->subprocesses,
         .gil_only = options->gil,
         .tolerate_no_python = options->subprocesses,
+        .callees = probing->injection ? &probing->probe.callees : NULL,
+        .tend = pyro_run_probe_tend,
+        .tend_context = &probing->probe,
         .stop = &stop,
         .progress = pyro_progress_wanted() ? pyro_progress_show : NULL,
         .progress_context = line,
@@ -266,16 +365,63 @@ static int record(const struct options *options, struct pyro_session *session)
 {
     struct pyro_recorder *recorder = NULL;
     struct pyro_progress_line line = {.duration_ns = options->duration_ns};
+    struct probing probing;
     struct pyro_error error = {0};
-    if (attach(options, &line, &recorder, &error) < 0)
+    int code = begin_probing(options, &probing, &error);
+    if (code == 0)
+        code = attach(options, &probing, &line, &recorder, &error);
+    if (code < 0) {
+        end_probing(&probing);
         return fail(&error, PYRO_EXIT_TARGET);
+    }
     if (pyro_recorder_guesses(recorder))
         pyro_print_guessed(pyro_recorder_python(recorder));
-    int code = open_recording(options, recorder, session, &error);
+    code = open_recording(options, recorder, session, &error);
     if (code == 0)
-        code = sample(recorder, options->pid, session, &line, &error);
+        code = sample(recorder, options->pid, session, &probing, &line, &error);
+    end_probing(&probing);
     pyro_recorder_free(recorder);
     return code < 0 ? fail(&error, PYRO_EXIT_FAILED) : finish(options, session);
+}
+
+/* Lines are counted by a probe alone. */
+static void resolve_output(const struct options *options, struct pyro_output *output,
+                           struct pyro_error *error)
+{
+    if (pyro_output_resolve(options->output, options->format, output, error) < 0 ||
+        !output->format || output->format->holds != PYRO_HOLDS_COUNTED_LINES || options->lines)
+        return;
+    pyro_error_set(error, -EINVAL, "record: it counts no lines, which %s needs",
+                   output->format->name);
+    pyro_error_hint(error, "start the program with: pyrometer run --lines -o %s", options->output);
+}
+
+/* A mode is the probe's, and the probe wants to be asked for. */
+static void check_modes(const struct options *options, struct pyro_error *error)
+{
+    static const char *const names[] = {"counts", "trace", "lines", "memory"};
+    const bool given[] = {options->counts, options->traces, options->lines, options->memory};
+    int count = 0, last = 0;
+    for (int i = 0; i < 4; i++) {
+        count += given[i];
+        last = given[i] ? i : last;
+    }
+    if (count > 1)
+        pyro_error_set(error, -EINVAL,
+                       "record: --counts, --trace, --lines and --memory cannot be had at once; "
+                       "record once with each");
+    else if (count && !options->inject) {
+        pyro_error_set(error, -EINVAL,
+                       "record: --%s needs a probe in process %d, which would execute it",
+                       names[last], (int)options->pid);
+        pyro_error_hint(error, "to allow that: pyrometer record --pid %d --inject --%s%s%s",
+                        (int)options->pid, names[last],
+                        options->lines && *options->lines ? "=" : "",
+                        options->lines ? options->lines : "");
+    } else if (!count && options->inject) {
+        pyro_error_set(error, -EINVAL, "record: --inject alone does nothing");
+        pyro_error_hint(error, "add --counts, --trace, --lines[=NAME,...] or --memory");
+    }
 }
 
 static int run_record(const struct pyro_command *self, int argc, char **argv)
@@ -295,7 +441,9 @@ static int run_record(const struct pyro_command *self, int argc, char **argv)
         pyro_error_set(&error, -EINVAL,
                        "--exact stops the target, --apart never keeps it waiting: choose one");
     else if (options.output)
-        pyro_output_resolve(options.output, options.format, &session.output, &error);
+        resolve_output(&options, &session.output, &error);
+    if (!error.code)
+        check_modes(&options, &error);
     if (error.code)
         return fail(&error, PYRO_EXIT_USAGE);
     if (options.output && pyro_output_check(&session.output, &error) < 0)
@@ -311,19 +459,26 @@ const struct pyro_command pyro_command_record = {
     .name = "record",
     .group = "start here",
     .summary = "record a running process; without --pid list the Python processes",
-    .usage = {"record --pid PID [-d SEC] [-r RATE] [-o FILE] [-f FORMAT] [-s] [-g] [-i] [-t] [-F] "
-              "[--exact | --apart] [--no-source]"},
+    .usage =
+        {"record --pid PID [-d SEC] [-r RATE] [-o FILE] [-f FORMAT] [-s] [-g] [-i] [-t] [-F] "
+         "[--exact | --apart] [--no-source]",
+         "record --pid PID --inject --counts | --trace | --lines[=NAME,...] | --memory [options]"},
     .about =
         "Samples a process that runs already. It is only read: nothing is put into it and it is "
         "not "
-        "stopped, unless --exact asks for that. Each look is made from the CPU it runs on, where "
+        "stopped, unless --exact or --inject asks for that. Each look is made from the CPU it runs "
+        "on, where "
         "it waits the "
         "microseconds that takes (--apart: from another one). Ctrl-C ends the recording normally, "
         "and so does "
         "the end of the process. Without -o the report is printed; the recording is kept either "
-        "way, so that `stats` and `export` can ask it again.",
+        "way, so that `stats` and `export` can ask it again. With --inject it has the process load "
+        "the probe, "
+        "which counts from inside for as long as this records; then that is removed (Python 3.11 "
+        "and later).",
     .examples = {"pyrometer record --pid 12345",
                  "pyrometer record --pid 12345 -d 10 -o profile.svg",
+                 "pyrometer record --pid 12345 -d 10 --inject --counts",
                  "pyrometer record --pid 12345 -d 1m -r 100 -s -o server.pyro"},
     .options = record_options,
     .run = run_record,

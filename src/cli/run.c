@@ -10,10 +10,16 @@
 #include "cli/interpreter.h"
 #include "cli/options.h"
 #include "cli/print.h"
+#include "cli/probe.h"
 #include "cli/session.h"
+#include "profile/uncounted.h"
+#include "report/lines.h"
+#include "report/memory.h"
 #include "sample/recorder.h"
+#include "target/process.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -24,13 +30,28 @@
     (50 * PYRO_NS_PER_MS) /* of any command: its children are looked for after that */
 #define RATE_HZ         1000
 #define FIRST_SECOND_HZ 10000
+#define MEMORY_TABLES   3 /* of the report: `memory` prints more */
 
 struct options {
     struct pyro_question question;
     uint32_t rate_hz; /* 0: the default */
-    bool subprocesses, report_stderr, source;
-    const char *python, *output, *module, *code;
+    bool subprocesses, report_stderr, source, c_calls, traces, sampled_times;
+    enum pyro_tracking memory;
+    const char *python, *output, *module, *code, *lines;
 };
+
+static int parse_memory(const char *text, void *field, struct pyro_error *error)
+{
+    enum pyro_tracking *tracks = field;
+    if (!text || !*text || strcmp(text, "all") == 0)
+        *tracks = PYRO_TRACKS_ALL;
+    else if (strcmp(text, "python") == 0)
+        *tracks = PYRO_TRACKS_PYTHON;
+    else
+        return pyro_error_set(error, -EINVAL, "cannot track memory of '%s': say all or python",
+                              text);
+    return 0;
+}
 
 static const struct pyro_option run_options[] = {
     {.letter = 's',
@@ -44,7 +65,7 @@ static const struct pyro_option run_options[] = {
      .name = "limit",
      .value = "N",
      .summary = "rows of the report (default 20; 0: all)",
-     .parse = pyro_parse_count,
+     .parse = pyro_parse_limit,
      .field = offsetof(struct options, question.limit)},
     {.letter = 'r',
      .name = "rate",
@@ -52,6 +73,40 @@ static const struct pyro_option run_options[] = {
      .summary = "samples a second, on average (default 1khz, and 10khz in the first second)",
      .parse = pyro_parse_rate,
      .field = offsetof(struct options, rate_hz)},
+    {.name = "no-c-calls",
+     .summary = "do not count calls of C functions: cheaper where a program makes many calls",
+     .parse = pyro_parse_off,
+     .field = offsetof(struct options, c_calls)},
+    {.name = "trace",
+     .purpose = "to time every call",
+     .summary = "time every call from inside, as cProfile does, but without its own cost in the "
+                "times",
+     .parse = pyro_parse_switch,
+     .field = offsetof(struct options, traces)},
+    {.name = "lines",
+     .value = "NAME,...",
+     .optional = true,
+     .purpose = "to count lines",
+     .summary =
+         "count and time the lines of these functions, classes, modules or FILE:LINE, and of "
+         "those marked @profile; if there are none, of the hottest five: see lines",
+     .parse = pyro_parse_names,
+     .field = offsetof(struct options, lines)},
+    {.name = "sampled-times",
+     .purpose = "with --lines, to sample their times",
+     .summary = "with --lines: count lines only, exactly, and take their times from samples, which "
+                "slows them down less",
+     .parse = pyro_parse_switch,
+     .field = offsetof(struct options, sampled_times)},
+    {.name = "memory",
+     .value = "WHAT",
+     .optional = true,
+     .purpose = "to track what is allocated",
+     .choices = "all python",
+     .summary = "track what is allocated and print which lines did, instead of counting calls: see "
+                "memory; with python only by Python's allocators, not by C code itself",
+     .parse = parse_memory,
+     .field = offsetof(struct options, memory)},
     {.name = "subprocesses",
      .summary = "follow the program's children (always with -- CMD)",
      .parse = pyro_parse_switch,
@@ -61,7 +116,8 @@ static const struct pyro_option run_options[] = {
      .purpose = "to choose the Python",
      .choices = "FILE",
      .summary =
-         "the Python to run, or a virtual environment (default: $VIRTUAL_ENV, ./.venv, python3)",
+         "the Python to run, or a virtual environment (default: $VIRTUAL_ENV, ./.venv, that of "
+         "pyrometer, python3)",
      .parse = pyro_parse_text,
      .field = offsetof(struct options, python)},
     {.letter = 'o',
@@ -160,6 +216,7 @@ static int find_program(const struct options *options, const struct pyro_operand
     } else {
         python = program->interpreter.name;
     }
+    unsetenv(PYRO_INTERPRETER_VARIABLE);
     program->argv = make_argv(options, python, operands);
     return program->argv ? 0 : PYRO_EXIT_RUN;
 }
@@ -167,16 +224,19 @@ static int find_program(const struct options *options, const struct pyro_operand
 /* -- recording ---------------------------------------------------------------------------------- */
 
 static int attach(const struct options *options, const struct program *program,
-                  const struct pyro_child *child, struct pyro_recorder **ret_recorder,
-                  struct pyro_error *error)
+                  const struct pyro_child *child, struct pyro_run_probe *probe,
+                  struct pyro_recorder **ret_recorder, struct pyro_error *error)
 {
     struct pyro_recorder_options recorder_options = {
         .pid = child->pid,
         .rate_hz = options->rate_hz ? options->rate_hz : RATE_HZ,
-        .first_second_hz = options->rate_hz ? 0 : FIRST_SECOND_HZ,
+        .first_second_hz = options->rate_hz || options->traces ? 0 : FIRST_SECOND_HZ,
         .attach_timeout_ns = program->any_command ? COMMAND_NS : ATTACH_NS,
         .subprocesses = options->subprocesses || program->any_command,
         .tolerate_no_python = program->any_command,
+        .callees = probe->collector ? &probe->callees : NULL,
+        .tend = pyro_run_probe_tend,
+        .tend_context = probe,
         .stop = &child->ended,
     };
     return pyro_recorder_attach(&recorder_options, ret_recorder, error);
@@ -203,32 +263,63 @@ static int open_recording(const struct options *options, const struct program *p
     put_command(program, &command);
     struct pyro_recording_info info = {
         .command = command.failed ? "" : (const char *)command.data,
-        .python = pyro_recorder_python(recorder),
+        .python = recorder ? pyro_recorder_python(recorder) : "",
         .mode = "wall",
         .pyrometer = PYRO_VERSION,
         .directory = getcwd(directory, sizeof(directory)),
         .pid = child->pid,
         .started_unix_us = pyro_clock_unix_us(),
         .rate_hz = options->rate_hz ? options->rate_hz : RATE_HZ,
+        .cpus = pyro_process_cpus(child->pid),
     };
     int code = pyro_session_open(session, &info, error);
     pyro_buffer_free(&command);
     return code;
 }
 
+/* Attaching failed with CODE because the program was over by then. One that is ending has no memory any more some time
+ * before its status can be had: -ESRCH is enough. */
+static bool ended_unseen(int code, const struct pyro_child *child)
+{
+    return code == -ESRCH || ((code == -ENOEXEC || code == -EAGAIN) && pyro_child_over(child));
+}
+
+/* Nobody looked at it, but what it counted is there all the same. 0, or CODE where that cannot be kept. */
+static int keep_counts(const struct options *options, const struct program *program,
+                       const struct pyro_child *child, struct pyro_run_probe *probe,
+                       struct pyro_session *session, int code, struct pyro_error *error)
+{
+    struct pyro_counters counters = {0};
+    while (!pyro_child_over(child)) /* it has no memory any more: soon */
+        pyro_clock_sleep_until(pyro_clock_ns() + PYRO_NS_PER_MS);
+    if (!probe->collector || open_recording(options, program, child, NULL, session, error) < 0)
+        return code;
+    pyro_run_probe_tend(probe, session->writer, &counters);
+    pyro_writer_counters(session->writer, &counters);
+    bool counted = pyro_collector_found_probe(probe->collector);
+    int closed = pyro_session_close(session, error);
+    if (closed == 0 && counted)
+        return 0;
+    pyro_session_discard(session);
+    return code;
+}
+
 /* Record until the program ends. 0, -ENOEXEC when there was no Python to see, or another error. */
 static int record(const struct options *options, const struct program *program,
-                  const struct pyro_child *child, struct pyro_session *session,
-                  struct pyro_error *error)
+                  const struct pyro_child *child, struct pyro_run_probe *probe,
+                  struct pyro_session *session, struct pyro_error *error)
 {
     struct pyro_recorder *recorder = NULL;
     struct pyro_error close_error = {0};
     enum pyro_recorder_end end;
-    int code = attach(options, program, child, &recorder, error);
+    int code = attach(options, program, child, probe, &recorder, error);
+    if (ended_unseen(code, child))
+        return keep_counts(options, program, child, probe, session, code, error);
     if (code == 0 && pyro_recorder_guesses(recorder))
         pyro_print_guessed(pyro_recorder_python(recorder));
     if (code == 0)
         code = open_recording(options, program, child, recorder, session, error);
+    probe->recording = session->path;
     if (code == 0)
         code = pyro_recorder_run(recorder, session->writer, &end, error);
     if (session->writer) {
@@ -255,17 +346,134 @@ static void print_python(FILE *out, const struct program *program,
             program->interpreter.origin);
 }
 
+/* What the report would say of it. */
+static void print_uncounted(const struct pyro_profile *profile)
+{
+    struct pyro_uncounted uncounted;
+    pyro_uncounted_make(&uncounted, profile);
+    if (uncounted.nothing && profile->samples.count == 0) /* nothing at all was seen */
+        return;
+    for (size_t i = 0; i < uncounted.count; i++)
+        pyro_print_note("not counted: %s", uncounted.lines[i]);
+}
+
+/* The hottest functions were to be counted, and none was. */
+static void print_none_chosen(const struct pyro_profile *profile)
+{
+    double from_s = (double)profile->counters.lines_from_us / 1e6;
+    if (from_s > 0)
+        pyro_print_note("no line was counted: the hottest functions were found after %.1f s of "
+                        "%.1f, and none ran again after that; lines by samples: pyrometer lines",
+                        from_s, (double)profile->counters.duration_us / 1e6);
+    else
+        pyro_print_note("no line was counted: it was over before the hottest functions were found, "
+                        "which takes a second and %d samples of each thread (there were %zu), and "
+                        "functions of its own in them; lines by samples: pyrometer lines",
+                        PYRO_RUN_PROBE_SWEEPS, profile->samples.sweep_count);
+}
+
+/* Lines were asked for, and there are none; or lines were marked, and not asked for. */
+static void print_no_lines(const struct options *options, const struct pyro_profile *profile)
+{
+    if (profile->counters.marked && !options->lines)
+        pyro_print_note("@profile marks %" PRIu64
+                        " function%s: pyrometer run --lines counts the lines",
+                        profile->counters.marked, profile->counters.marked == 1 ? "" : "s");
+    if (!options->lines || profile->line_count || profile->samples.count == 0)
+        return;
+    for (size_t i = 0; profile->probes && i < profile->process_count; i++)
+        if (*pyro_profile_text(profile, profile->probes[i].reason))
+            return; /* which says why */
+    if (!profile->call_count)
+        pyro_print_note("no line was counted: that takes Python 3.11 or newer, which loads the "
+                        "probe; lines by samples: pyrometer lines");
+    else if (*options->lines)
+        pyro_print_note("no line was counted: of '%s' and what is marked @profile, nothing ran",
+                        options->lines);
+    else if (profile->counters.marked)
+        pyro_print_note("no line was counted: nothing that is marked @profile ran");
+    else
+        print_none_chosen(profile);
+}
+
+/* Memory was to be tracked, and was not. */
+static void print_no_memory(const struct options *options, const struct pyro_profile *profile)
+{
+    const char *reason = "";
+    if (!options->memory || profile->heaps || profile->samples.count == 0)
+        return;
+    for (size_t i = 0; profile->probes && !*reason && i < profile->process_count; i++)
+        reason = pyro_profile_text(profile, profile->probes[i].reason);
+    pyro_print_note("memory was not tracked: %s",
+                    *reason ? reason : "that takes Python 3.11 or newer, which loads the probe");
+}
+
+/* What is worth changing, if anything. */
+static int print_findings(FILE *out, const struct pyro_profile *profile,
+                          const struct pyro_report_style *style, struct pyro_error *error)
+{
+    struct pyro_findings *findings = NULL;
+    int code = pyro_findings_make(profile, &findings, error);
+    if (code == 0 && findings->count) {
+        fputc('\n', out);
+        pyro_report_findings(out, findings, style);
+    }
+    pyro_findings_free(findings);
+    return code;
+}
+
+/* The lines that were asked for. */
+static int print_lines(FILE *out, const struct pyro_profile *profile,
+                       const struct pyro_report_style *style, struct pyro_error *error)
+{
+    const struct pyro_report_lines counted = {.counted = true};
+    struct pyro_lines *lines = NULL;
+    if (!profile->line_count)
+        return 0;
+    int code = pyro_lines_make(profile, &lines, error);
+    if (code == 0)
+        code = pyro_report_lines(out, lines, &counted, style, error);
+    pyro_lines_free(lines);
+    return code;
+}
+
+/* What was tracked, if it was asked for. */
+static int print_memory(FILE *out, const struct pyro_profile *profile,
+                        const struct pyro_report_style *style, struct pyro_error *error)
+{
+    const struct pyro_report_memory choice = {.limit.rows = MEMORY_TABLES};
+    struct pyro_allocations *memory = NULL;
+    if (!profile->heaps)
+        return 0;
+    int code = pyro_allocations_make(profile, &memory, error);
+    if (code == 0) {
+        fputc('\n', out);
+        code = pyro_report_memory(out, memory, &choice, style, error);
+    }
+    pyro_allocations_free(memory);
+    return code;
+}
+
 static int print_report(const struct options *options, const struct program *program,
                         const struct pyro_session *session, const struct pyro_profile *profile,
                         struct pyro_error *error)
 {
     FILE *out = options->report_stderr ? stderr : stdout;
     struct pyro_report_style style = pyro_print_style(out, profile->info.directory);
+    print_no_lines(options, profile);
+    print_no_memory(options, profile);
     if (session->output.path) {
         pyro_session_print_wrote(session, profile);
+        print_uncounted(profile);
         return 0;
     }
     int code = pyro_question_answer(out, profile, &options->question, error);
+    if (code == 0 && !options->question.json)
+        code = print_findings(out, profile, &style, error);
+    if (code == 0 && !options->question.json)
+        code = print_lines(out, profile, &style, error);
+    if (code == 0 && !options->question.json)
+        code = print_memory(out, profile, &style, error);
     if (code == 0 && !options->question.json) {
         fputc('\n', out);
         print_python(out, program, profile);
@@ -288,7 +496,7 @@ static int report(const struct options *options, const struct program *program,
         pyro_print_note("%s", program->any_command
                                   ? "no samples: no Python was seen, or it ended too early"
                                   : "no samples: the program ended too early");
-    if (empty && !session->output.path)
+    if (empty && !session->output.path && !profile->call_count)
         pyro_session_discard(session);
     else if (code == 0)
         code = print_report(options, program, session, profile, error);
@@ -312,29 +520,61 @@ static int conclude(int code, const struct pyro_error *error, bool ended_early, 
     return pyro_child_exit_like(wait_status);
 }
 
+/* Without a probe the program is sampled all the same. */
+static void begin_probe(const struct options *options, const struct program *program,
+                        struct pyro_run_probe *probe)
+{
+    struct pyro_error error = {0};
+    const struct pyro_probe_options probe_options = {
+        .c_calls = options->c_calls,
+        .traces = options->traces,
+        .follow = options->subprocesses || program->any_command,
+        .lines = options->lines,
+        .sampled_times = options->sampled_times,
+        .memory = options->memory,
+    };
+    if (pyro_run_probe_begin(probe, &probe_options, &error) < 0)
+        pyro_print_error(&error);
+}
+
 static int run_program(const struct options *options, const struct program *program,
                        struct pyro_session *session)
 {
     struct pyro_child child;
+    struct pyro_run_probe probe;
     struct pyro_error error = {0};
+    begin_probe(options, program, &probe);
     int code = pyro_child_start(&child, program->interpreter.path, program->argv, &error);
+    pyro_run_probe_started(&probe);
     if (code < 0) {
+        pyro_run_probe_end(&probe);
         pyro_print_error(&error);
         return program->any_command ? PYRO_EXIT_CANNOT_EXECUTE : PYRO_EXIT_RUN;
     }
     pyro_session_begin(session, child.pid, options->source);
-    code = record(options, program, &child, session, &error);
-    bool ended_early = (code == -ENOEXEC || code == -ESRCH) && pyro_child_over(&child);
+    code = record(options, program, &child, &probe, session, &error);
+    bool ended_early = ended_unseen(code, &child);
     int wait_status = pyro_child_wait(&child);
+    pyro_run_probe_end(&probe);
     if (code == 0)
         code = report(options, program, session, &error);
     pyro_session_end(session);
     return conclude(code, &error, ended_early, wait_status);
 }
 
+/* A format of lines wants them counted. */
+static void resolve_output(struct options *options, struct pyro_output *output,
+                           struct pyro_error *error)
+{
+    if (pyro_output_resolve(options->output, NULL, output, error) == 0 && output->format &&
+        output->format->holds == PYRO_HOLDS_COUNTED_LINES && !options->lines)
+        options->lines = "";
+}
+
 static int run_run(const struct pyro_command *self, int argc, char **argv)
 {
-    struct options options = {.question.limit = PYRO_QUESTION_ROWS, .source = true};
+    struct options options = {
+        .question.limit.rows = PYRO_QUESTION_ROWS, .source = true, .c_calls = true};
     struct pyro_session session = {0};
     struct program program = {0};
     struct pyro_operands operands;
@@ -342,11 +582,25 @@ static int run_run(const struct pyro_command *self, int argc, char **argv)
     int status;
     if (!pyro_options_read(self, argc, argv, &options, &operands, &status))
         return status;
-    if (!operands.count && !options.module && !options.code)
+    if (options.output && (operands.count || options.module || options.code))
+        resolve_output(&options, &session.output, &error);
+    if (error.code)
+        return usage(&error);
+    if (options.lines && options.traces)
+        pyro_error_set(
+            &error, -EINVAL,
+            "run: --lines and --trace cannot be had in one run: each line would be in the "
+            "times of calls with what it costs to count it; run it once with each");
+    else if (options.sampled_times && !options.lines)
+        pyro_error_set(&error, -EINVAL,
+                       "run: --sampled-times is about lines: run --lines --sampled-times");
+    else if (options.memory && (options.lines || options.traces))
+        pyro_error_set(&error, -EINVAL,
+                       "run: --memory and --%s cannot be had in one run; run it once with each",
+                       options.lines ? "lines" : "trace");
+    else if (!operands.count && !options.module && !options.code)
         pyro_error_set(&error, -EINVAL,
                        "run: what? pyrometer run SCRIPT [args], see: pyrometer run --help");
-    else if (options.output)
-        pyro_output_resolve(options.output, NULL, &session.output, &error);
     if (error.code)
         return usage(&error);
     if (options.output && pyro_output_check(&session.output, &error) < 0) {
@@ -364,10 +618,12 @@ const struct pyro_command pyro_command_run = {
     .name = "run",
     .group = "start here",
     .summary = "run a program and print where its time went; `run` itself may be left out",
-    .usage =
-        {"[run] [-s KEY] [-n N] [-r RATE] [--subprocesses] [--python PATH] [-o FILE] SCRIPT [args]",
-         "[run] [options] -m MODULE [args]", "run [options] -c CODE [args]",
-         "run [options] -- CMD [args]"},
+    .usage = {"[run] [-s KEY] [-n N] [-r RATE] [--no-c-calls] [--trace] [--lines[=NAME,...]] "
+              "[--sampled-times] [--memory] [--subprocesses] [--python "
+              "PATH] [-o "
+              "FILE] SCRIPT [args]",
+              "[run] [options] -m MODULE [args]", "run [options] -c CODE [args]",
+              "run [options] -- CMD [args]"},
     .about = "The program runs as if plain python had been typed: same arguments, standard input, "
              "terminal, "
              "signals, output and exit status. It is watched from outside, and the report comes "

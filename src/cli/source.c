@@ -5,6 +5,7 @@
  * and only when it is a regular file of a sane size. */
 #include "cli/source.h"
 
+#include "base/grow.h"
 #include "target/process.h"
 
 #include <errno.h>
@@ -104,13 +105,35 @@ static char *read_source(const struct pyro_source_roots *roots, const char *path
     return text;
 }
 
-/* Hand the lines of PLACES[0..COUNT), all in one file and ascending, to the writer. */
-static void write_lines(struct pyro_writer *writer, const struct place *places, size_t count,
-                        const char *text, size_t size, size_t *total)
+/* Where lines go: to one of them. */
+struct sink {
+    struct pyro_writer *writer;
+    struct pyro_profile *profile;
+    size_t capacity, total_bytes;
+};
+
+static void put_line(struct sink *sink, const struct place *place, const char *text, size_t length)
+{
+    struct pyro_profile *profile = sink->profile;
+    sink->total_bytes += length;
+    if (sink->writer) {
+        pyro_writer_source(sink->writer, place->file, place->line, text, length);
+        return;
+    }
+    int64_t string = pyro_strings_intern(&profile->strings, text, length);
+    if (string >= 0 && pyro_grow(&profile->sources, profile->source_count, &sink->capacity,
+                                 sizeof(*profile->sources)) == 0)
+        profile->sources[profile->source_count++] =
+            (struct pyro_source_line){place->file, place->line, (uint32_t)string};
+}
+
+/* Hand the lines of PLACES[0..COUNT), all in one file and ascending, to SINK. */
+static void put_lines(struct sink *sink, const struct place *places, size_t count, const char *text,
+                      size_t size)
 {
     const char *at = text, *end = text + size;
     uint32_t line = 1;
-    for (size_t i = 0; i < count && at < end && *total < TOTAL_BYTES_MAX; i++) {
+    for (size_t i = 0; i < count && at < end && sink->total_bytes < TOTAL_BYTES_MAX; i++) {
         while (line < places[i].line && at < end) {
             const char *newline = memchr(at, '\n', (size_t)(end - at));
             at = newline ? newline + 1 : end;
@@ -123,8 +146,7 @@ static void write_lines(struct pyro_writer *writer, const struct place *places, 
         if (length > LINE_BYTES_MAX)
             length = LINE_BYTES_MAX;
         if (at < end)
-            pyro_writer_source(writer, places[i].file, places[i].line, at, length);
-        *total += length;
+            put_line(sink, &places[i], at, length);
     }
 }
 
@@ -138,10 +160,21 @@ static int compare_places(const void *a, const void *b)
     return (first->line > second->line) - (first->line < second->line);
 }
 
-/* Every place a frame stands at, sorted, once each. *RET_PLACES is to be freed. */
+/* Sorted, once each: how many are left. */
+static size_t sort_places(struct place *places, size_t count)
+{
+    size_t unique = 0;
+    qsort(places, count, sizeof(*places), compare_places);
+    for (size_t i = 0; i < count; i++)
+        if (i == 0 || compare_places(&places[i], &places[i - 1]) != 0)
+            places[unique++] = places[i];
+    return unique;
+}
+
+/* Every place a frame stands at. *RET_PLACES is to be freed. */
 static size_t collect_places(const struct pyro_writer *writer, struct place **ret_places)
 {
-    size_t frames = pyro_writer_frame_count(writer), count = 0, unique = 0;
+    size_t frames = pyro_writer_frame_count(writer), count = 0;
     struct place *places = calloc(frames ? frames : 1, sizeof(*places));
     *ret_places = places;
     if (!places)
@@ -152,28 +185,50 @@ static size_t collect_places(const struct pyro_writer *writer, struct place **re
         if (frame.line && function.kind == PYRO_FUNCTION_PYTHON)
             places[count++] = (struct place){function.file, frame.line};
     }
-    qsort(places, count, sizeof(*places), compare_places);
-    for (size_t i = 0; i < count; i++)
-        if (i == 0 || compare_places(&places[i], &places[i - 1]) != 0)
-            places[unique++] = places[i];
-    return unique;
+    return sort_places(places, count);
+}
+
+/* The lines at PLACES, sorted. */
+static void put_places(const struct pyro_source_roots *roots, struct sink *sink,
+                       const struct place *places, size_t count)
+{
+    size_t next;
+    pyro_identity_enter(&roots->owner);
+    for (size_t at = 0; at < count && sink->total_bytes < TOTAL_BYTES_MAX; at = next) {
+        for (next = at + 1; next < count && places[next].file == places[at].file; next++)
+            ;
+        const char *path = sink->writer ? pyro_writer_text(sink->writer, places[at].file)
+                                        : pyro_profile_text(sink->profile, places[at].file);
+        size_t size = 0;
+        char *text = *path && *path != '<' ? read_source(roots, path, &size) : NULL;
+        if (text)
+            put_lines(sink, places + at, next - at, text, size);
+        free(text);
+    }
+    pyro_identity_leave();
 }
 
 void pyro_source_write(const struct pyro_source_roots *roots, struct pyro_writer *writer)
 {
+    struct sink sink = {.writer = writer};
     struct place *places;
-    size_t count = collect_places(writer, &places), total = 0, next;
-    pyro_identity_enter(&roots->owner);
-    for (size_t at = 0; at < count && total < TOTAL_BYTES_MAX; at = next) {
-        for (next = at + 1; next < count && places[next].file == places[at].file; next++)
-            ;
-        const char *path = pyro_writer_text(writer, places[at].file);
-        size_t size = 0;
-        char *text = *path && *path != '<' ? read_source(roots, path, &size) : NULL;
-        if (text)
-            write_lines(writer, places + at, next - at, text, size, &total);
-        free(text);
-    }
-    pyro_identity_leave();
+    size_t count = collect_places(writer, &places);
+    put_places(roots, &sink, places, count);
+    free(places);
+}
+
+void pyro_source_read(struct pyro_profile *profile)
+{
+    struct sink sink = {.profile = profile};
+    struct pyro_source_roots roots;
+    struct place *places = calloc(profile->line_count + 1, sizeof(*places));
+    size_t count = 0;
+    for (size_t i = 0; places && i < profile->line_count; i++)
+        if (profile->lines[i].line)
+            places[count++] = (struct place){profile->functions[profile->lines[i].function].file,
+                                             profile->lines[i].line};
+    pyro_source_roots_open(&roots, getpid());
+    put_places(&roots, &sink, places, sort_places(places, count));
+    pyro_source_roots_close(&roots);
     free(places);
 }

@@ -1,4 +1,4 @@
-/* cli/source.h - put the source lines that a recording refers to into it.
+/* cli/source.h - put the source lines that a recording, or a profile, refers to into it.
  *
  * Files are read as the target sees them: through its root and its working directory, held open from
  * the start, so that they can still be read when the target is gone. */
@@ -6,6 +6,7 @@
 #define PYRO_CLI_SOURCE_H
 
 #include "cli/identity.h"
+#include "profile/profile.h"
 #include "profile/writer.h"
 
 #include <sys/types.h>
@@ -20,5 +21,8 @@ void pyro_source_roots_close(struct pyro_source_roots *roots);
 
 /* Lines of all frames that WRITER knows by now. Missing files are left out. */
 void pyro_source_write(const struct pyro_source_roots *roots, struct pyro_writer *writer);
+
+/* Lines of PROFILE that were counted, as its files are now: it brought none itself. Missing files are left out. */
+void pyro_source_read(struct pyro_profile *profile);
 
 #endif

@@ -189,6 +189,14 @@ int pyro_store_last(char *path, size_t size, struct pyro_error *error)
     return code;
 }
 
+const char *pyro_store_given_or_last(const char *given, char last[PATH_MAX],
+                                     struct pyro_error *error)
+{
+    if (given)
+        return given;
+    return pyro_store_last(last, PATH_MAX, error) < 0 ? NULL : last;
+}
+
 void pyro_store_remember(const char *target)
 {
     char absolute[PATH_MAX], path[PATH_MAX];

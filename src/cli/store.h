@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 
+#include <limits.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -17,6 +18,9 @@
 int pyro_store_new(const char *name, pid_t pid, char *path, size_t size, struct pyro_error *error);
 /* The recording written last. -ENOENT: there is none. */
 int pyro_store_last(char *path, size_t size, struct pyro_error *error);
+/* GIVEN, or if that is NULL the recording written last, whose path is put into LAST. NULL: there is none. */
+const char *pyro_store_given_or_last(const char *given, char last[PATH_MAX],
+                                     struct pyro_error *error);
 /* Make the recording at TARGET, which lies elsewhere, the last one too (a symbolic link). Best effort. */
 void pyro_store_remember(const char *target);
 /* Remove what is too old or too much. Best effort. */

@@ -1,11 +1,12 @@
 /* cli/values.c - the text after an option, turned into what the command wants. */
 #include "cli/options.h"
+#include "cli/output.h"
 
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "formats/formats.h"
 #include "profile/clock.h"
-#include "analyze/stats.h"
+#include "report/report.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -52,6 +53,14 @@ static int parse_number(const char *text, int base, uint64_t max, uint64_t *ret_
     if (errno || *end || number > max)
         return -EINVAL;
     *ret_number = number;
+    return 0;
+}
+
+int pyro_parse_names(const char *text, void *field, struct pyro_error *error)
+{
+    if (strchr(text, '\n'))
+        return pyro_error_set(error, -EINVAL, "names stand in one line, with commas between them");
+    *(const char **)field = text;
     return 0;
 }
 
@@ -136,12 +145,28 @@ int pyro_parse_duration(const char *text, void *field, struct pyro_error *error)
     return 0;
 }
 
-int pyro_parse_count(const char *text, void *field, struct pyro_error *error)
+/* A decimal number between 0 and 1, such as 0.1 or .25. */
+static int parse_share(const char *text, double *ret_share)
 {
-    uint64_t count;
-    if (!isdigit((unsigned char)*text) || parse_number(text, 10, INT32_MAX, &count) < 0)
-        return pyro_error_set(error, -EINVAL, "'%s' is no number of rows", text);
-    *(size_t *)field = (size_t)count;
+    char *end;
+    if (!text[strspn(text, "0123456789.")]) {
+        *ret_share = strtod(text, &end);
+        if (!*end && *ret_share > 0 && *ret_share < 1)
+            return 0;
+    }
+    return -EINVAL;
+}
+
+int pyro_parse_limit(const char *text, void *field, struct pyro_error *error)
+{
+    struct pyro_report_limit *limit = field;
+    uint64_t rows = 0;
+    double share = 0;
+    bool whole = isdigit((unsigned char)*text) && parse_number(text, 10, INT32_MAX, &rows) == 0;
+    if (!whole && parse_share(text, &share) < 0)
+        return pyro_error_set(
+            error, -EINVAL, "'%s' is no number of rows: say 20, or 0.1 for a tenth of them", text);
+    *limit = (struct pyro_report_limit){(size_t)rows, share};
     return 0;
 }
 
@@ -163,7 +188,7 @@ static int unknown_format(const char *text, struct pyro_error *error)
     for (const struct pyro_format *format = pyro_formats; format->name; format++)
         pyro_buffer_printf(&names, " %s", format->name);
     pyro_buffer_put_u8(&names, '\0');
-    pyro_error_set(error, -EINVAL, "'%s' is no format: say one of pyro%s", text,
+    pyro_error_set(error, -EINVAL, "'%s' is no format: say one of pyro html%s", text,
                    names.failed ? "" : (const char *)names.data);
     pyro_buffer_free(&names);
     return -EINVAL;
@@ -171,7 +196,7 @@ static int unknown_format(const char *text, struct pyro_error *error)
 
 int pyro_parse_format(const char *text, void *field, struct pyro_error *error)
 {
-    if (strcmp(text, "pyro") != 0 && !pyro_format_by_name(text))
+    if (strcmp(text, "pyro") != 0 && !pyro_output_format_by_name(text))
         return unknown_format(text, error);
     *(const char **)field = text;
     return 0;

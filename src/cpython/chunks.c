@@ -6,16 +6,14 @@
 
 #define CHUNK_HEADER 24   /* previous, size, top: enough of a chunk to link it */
 #define CHUNK_AHEAD  2048 /* bytes copied past the last known top */
-#define COMPARE_STEP 128
+#define SIZE_MIN     1024
 
 /* -- the list --------------------------------------------------------------------------------- */
 
 static void drop(struct pyro_stack_reader *reader, size_t first, size_t count)
 {
-    for (size_t i = first; i < first + count; i++) {
+    for (size_t i = first; i < first + count; i++)
         free(reader->chunks[i].own);
-        free(reader->chunks[i].seen);
-    }
     if (count)
         memmove(&reader->chunks[first], &reader->chunks[first + count],
                 (reader->chunk_count - first - count) * sizeof(*reader->chunks));
@@ -124,13 +122,50 @@ static int open_chunk(struct pyro_take *take, struct pyro_stack_chunk *chunk, ui
     if (status < 0)
         return status;
     uint64_t size = pyro_field_u64(header, take->layout->chunk.size);
-    if (size < PYRO_CHUNK_SIZE_MIN || size > PYRO_CHUNK_SIZE_MAX)
+    if (size < SIZE_MIN || size > PYRO_CHUNK_SIZE_MAX)
         return -EINVAL;
     chunk->address = address;
     chunk->size = size;
     chunk->previous = pyro_field_u64(header, take->layout->chunk.previous);
     chunk->want = size;
     return 0;
+}
+
+/* Does the copy of CHUNK say that it is another one at the same address? Memory of a chunk that was left is soon used for
+ * the next, whose predecessor may be another. */
+static bool is_another(const struct pyro_take *take, const struct pyro_stack_chunk *chunk)
+{
+    const struct pyro_layout *layout = take->layout;
+    return chunk->copied >= CHUNK_HEADER &&
+           (pyro_field_u64(chunk->data, layout->chunk.previous) != chunk->previous ||
+            pyro_field_u64(chunk->data, layout->chunk.size) != chunk->size);
+}
+
+/* Is the list what it was, from NEWEST on? */
+static bool is_unchanged(const struct pyro_take *take, uint64_t newest)
+{
+    const struct pyro_stack_reader *reader = take->reader;
+    if (reader->chunk_count == 0 || reader->chunks[0].address != newest)
+        return false;
+    for (size_t i = 0; i < reader->chunk_count && i < PYRO_STACK_CHUNKS_READ; i++)
+        if (is_another(take, &reader->chunks[i]))
+            return false;
+    return true;
+}
+
+/* Where the chunk at ADDRESS stands among those known, from AT on; the count: nowhere. Of the first ones only what was
+ * copied is believed; those deeper down change more seldom than they are looked at. */
+static size_t find_known(const struct pyro_take *take, size_t at, uint64_t address)
+{
+    const struct pyro_stack_reader *reader = take->reader;
+    size_t known = at;
+    while (known < reader->chunk_count && reader->chunks[known].address != address)
+        known++;
+    if (known == reader->chunk_count)
+        return known;
+    const struct pyro_stack_chunk *chunk = &reader->chunks[known];
+    bool believed = chunk->copied ? !is_another(take, chunk) : at >= PYRO_STACK_CHUNKS_READ;
+    return believed ? known : reader->chunk_count;
 }
 
 /* Walk the list from NEWEST, keeping the entries that are known. Loops end at the limit: an address that is already
@@ -141,9 +176,7 @@ static void rebuild(struct pyro_take *take, uint64_t newest)
     uint64_t address = newest;
     size_t at = 0;
     for (; address != 0 && at < PYRO_STACK_CHUNKS_MAX; at++) {
-        size_t known = at;
-        while (known < reader->chunk_count && reader->chunks[known].address != address)
-            known++;
+        size_t known = find_known(take, at, address);
         if (known < reader->chunk_count) {
             drop(reader, at, known - at);
         } else {
@@ -176,7 +209,7 @@ void pyro_chunks_follow(struct pyro_take *take, uint64_t newest)
         drop(reader, 0, reader->chunk_count);
         return;
     }
-    if (reader->chunk_count == 0 || reader->chunks[0].address != newest)
+    if (!is_unchanged(take, newest))
         rebuild(take, newest);
     if (reader->chunk_count == 0)
         return;
@@ -187,37 +220,6 @@ void pyro_chunks_follow(struct pyro_take *take, uint64_t newest)
     if (chunk->copied < used || chunk->copied == 0)
         (void)read_late(take, chunk, used + reader->header);
     predict(chunk, used);
-}
-
-/* -- what did not change ---------------------------------------------------------------------- */
-
-/* How many of the first SIZE bytes of A and B are the same: by ever smaller pieces. */
-static size_t common_bytes(const uint8_t *a, const uint8_t *b, size_t size)
-{
-    size_t at = 0;
-    for (size_t step = COMPARE_STEP; step > 0; step /= 8)
-        while (at + step <= size && memcmp(a + at, b + at, step) == 0)
-            at += step;
-    return at;
-}
-
-static void compare(struct pyro_stack_reader *reader, struct pyro_stack_chunk *chunk)
-{
-    chunk->same = 0;
-    if (!chunk->data || (!chunk->seen && !(chunk->seen = malloc(chunk->size))))
-        return;
-    size_t size = chunk->copied < chunk->seen_size ? chunk->copied : chunk->seen_size;
-    if (chunk->seen_at + 1 == reader->takes)
-        chunk->same = common_bytes(chunk->data, chunk->seen, size);
-    memcpy(chunk->seen + chunk->same, chunk->data + chunk->same, chunk->copied - chunk->same);
-    chunk->seen_size = chunk->copied;
-    chunk->seen_at = reader->takes;
-}
-
-void pyro_chunks_compare(struct pyro_stack_reader *reader)
-{
-    for (size_t i = 0; i < reader->chunk_count; i++)
-        compare(reader, &reader->chunks[i]);
 }
 
 /* -- spans ------------------------------------------------------------------------------------ */

@@ -18,16 +18,6 @@ size_t pyro_chunks_plan_again(const struct pyro_stack_reader *reader, struct pyr
 /* Make the list begin with the chunk at NEWEST, which the thread state names. */
 void pyro_chunks_follow(struct pyro_take *take, uint64_t newest);
 
-/* Find out how many bytes of each chunk are as they were in the last take, and keep those of this one for the next. */
-void pyro_chunks_compare(struct pyro_stack_reader *reader);
-/* Do SIZE bytes at ADDRESS lie in what is as it was? */
-static inline bool pyro_chunk_unchanged(const struct pyro_stack_chunk *chunk, uint64_t address,
-                                        size_t size)
-{
-    uint64_t offset = address - chunk->address;
-    return offset < chunk->same && size <= chunk->same - offset;
-}
-
 /* The chunk ADDRESS lies in, or NULL. */
 struct pyro_stack_chunk *pyro_chunk_holding(struct pyro_stack_reader *reader, uint64_t address);
 /* SIZE bytes at ADDRESS, read late if they were not copied. NULL: out of reach. */

@@ -9,9 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_LINE_MAX  (1u << 30)
-#define ARGCOUNT_MAX    (1u << 24)
-#define FRAME_WORDS_MAX (1u << 20)
+#define FIRST_LINE_MAX (1u << 30)
+#define ARGCOUNT_MAX   (1u << 24)
+#define GC_TRACKED     1          /* _PyGC_BITS_TRACKED of pycore_gc.h */
+#define IMMORTAL       UINT32_MAX /* _Py_IMMORTAL_REFCNT_LOCAL of object.h */
+/* 3.14+: ob_refcnt and ob_overflow of object.h, without ob_flags */
+#define REFCOUNT_MASK_314 0xffffffffffff
+#define FRAME_WORDS_MAX   (1u << 20)
+#define BYTECODE_MAX      (1u << 30)
+#define COPIES_MAX        65536 /* of one code object's bytecode: a thread has one at most */
 
 /* -- strings ---------------------------------------------------------------------------------- */
 
@@ -267,6 +273,11 @@ static uint32_t framesize_of(const struct pyro_layout *layout, const uint8_t *he
     return words <= FRAME_WORDS_MAX ? (uint32_t)words * 8 : 0;
 }
 
+static uint32_t bytecode_size(uint64_t units)
+{
+    return units <= BYTECODE_MAX / 2 ? (uint32_t)units * 2 : 0;
+}
+
 /* Code that CPython itself makes to enter a function from C (_Py_MakeShimCode) has one string for
  * name and file, and no line anywhere: every entry of its table is of the kind "no location" (15).
  */
@@ -308,6 +319,8 @@ int pyro_code_read(const struct pyro_memory *memory, const struct pyro_runtime *
         .flags = pyro_field_u32(header, layout->code.flags),
         .framesize = framesize_of(layout, header),
     };
+    if (layout->free_threaded) /* ob_size of a PyVarObject, in code units */
+        code.bytecode_size = bytecode_size(pyro_field_u64(header, layout->object.size));
     if (layout->minor >= 11)
         code.bytecode = pyro_addr_plus(addr, layout->code.bytecode);
     else
@@ -328,10 +341,53 @@ int pyro_code_read(const struct pyro_memory *memory, const struct pyro_runtime *
     return 0;
 }
 
-/* Where in its bytecode the frame is, in bytes; negative before the first instruction. */
-static int64_t bytecode_offset(const struct pyro_layout *layout, const struct pyro_code *code,
-                               uint64_t instruction)
+/* A code object that is freed leaves its fields behind for a while. The allocator puts a link where its reference count was;
+ * in a free-threaded build it is taken from the collector first (code_dealloc()), to which immortal ones are not known. */
+bool pyro_code_alive(const struct pyro_memory *memory, const struct pyro_runtime *runtime,
+                     pyro_addr addr)
 {
+    const struct pyro_layout *layout = &runtime->layout;
+    uint64_t word = 0;
+    uint8_t bits[5];
+    if (layout->free_threaded)
+        return pyro_memory_read(memory, pyro_addr_plus(addr, layout->object.gc_bits), bits,
+                                sizeof bits) == 0 &&
+               (bits[0] & GC_TRACKED || pyro_field_u32(bits, 1) == IMMORTAL);
+    if (pyro_memory_read(memory, addr, &word, sizeof word) != 0 || word == 0)
+        return false;
+    if (layout->minor >= 14)
+        word &= REFCOUNT_MASK_314;
+    return word >> 32 == 0;
+}
+
+/* Which of the copies of CODE's bytecode INSTRUCTION lies in: co_tlbc points to their count and their addresses, null where a
+ * thread has none; the first is the one in the code object (Include/cpython/code.h). */
+static uint64_t copy_with(const struct pyro_memory *memory, const struct pyro_layout *layout,
+                          const struct pyro_code *code, uint64_t instruction)
+{
+    pyro_addr array, entries[64];
+    uint64_t count;
+    if (instruction - code->bytecode.u < code->bytecode_size ||
+        pyro_memory_read_addr(memory, pyro_addr_plus(code->addr, layout->code.tlbc), &array) != 0 ||
+        pyro_memory_read(memory, array, &count, sizeof count) != 0 || count > COPIES_MAX)
+        return code->bytecode.u;
+    for (uint64_t i = 0; i < count; i += 64) {
+        uint64_t batch = count - i < 64 ? count - i : 64;
+        if (pyro_memory_read(memory, pyro_addr_plus(array, 8 + i * 8), entries, batch * 8) != 0)
+            break;
+        for (uint64_t k = 0; k < batch; k++)
+            if (entries[k].u && instruction - entries[k].u < code->bytecode_size)
+                return entries[k].u;
+    }
+    return code->bytecode.u;
+}
+
+/* Where in its bytecode the frame is, in bytes; negative before the first instruction. */
+static int64_t bytecode_offset(const struct pyro_memory *memory, const struct pyro_layout *layout,
+                               const struct pyro_code *code, uint64_t instruction)
+{
+    if (layout->code.tlbc != PYRO_ABSENT)
+        return (int64_t)(instruction - copy_with(memory, layout, code, instruction));
     if (layout->minor >= 11)
         return (int64_t)(instruction - code->bytecode.u);
     if (layout->minor == 10) /* f_lasti counts code units there, bytes before */
@@ -339,11 +395,11 @@ static int64_t bytecode_offset(const struct pyro_layout *layout, const struct py
     return (int64_t)instruction;
 }
 
-uint32_t pyro_code_line(const struct pyro_runtime *runtime, const struct pyro_code *code,
-                        uint64_t instruction)
+uint32_t pyro_code_line(const struct pyro_memory *memory, const struct pyro_runtime *runtime,
+                        const struct pyro_code *code, uint64_t instruction)
 {
     const struct pyro_linetable table = {code->linetable, code->linetable_size, code->first_line};
-    int64_t offset = bytecode_offset(&runtime->layout, code, instruction);
+    int64_t offset = bytecode_offset(memory, &runtime->layout, code, instruction);
     if (offset < 0)
         return code->first_line;
     if (runtime->layout.minor >= 11)

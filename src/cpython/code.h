@@ -10,8 +10,9 @@
 
 struct pyro_code {
     pyro_addr addr;
-    pyro_addr bytecode; /* first instruction: instr_ptr - bytecode is the offset */
-    uint64_t identity;  /* a hash of fields that differ when the address is reused */
+    pyro_addr bytecode;     /* first instruction: instr_ptr - bytecode is the offset */
+    uint32_t bytecode_size; /* in bytes; free-threaded only, where there may be copies of it */
+    uint64_t identity;      /* a hash of fields that differ when the address is reused */
     uint32_t first_line;
     uint32_t flags;     /* co_flags */
     uint32_t framesize; /* bytes of a frame in a chunk; 0 when the layout does not tell */
@@ -32,10 +33,15 @@ int pyro_code_read(const struct pyro_memory *memory, const struct pyro_runtime *
 int pyro_code_identity(const struct pyro_memory *memory, const struct pyro_runtime *runtime,
                        pyro_addr addr, uint64_t *ret_identity);
 
+/* Was the code object at ADDR alive when it was looked at just now? By its reference count, over which the allocator writes. */
+bool pyro_code_alive(const struct pyro_memory *memory, const struct pyro_runtime *runtime,
+                     pyro_addr addr);
+
 /* The source line of a frame whose instruction field holds INSTRUCTION: an address for 3.11+, f_lasti as stored
- * (sign-extended) before. First line when it has not started; 0 when the table has none for it. */
-uint32_t pyro_code_line(const struct pyro_runtime *runtime, const struct pyro_code *code,
-                        uint64_t instruction);
+ * (sign-extended) before. First line when it has not started; 0 when the table has none for it.
+ * In free-threaded builds from 3.14 on a thread may run a copy of the bytecode of its own: MEMORY is read to find which. */
+uint32_t pyro_code_line(const struct pyro_memory *memory, const struct pyro_runtime *runtime,
+                        const struct pyro_code *code, uint64_t instruction);
 
 /* A str object as UTF-8 in ARENA, at most PYRO_NAME_MAX bytes. */
 int pyro_unicode_read(const struct pyro_memory *memory, const struct pyro_layout *layout,

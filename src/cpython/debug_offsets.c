@@ -21,7 +21,7 @@
 /* Where the numbers land: the layout, and what is only needed to complete it. */
 struct exported {
     struct pyro_layout layout;
-    uint32_t interp_size, gc, gil_state, gil_locked, gil_holder, type_size;
+    uint32_t interp_size, gc, gil_state, gil_enabled, gil_locked, gil_holder, type_size;
 };
 
 /* One number of the struct. */
@@ -29,13 +29,14 @@ enum kind {
     SIZE,    /* of the struct that the numbers after it are about */
     OFFSET,  /* of a field we use */
     CHECKED, /* an offset we do not use: it must be in bounds all the same */
+    BOUNDED, /* no more than that */
     IGNORED, /* no offset, or of a struct whose size is not told */
 };
 struct entry {
     uint8_t since; /* first minor that has it */
     uint8_t kind;
     uint16_t target; /* in struct exported */
-    uint32_t limit;  /* SIZE: the most it may be; OFFSET: the field's width */
+    uint32_t limit;  /* SIZE, BOUNDED: the most it may be; OFFSET: the field's width */
     const char *name;
 };
 
@@ -58,6 +59,12 @@ struct entry {
     {                                    \
         since, CHECKED, NOWHERE, 1, name \
     }
+/* Of structs that were described further up: cpython/entry.c looks whether it fits. */
+#define UP_TO(since, most, field, name)           \
+    {                                             \
+        since, BOUNDED, LAYOUT(field), most, name \
+    }
+#define GIL_ENABLED "interpreter_state.gil_runtime_state_enabled"
 #define IGNORE(since, name)              \
     {                                    \
         since, IGNORED, NOWHERE, 0, name \
@@ -79,7 +86,8 @@ static const struct entry entries[] = {
     UNUSED(13, "interpreter_state.builtins"),
     FIELD(13, 8, interp.gil, "interpreter_state.ceval_gil"),
     EXTRA(13, 8, gil_state, "interpreter_state.gil_runtime_state"),
-    IGNORE(13, "interpreter_state.gil_runtime_state_enabled"),
+    {13, IGNORED, AT(gil_enabled), 0,
+     GIL_ENABLED}, /* within the GIL's struct, unlike the next ones; 0 where there always is one */
     EXTRA(13, 4, gil_locked, "interpreter_state.gil_runtime_state_locked"),
     EXTRA(13, 8, gil_holder, "interpreter_state.gil_runtime_state_holder"),
     FIELD(14, 8, interp.code_generation, "interpreter_state.code_object_generation"),
@@ -171,6 +179,15 @@ static const struct entry entries[] = {
     UNUSED(14, "gen_object.gi_name"),
     FIELD(14, 8, generator.frame, "gen_object.gi_iframe"),
     FIELD(14, 1, generator.state, "gen_object.gi_frame_state"),
+    IGNORE(14, "llist_node.next"),
+    IGNORE(14, "llist_node.prev"),
+    UP_TO(14, PYRO_TSTATE_SIZE_MAX, remote.eval_breaker, "debugger_support.eval_breaker"),
+    UP_TO(14, PYRO_TSTATE_SIZE_MAX, remote.support, "debugger_support.remote_debugger_support"),
+    UP_TO(14, PYRO_OFFSET_MAX, remote.enabled, "debugger_support.remote_debugging_enabled"),
+    UP_TO(14, PYRO_OBJECT_SIZE_MAX, remote.pending_call, "debugger_support.debugger_pending_call"),
+    UP_TO(14, PYRO_OBJECT_SIZE_MAX, remote.script_path, "debugger_support.debugger_script_path"),
+    UP_TO(14, PYRO_TSTATE_SIZE_MAX, remote.script_path_size,
+          "debugger_support.debugger_script_path_size"),
 };
 
 static uint64_t number_at(const uint8_t *bytes, size_t offset)
@@ -190,6 +207,8 @@ static int refuse(struct pyro_error *error, const char *name, uint64_t value)
 /* Is VALUE a place for the field of ENTRY in a struct of GROUP_SIZE bytes? */
 static bool fits(const struct entry *entry, uint64_t value, uint64_t group_size)
 {
+    if (entry->kind == IGNORED || entry->kind == BOUNDED)
+        return entry->kind == IGNORED || value <= entry->limit;
     uint64_t alignment = entry->limit >= 8 ? 8 : entry->limit;
     return value < group_size && entry->limit <= group_size - value && value % alignment == 0;
 }
@@ -211,7 +230,7 @@ static int decode(const uint8_t *bytes, size_t size, uint8_t minor, struct expor
             if (value == 0 || value > entry->limit)
                 return refuse(error, entry->name, value);
             group_size = value;
-        } else if (entry->kind != IGNORED && !fits(entry, value, group_size)) {
+        } else if (!fits(entry, value, group_size)) {
             return refuse(error, entry->name, value);
         }
         if (entry->target != NOWHERE) {
@@ -220,6 +239,19 @@ static int decode(const uint8_t *bytes, size_t size, uint8_t minor, struct expor
         }
     }
     return 0;
+}
+
+/* The object header begins with its owner, flags, a mutex, a byte for the collector and the counts (Include/object.h). A
+ * thread state's `state` follows `_status`, some ints later (Include/cpython/pystate.h). */
+static void derive_free_threaded(struct exported *exported)
+{
+    static const uint32_t from_status[] = {[13] = 8, [14] = 12, [15] = 16};
+    struct pyro_layout *layout = &exported->layout;
+    layout->gil.enabled = exported->gil_enabled;
+    if (!layout->guessed)
+        layout->tstate.attachment = layout->tstate.status + from_status[layout->minor];
+    if (layout->minor == 13)
+        layout->object.gc_bits = 11;
 }
 
 /* What debug offsets leave out, from neighbours that have not moved since 3.13 (checked with the
@@ -255,6 +287,8 @@ static void derive(struct exported *exported)
         layout->frame.tlbc_index = PYRO_ABSENT;
         layout->code.tlbc = PYRO_ABSENT;
     }
+    if (layout->free_threaded)
+        derive_free_threaded(exported);
 }
 
 static uint32_t grown(uint32_t size, uint32_t offset, uint32_t width)
@@ -275,7 +309,7 @@ static void shrink(struct pyro_layout *layout)
         layout->tstate.next,      layout->tstate.interp,           layout->tstate.frame,
         layout->tstate.thread_id, layout->tstate.native_thread_id, layout->tstate.chunk,
         layout->tstate.chunk_top, layout->tstate.holds_gil,        layout->tstate.gil_requested,
-        layout->tstate.status,    layout->tstate.base_frame};
+        layout->tstate.status,    layout->tstate.base_frame,       layout->tstate.attachment};
     layout->interp.size = layout->tstate.size = 0;
     for (size_t i = 0; i < sizeof of_interp / sizeof *of_interp; i++)
         layout->interp.size = grown(layout->interp.size, of_interp[i], 8);
@@ -293,6 +327,8 @@ static int cross_check(const struct exported *exported, struct pyro_error *error
     if (exported->gil_locked < exported->gil_state ||
         exported->gil_locked - exported->gil_state > PYRO_OBJECT_SIZE_MAX)
         return refuse(error, "interpreter_state.gil_runtime_state_locked", exported->gil_locked);
+    if (layout->free_threaded && exported->gil_enabled > exported->gil_holder - exported->gil_state)
+        return refuse(error, GIL_ENABLED, exported->gil_enabled);
     if (layout->tstate.chunk <=
         layout->tstate.frame) /* one piece from there on: pyro_ends_span() */
         return refuse(error, "thread_state.datastack_chunk", layout->tstate.chunk);

@@ -326,7 +326,7 @@ static int add_frame(struct dumper *dumper, const struct frame *frame, struct kn
         .name = known->code.name,
         .file = known->code.file,
         .first_line = known->code.first_line,
-        .line = pyro_code_line(dumper->runtime, &known->code, frame->instruction),
+        .line = pyro_code_line(dumper->memory, dumper->runtime, &known->code, frame->instruction),
     };
     dumper->count++;
     return dumper->with_locals ? add_locals(dumper, frame, known, out) : 0;

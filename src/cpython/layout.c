@@ -32,11 +32,11 @@
         .length = 16, .state = 32, .ascii_data = 40, .compact_data = 56 \
     }
 
-#define TSTATE_TO_310                                                          \
-    {                                                                          \
-        .size = 184, .next = 8, .interp = 16, .frame = 24, .thread_id = 176,   \
-        .native_thread_id = NO, .chunk = NO, .chunk_top = NO, .holds_gil = NO, \
-        .gil_requested = NO, .base_frame = NO, .status = NO,                   \
+#define TSTATE_TO_310                                                                            \
+    {                                                                                            \
+        .size = 184, .next = 8, .interp = 16, .frame = 24, .thread_id = 176,                     \
+        .native_thread_id = NO, .unique_id = 256, .chunk = NO, .chunk_top = NO, .holds_gil = NO, \
+        .gil_requested = NO, .base_frame = NO, .status = NO,                                     \
     }
 
 #define CHUNK_NONE                                        \
@@ -162,6 +162,7 @@ static const struct pyro_layout layouts[] = {
                    .frame = 56,
                    .thread_id = 152,
                    .native_thread_id = 160,
+                   .unique_id = NO,
                    .chunk = 296,
                    .chunk_top = 304,
                    .holds_gil = NO,
@@ -223,6 +224,7 @@ static const struct pyro_layout layouts[] = {
                    .frame = 56,
                    .thread_id = 136,
                    .native_thread_id = 144,
+                   .unique_id = NO,
                    .chunk = 232,
                    .chunk_top = 240,
                    .holds_gil = NO,

@@ -25,6 +25,10 @@ enum pyro_frame_style {
     PYRO_FRAMES_CHUNK,  /* 3.13+: tstate->current_frame, frames in chunks */
 };
 
+/* In a free-threaded build there is a GIL only while its field `enabled` says so: on request (PYTHON_GIL=1), or for an extension
+ * module that needs one. Other numbers are for the time of an import. */
+#define PYRO_GIL_ENABLED INT32_MAX
+
 /* All offsets in bytes from the start of the named struct. */
 struct pyro_layout {
     uint32_t version; /* PY_VERSION_HEX */
@@ -48,16 +52,20 @@ struct pyro_layout {
     } interp;
     struct {
         uint32_t holder, locked; /* within the GIL's own struct, 3.12+ */
+        uint32_t enabled;        /* free-threaded: int, INT_MAX while there is a GIL after all */
     } gil;
     struct {
         uint32_t size; /* as much as we read: covers every field below */
         uint32_t next, interp;
         uint32_t frame; /* frame (LINKED), cframe (CFRAME), current_frame (CHUNK) */
         uint32_t thread_id, native_thread_id;
+        uint32_t
+            unique_id; /* to 3.10, which knows no native id: a number that is never given again; beyond SIZE */
         uint32_t chunk, chunk_top;         /* datastack_chunk, datastack_top */
         uint32_t holds_gil, gil_requested; /* 3.15: ints */
         uint32_t base_frame;               /* 3.15: embedded struct's pointer field */
         uint32_t status;                   /* 3.12+: where known */
+        uint32_t attachment;               /* free-threaded: int, 1 while it may run Python code */
     } tstate;
     uint32_t cframe_current_frame; /* 3.11: 8, 3.12: 0 */
     struct {
@@ -83,10 +91,12 @@ struct pyro_layout {
         uint32_t cell_names, free_names; /* 3.8-3.10: co_cellvars, co_freevars */
         uint32_t framesize;              /* 3.12: co_framesize in words; absent in debug offsets */
         uint32_t slot_count, stacksize;  /* 3.11, without co_framesize: nlocalsplus, stacksize */
-        uint32_t tlbc;                   /* free-threaded 3.14+ */
+        uint32_t tlbc; /* free-threaded 3.14+: pointer to an array of copies of the bytecode */
     } code;
     struct {
         uint32_t size, type;
+        uint32_t
+            gc_bits; /* free-threaded 3.13: a byte, right behind it the owner's count, 32 bits */
     } object;
     struct {
         uint32_t name, flags, basicsize, dictoffset;
@@ -116,6 +126,12 @@ struct pyro_layout {
     struct {
         uint32_t content;
     } cell;
+    /* 3.14+: how a debugger asks for a script to be run. Of a thread: its flags, and a struct with the request, in which
+     * the last three lie; of an interpreter: an int, 1 if it listens. */
+    struct {
+        uint32_t eval_breaker, support, enabled;
+        uint32_t pending_call, script_path, script_path_size;
+    } remote;
 };
 
 /* The layout of a 3.8-3.12 target. -ENOTSUP for any other VERSION. */

@@ -16,6 +16,7 @@
 #include "cpython/chunks.h"
 
 #define OWNER_GENERATOR 1
+#define ATTACHED        1 /* _Py_THREAD_ATTACHED of pycore_pystate.h */
 #define FRAME_SIZE_MAX  65536
 #define CHUNK_NEAR      4096 /* bytes from a frame to one it called in the same chunk: seldom more */
 #define EXTRA_FRESH     64 /* takes after which a frame outside the chunks is not predicted any more */
@@ -250,7 +251,7 @@ static uint64_t walk_window(struct pyro_take *take, uint64_t address)
     const struct pyro_stack_chunk *chunk = take->window;
     const struct pyro_layout *layout = take->layout;
     while (stack->count < PYRO_STACK_FRAMES_MAX) {
-        if (take->reusable && pyro_chunk_unchanged(chunk, address, take->reader->header))
+        if (pyro_prior_holds(take, address))
             break;
         const uint8_t *data = pyro_chunk_view(chunk, address, take->reader->header);
         if (!data || data[layout->frame.owner] != 0)
@@ -298,7 +299,7 @@ static void walk(struct pyro_take *take, uint64_t address)
     for (size_t steps = 0; address != 0; steps++) {
         if (take->window)
             address = walk_window(take, address);
-        whole = take->reusable && pyro_prior_reuse(take, address);
+        whole = pyro_prior_reuse(take, address);
         if (whole)
             break;
         whole = address == base || is_known_bottom(take->reader, stack, address);
@@ -309,6 +310,15 @@ static void walk(struct pyro_take *take, uint64_t address)
     take->reusable = reusable; /* for another walk */
     stack->broken = !whole;
     stack->elided_at = stack->count - stack->elided_at;
+}
+
+/* Where the data stack ended when the chunk above CHUNK was begun. 0: not known. */
+static uint64_t end_of_older(const struct pyro_take *take, const struct pyro_stack_chunk *chunk)
+{
+    const struct pyro_layout *layout = take->layout;
+    if (chunk->copied < layout->chunk.data)
+        return 0;
+    return chunk->address + layout->chunk.data + 8 * pyro_field_u64(chunk->data, layout->chunk.top);
 }
 
 /* Take the frames of CHUNK from its first one upwards by their known sizes, until one ends at TOP or AFTER. BELOW is the
@@ -345,7 +355,6 @@ static void climb(struct pyro_take *take, uint64_t top, uint64_t after)
 {
     struct pyro_raw_stack *stack = take->stack;
     const struct pyro_stack_reader *reader = take->reader;
-    const struct pyro_layout *layout = take->layout;
     stack->frames = stack->buffer;
     stack->count = stack->reused = 0;
     stack->elided = 0;
@@ -356,10 +365,8 @@ static void climb(struct pyro_take *take, uint64_t top, uint64_t after)
         const struct pyro_stack_chunk *chunk = &reader->chunks[i];
         uint64_t below = stack->count ? stack->frames[stack->count - 1].address : 0;
         uint64_t end = top, end_after = after;
-        if (i > 0 &&
-            chunk->copied >= layout->chunk.data) /* an older one says itself where it was left */
-            end = end_after = chunk->address + layout->chunk.data +
-                              8 * pyro_field_u64(chunk->data, layout->chunk.top);
+        if (i > 0 && end_of_older(take, chunk))
+            end = end_after = end_of_older(take, chunk);
         if (!climb_chunk(take, chunk, below, end, end_after))
             return;
     }
@@ -397,15 +404,35 @@ static void learn_size(struct pyro_take *take, uint64_t code, uint64_t size)
         *known = size; /* the code may be another one at the same address: the last word counts */
 }
 
+/* The bytes of FRAME on the data stack, by the one ABOVE it in the stack, which lies right behind it, or first in the next
+ * chunk. C code between them needs nothing of the data stack, but that it is between them tells the C stack, copied at
+ * another moment than the frames if the thread runs. 0: not known. */
+static uint64_t frame_size(const struct pyro_take *take, const struct pyro_raw_frame *frame,
+                           const struct pyro_raw_frame *above)
+{
+    struct pyro_stack_reader *reader = take->reader;
+    bool called = above->previous == frame->address ||
+                  (reader->stands_still && pyro_extra_at(reader, above->previous));
+    if (!called || !(above->flags & frame->flags & PYRO_FRAME_IN_CHUNK) ||
+        ((above->flags | frame->flags) & PYRO_FRAME_INFERRED))
+        return 0;
+    const struct pyro_stack_chunk *chunk = pyro_chunk_holding(reader, frame->address);
+    if (!chunk)
+        return 0;
+    if (above->address - chunk->address < chunk->size)
+        return above->address - frame->address;
+    return reader->stands_still && end_of_older(take, chunk)
+               ? end_of_older(take, chunk) - frame->address
+               : 0;
+}
+
 static void learn_sizes(struct pyro_take *take)
 {
     const struct pyro_raw_stack *stack = take->stack;
     bool all = take->reader->takes < 8 || take->reader->takes % 64 == 0;
     for (size_t i = stack->count > 3 && !all ? stack->count - 3 : 0; i < stack->count; i++) {
         const struct pyro_raw_frame *frame = &stack->frames[i], *above = frame + 1;
-        bool next_to = i + 1 < stack->count && above->previous == frame->address &&
-                       (above->flags & frame->flags & PYRO_FRAME_IN_CHUNK);
-        learn_size(take, frame->code, next_to ? above->address - frame->address : 0);
+        learn_size(take, frame->code, i + 1 < stack->count ? frame_size(take, frame, above) : 0);
     }
 }
 
@@ -523,6 +550,8 @@ static uint64_t innermost_frame(struct pyro_take *take, const uint8_t *ends)
  *  - 3.11, 3.12: an interpreter that is just being entered has published its cframe but not yet filled it. What it holds is
  *    left over on the C stack.
  *  - A generator that is just being entered or left names no caller, and is on nobody's stack.
+ *  - 3.11-3.13: a frame that is just being entered is the current one before it names its caller (compilers turn the two
+ *    stores around). What it names till then is left over from an earlier frame there.
  * All other frames that run form one chain, whose end executes, or has what it resumes on top of its value stack. */
 
 /* The frame in which the interpreter below the innermost one waits (3.11, 3.12). 0: there is none. */
@@ -614,11 +643,67 @@ static void walk_from_innermost(struct pyro_take *take, uint64_t unlinked)
     walk(take, best.address ? best.address : unlinked);
 }
 
+/* The frame on the data stack right below the one at ADDRESS, which may be the first of its chunk. 0: not to be found. */
+static uint64_t frame_under(struct pyro_take *take, uint64_t address)
+{
+    struct pyro_stack_reader *reader = take->reader;
+    struct pyro_stack_chunk *chunk = pyro_chunk_holding(reader, address);
+    if (!chunk || address - chunk->address != take->layout->chunk.data)
+        return frame_right_below(take, address);
+    struct pyro_stack_chunk *older = chunk + 1;
+    uint64_t end = older < reader->chunks + reader->chunk_count ? end_of_older(take, older) : 0;
+    if (end - older->address < reader->header || end - older->address >= older->size)
+        return 0;
+    (void)pyro_chunk_fetch(take, older, end - reader->header, reader->header);
+    return frame_right_below(take, end);
+}
+
+/* Does the innermost frame lie right behind the one it names as its caller, or is that elsewhere, or unknown? */
+static bool lies_behind_caller(const struct pyro_take *take, const struct pyro_raw_frame *leaf)
+{
+    const struct pyro_raw_stack *stack = take->stack;
+    if (stack->count < 2)
+        return !stack->broken;
+    if (leaf[-1].address != leaf->previous || !(leaf[-1].flags & PYRO_FRAME_IN_CHUNK))
+        return true;
+    const uint64_t *size = pyro_map_find(take->frame_sizes, leaf[-1].code, PYRO_SIZES_BYTES);
+    return !size || *size == 0 || leaf->previous + *size == leaf->address;
+}
+
+/* Is the innermost frame the last one on the data stack? */
+static bool ends_at_top(const struct pyro_take *take, const struct pyro_raw_frame *leaf)
+{
+    const uint64_t *size = pyro_map_find(take->frame_sizes, leaf->code, PYRO_SIZES_BYTES);
+    return size && leaf->address + *size == take->chunk_top;
+}
+
+/* The innermost frame is pushed and does not execute yet: it was called by what lies below it, whatever it names. */
+static void name_caller(struct pyro_take *take)
+{
+    struct pyro_raw_stack *stack = take->stack;
+    if (stack->count == 0)
+        return;
+    struct pyro_raw_frame leaf = stack->frames[stack->count - 1];
+    if ((leaf.flags & (PYRO_FRAME_EXECUTES | PYRO_FRAME_IN_CHUNK)) != PYRO_FRAME_IN_CHUNK ||
+        !ends_at_top(take, &leaf) || lies_behind_caller(take, &stack->frames[stack->count - 1]))
+        return;
+    uint64_t caller = frame_under(take, leaf.address);
+    if (!caller || caller == leaf.previous)
+        return;
+    walk(take, caller);
+    leaf.previous = caller;
+    if (!stack->broken)
+        stack->frames[stack->count++] = leaf;
+}
+
 /* The thread stands still, but not in order: go down to the frame that is. */
 static void step_back(struct pyro_take *take)
 {
     struct pyro_raw_stack *stack = take->stack;
-    if (take->layout->frame.stacktop == PYRO_ABSENT || !in_between(take))
+    if (take->layout->frame.stacktop == PYRO_ABSENT)
+        return;
+    name_caller(take);
+    if (!in_between(take))
         return;
     uint64_t unlinked = 0;
     if (stack->count && !stack->broken &&
@@ -694,8 +779,15 @@ static void mark_boundaries(struct pyro_raw_stack *stack)
             stack->frames[i].flags |= PYRO_FRAME_NEXT_CHUNK;
 }
 
-/* Mark the frames that were on the data stack at both ends of the copy. */
-static void mark_certain(struct pyro_take *take, const struct pyro_span *spans, size_t arrived)
+static bool is_left_over(const struct pyro_stack_reader *reader, const struct pyro_raw_frame *frame,
+                         uint64_t top, uint64_t after)
+{
+    return (frame->flags & PYRO_FRAME_IN_CHUNK) &&
+           !pyro_chunks_below(reader, frame->address, top, after);
+}
+
+/* Find the frames that were on the data stack at both ends of the copy. */
+static void find_certain(struct pyro_take *take, const struct pyro_span *spans, size_t arrived)
 {
     struct pyro_stack_reader *reader = take->reader;
     struct pyro_raw_stack *stack = take->stack;
@@ -709,15 +801,13 @@ static void mark_certain(struct pyro_take *take, const struct pyro_span *spans, 
     uint64_t after = pyro_field_u64(spans[reader->planned - 1].data,
                                     layout->tstate.chunk_top - layout->tstate.frame);
     uint64_t top = after < take->chunk_top ? after : take->chunk_top;
-    if (!pyro_chunks_end_known(reader, top, after))
-        return;
-    const struct pyro_stack_chunk *newest = &reader->chunks[0];
-    for (size_t i = 0; i < stack->count; i++) {
-        struct pyro_raw_frame *frame = &stack->frames[i];
-        if ((frame->flags & PYRO_FRAME_IN_CHUNK) &&
-            (frame->address < top || frame->address - newest->address >= newest->size))
-            frame->flags |= PYRO_FRAME_CERTAIN;
-    }
+    /* Callers of those taken over lie below them: the last one tells for all. */
+    size_t certain = stack->reused;
+    while (certain > 0 && is_left_over(reader, &stack->frames[certain - 1], top, after))
+        certain--;
+    while (certain < stack->count && !is_left_over(reader, &stack->frames[certain], top, after))
+        certain++;
+    stack->certain = certain;
 }
 
 static void note_depths(struct pyro_take *take)
@@ -733,6 +823,21 @@ static void note_depths(struct pyro_take *take)
     }
 }
 
+static bool differs(const struct pyro_stack_reader *reader, uint32_t offset, uint64_t known)
+{
+    return known && offset != PYRO_ABSENT && pyro_field_u64(reader->tstate_data, offset) != known;
+}
+
+/* Memory of thread states is used again: is what was copied that of another thread? */
+static bool is_of_another(const struct pyro_stack_reader *reader)
+{
+    const struct pyro_layout *layout = &reader->runtime->layout;
+    return pyro_field_u64(reader->tstate_data, layout->tstate.interp) != reader->interp.u ||
+           differs(reader, layout->tstate.thread_id, reader->thread_id) ||
+           differs(reader, layout->tstate.native_thread_id, reader->native_id) ||
+           differs(reader, layout->tstate.unique_id, reader->unique_id);
+}
+
 int pyro_stack_take(struct pyro_stack_reader *reader, const struct pyro_memory *memory,
                     const struct pyro_span *spans, size_t arrived, struct pyro_map *frame_sizes,
                     struct pyro_raw_stack *stack)
@@ -744,9 +849,10 @@ int pyro_stack_take(struct pyro_stack_reader *reader, const struct pyro_memory *
                              .frame_sizes = frame_sizes,
                              .stack = stack};
     stack->frames = stack->buffer;
-    stack->count = stack->elided_at = stack->reused = 0;
+    stack->count = stack->elided_at = stack->reused = stack->certain = 0;
     stack->elided = 0;
-    stack->late = stack->broken = stack->holds_gil = stack->wants_gil = false;
+    stack->late = stack->broken = false;
+    stack->holds_gil = stack->wants_gil = stack->attached = false;
     reader->takes++;
     bool linked = layout->frames == PYRO_FRAMES_LINKED;
     if (linked && arrived == 0)
@@ -756,17 +862,20 @@ int pyro_stack_take(struct pyro_stack_reader *reader, const struct pyro_memory *
     int accepted = linked ? 0 : accept_spans(reader, spans, arrived);
     if (accepted < 0)
         return accepted;
-    if (pyro_field_u64(reader->tstate_data, layout->tstate.interp) != reader->interp.u)
+    if (is_of_another(reader))
         return -ESRCH;
     if (layout->tstate.holds_gil != PYRO_ABSENT)
         stack->holds_gil = pyro_field_u32(reader->tstate_data, layout->tstate.holds_gil) != 0;
     if (layout->tstate.gil_requested != PYRO_ABSENT)
         stack->wants_gil = pyro_field_u32(reader->tstate_data, layout->tstate.gil_requested) != 0;
+    if (layout->free_threaded && layout->tstate.attachment != PYRO_ABSENT)
+        stack->attached =
+            pyro_field_u32(reader->tstate_data, layout->tstate.attachment) == ATTACHED;
     if (linked)
         return pyro_linked_take(&take, spans, arrived);
     take_chunks(&take, arrived >= reader->planned ? spans[reader->planned - 1].data : NULL);
     mark_boundaries(stack);
-    mark_certain(&take, spans, arrived);
+    find_certain(&take, spans, arrived);
     note_depths(&take);
     return 0;
 }
@@ -791,6 +900,8 @@ size_t pyro_stack_plan(struct pyro_stack_reader *reader, struct pyro_span *spans
 {
     const struct pyro_layout *layout = &reader->runtime->layout;
     struct pyro_span tstate = {.addr = reader->tstate, .size = layout->tstate.size};
+    if (reader->unique_id)
+        tstate.size = layout->tstate.unique_id + 8;
     size_t count = 0;
     if (layout->frames == PYRO_FRAMES_LINKED) {
         spans[count++] = tstate;

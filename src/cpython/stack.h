@@ -24,7 +24,7 @@
 #define PYRO_STACK_EXTRAS_MAX  40    /* remembered frames outside the chunks */
 #define PYRO_STACK_TOPS        256   /* remembered ends of frames, a power of two */
 #define PYRO_STACK_LATE_MAX    64    /* late reads in one sample */
-#define PYRO_STACK_REUSE_MIN   24    /* reuse_min of a new reader */
+#define PYRO_STACK_REUSE_MIN   8     /* reuse_min of a new reader */
 #define PYRO_STACK_HEADER_MAX  128   /* bytes of a frame we look at */
 #define PYRO_STACK_BEFORE      8     /* and before one outside the chunks: a generator's state */
 #define PYRO_STACK_LINKED_MAX  192   /* 3.8-3.10: predicted frames */
@@ -38,8 +38,6 @@ enum {
     PYRO_FRAME_INFERRED =
         1 << 4, /* its caller is the frame right below it; a generator may stand between unseen */
     PYRO_FRAME_NEXT_CHUNK = 1 << 6, /* its caller lies in another chunk, copied at another moment */
-    PYRO_FRAME_CERTAIN =
-        1 << 3, /* on the data stack before and after the copy: no leftover of an earlier call */
 };
 
 struct pyro_raw_frame {
@@ -62,7 +60,11 @@ struct pyro_raw_stack {
         broken; /* no chain leads to the root: only a root part, if any, is there; the top is missing */
     bool holds_gil; /* only where the thread state tells (3.15) */
     bool wants_gil;
+    bool attached; /* free-threaded: it may run Python code, as who holds the GIL elsewhere */
     size_t reused; /* so many frames from the root are those of the reader's prior stack */
+    /* Of so many frames from the root, those on the data stack were on it before and after the copy: no leftovers of
+     * earlier calls. */
+    size_t certain;
 };
 
 struct pyro_stack_chunk {
@@ -72,10 +74,6 @@ struct pyro_stack_chunk {
     size_t want;         /* bytes to copy next time */
     uint8_t *own;        /* SIZE bytes for late reads, allocated at the first */
     bool planned;
-    uint8_t *seen; /* its bytes as of take SEEN_AT, of which SEEN_SIZE are known; NULL: none */
-    size_t seen_size;
-    uint64_t seen_at;
-    size_t same;     /* so many bytes are as they were in the last take */
     uint64_t frames; /* in it, when it was last walked whole; 0: never */
     uint64_t below;  /* the frame in an older chunk its first frame leads to */
     uint64_t first;  /* its lowest frame, once seen */
@@ -98,13 +96,15 @@ struct pyro_stack_extra {
 struct pyro_stack_reader {
     const struct pyro_runtime *runtime;
     pyro_addr tstate, interp;
+    /* Whose thread state it is, as the state itself says; 0: not known. It may be another's by the next take. */
+    uint64_t thread_id, native_id, unique_id;
     bool stands_still; /* the caller stops the thread for each copy: everything is of one moment */
     size_t header;     /* bytes of a frame's header */
     size_t state_before; /* a generator's state lies so many bytes before its frame; 0: not known */
     size_t planned;      /* spans of the last plan */
     uint64_t takes;
-    /* The stack of the last take, if the caller still has it: what stands below bytes that did not change is taken over
-     * instead of walked. Set before each take, where it was whole; a take forgets it. */
+    /* The stack of an earlier take, if the caller still has it: the frames from the root that stand as they stood are taken
+     * over instead of walked. Set before each take, where it was whole; a take forgets it. */
     const struct pyro_raw_frame *prior;
     size_t prior_count;
     size_t reuse_min; /* frames: to walk fewer costs less than to compare */

@@ -5,8 +5,6 @@
 #include "cpython/internal.h"
 #include "cpython/stack.h"
 
-#define PYRO_CHUNK_SIZE_MIN 1024 /* so frames that lie further apart may be in two chunks */
-
 /* What one take keeps at hand. */
 struct pyro_take {
     struct pyro_stack_reader *reader;
@@ -17,8 +15,11 @@ struct pyro_take {
     const struct pyro_stack_chunk
         *window;        /* the chunk the last frame lay in: the next one mostly does too */
     uint64_t chunk_top; /* end of the data stack when the thread state was copied */
-    const struct pyro_raw_frame *prior; /* the stack of the last take, root first ... */
+    const struct pyro_raw_frame *prior; /* the stack of an earlier take, root first ... */
     size_t reusable;                    /* ... of which so many frames stand as they stood */
+    struct {
+        uint64_t from, size;
+    } unchanged; /* in one chunk: a frame of the prior stack that lies here is one of those */
     unsigned late_reads;
 };
 
@@ -36,8 +37,10 @@ static inline struct pyro_raw_frame pyro_frame_parse(const struct pyro_layout *l
         .instruction = pyro_field_u64(data, layout->frame.instruction),
         .previous = pyro_field_u64(data, layout->frame.previous),
     };
-    if (layout->minor >= 14)
+    if (layout->minor >= 14) {
         frame.code &= ~(uint64_t)3; /* a tagged reference; NULL is tagged too */
+        return frame;               /* it has none of the fields below */
+    }
     if (layout->frame.stacktop != PYRO_ABSENT &&
         (int32_t)pyro_field_u32(data, layout->frame.stacktop) == PYRO_STACKTOP_EXECUTING)
         frame.flags |= PYRO_FRAME_EXECUTES;
@@ -69,8 +72,14 @@ static inline uint64_t pyro_base_frame(const struct pyro_take *take)
 /* What is remembered of the frame at ADDRESS outside the chunks; NULL: nothing. */
 struct pyro_stack_extra *pyro_extra_at(struct pyro_stack_reader *reader, uint64_t address);
 
-/* prior.c: how many frames of the prior stack, from the root, stand as they stood, and set take->reusable. Before the walk. */
+/* prior.c: how many frames of the prior stack, from the root, stand as they stood? Before the walk: sets take->reusable
+ * and take->unchanged. Callers lie below those they called. */
 void pyro_prior_compare(struct pyro_take *take);
+/* May the frame at ADDRESS be one of those? */
+static inline bool pyro_prior_holds(const struct pyro_take *take, uint64_t address)
+{
+    return take->reusable && address - take->unchanged.from < take->unchanged.size;
+}
 /* The walk has come to the frame at ADDRESS: if it is one of those, take it and what is below it over. False: go on. */
 bool pyro_prior_reuse(struct pyro_take *take, uint64_t address);
 

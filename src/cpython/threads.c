@@ -176,7 +176,7 @@ static pid_t pthread_tid(const struct pyro_memory *memory, uint64_t thread_id)
 static void number_thread(const struct pyro_memory *memory, const struct tasks *tasks, pid_t told,
                           struct pyro_thread_info *thread)
 {
-    thread->native_id = told;
+    thread->told_id = thread->native_id = told;
     thread->kernel_id = kernel_id_of(tasks, told);
     if (thread->kernel_id != 0 || (told != 0 && tasks->count == 0))
         return;
@@ -218,6 +218,10 @@ static int add_threads(struct thread_list *list, const struct interpreter *inter
             .interp_id = interp->id,
             .thread_id = pyro_field_u64(copy, layout->tstate.thread_id),
         };
+        if (layout->tstate.unique_id != PYRO_ABSENT &&
+            pyro_memory_read(list->memory, pyro_addr_plus(at, layout->tstate.unique_id),
+                             &thread->unique_id, sizeof thread->unique_id) != 0)
+            thread->unique_id = 0;
         pid_t told = 0;
         if (layout->tstate.native_thread_id != PYRO_ABSENT)
             told = (pid_t)pyro_field_u64(copy, layout->tstate.native_thread_id);
@@ -320,14 +324,17 @@ static int read_gil(const struct pyro_memory *memory, const struct pyro_runtime 
     } else {
         state->gil = pyro_addr_plus(base, holder_offset - 8); /* the interval comes first */
     }
+    bool optional = layout->free_threaded;
+    int32_t enabled = PYRO_GIL_ENABLED;
     const struct pyro_span spans[] = {
         {pyro_addr_plus(base, holder_offset), &holder, sizeof holder},
         {pyro_addr_plus(base, locked_offset), &locked, sizeof locked},
+        {pyro_addr_plus(base, layout->gil.enabled), &enabled, optional ? sizeof enabled : 0},
     };
-    ssize_t count = pyro_memory_read_spans(memory, spans, 2);
-    if (count != 2)
+    ssize_t count = pyro_memory_read_spans(memory, spans, 2 + optional);
+    if (count != 2 + optional)
         return count < 0 ? (int)count : -EFAULT;
-    if (locked > 0)
+    if (locked > 0 && enabled == PYRO_GIL_ENABLED)
         state->gil_holder = holder;
     return 0;
 }

@@ -15,6 +15,9 @@ struct pyro_thread_info {
     uint64_t thread_id; /* threading.get_ident() */
     pid_t
         native_id; /* as the target's pid namespace numbers it; 0 when not known (3.8-3.10 without a pthread match) */
+    uint64_t unique_id; /* of the thread state, to 3.10; 0: not known */
+    pid_t
+        told_id; /* as the thread state tells it, 0 before 3.11: a new thread has that of its creator at first */
     pid_t
         kernel_id; /* as our pid namespace numbers it: what /proc and ptrace want; 0 when not known */
 };

@@ -1,7 +1,8 @@
 /* formats/collapsed.c - "root;caller;callee COUNT" lines, for flamegraph.pl, inferno, speedscope and many more.
  *
- * COUNT is the number of samples, as every reader expects. A frame is "file:function:line", or the function alone
- * with merged lines. What separates frames and lines is replaced inside names: ';' by ',', line ends by a blank. */
+ * COUNT is the number of samples, as every reader expects: what counting calls cost cannot be taken out of it. Of what was
+ * traced it is microseconds, of memory bytes. A frame is "file:function:line", or the function alone with merged lines.
+ * What separates frames and lines is replaced inside names: ';' by ',', line ends by a blank. */
 #include "base/buffer.h"
 #include "base/utf8.h"
 #include "formats/internal.h"
@@ -82,18 +83,24 @@ static void write_node(struct writer *writer, uint32_t node)
 /* At most the roots, the kept frames, and the one that stands for the elided. */
 #define MAX_PATH (PYRO_TREE_DEEPEST + 4)
 
+static uint64_t count_of(const struct pyro_tree *tree, uint32_t node)
+{
+    const struct pyro_node *it = &tree->nodes[node];
+    return tree->traced || tree->bytes ? (uint64_t)(it->self + 0.5) : it->self_count;
+}
+
 static void write_stack(struct writer *writer, uint32_t node)
 {
     uint32_t path[MAX_PATH];
-    size_t count = 0;
-    uint64_t samples = writer->tree->nodes[node].self_samples;
-    for (; node != 0 && count < MAX_PATH; node = writer->tree->nodes[node].parent)
-        path[count++] = node;
-    while (count-- > 0) {
-        write_node(writer, path[count]);
-        putc_unlocked(count ? ';' : ' ', writer->out);
+    size_t depth = 0;
+    uint64_t count = count_of(writer->tree, node);
+    for (; node != 0 && depth < MAX_PATH; node = writer->tree->nodes[node].parent)
+        path[depth++] = node;
+    while (depth-- > 0) {
+        write_node(writer, path[depth]);
+        putc_unlocked(depth ? ';' : ' ', writer->out);
     }
-    fprintf(writer->out, "%" PRIu64 "\n", samples);
+    fprintf(writer->out, "%" PRIu64 "\n", count);
 }
 
 static int write_stacks(FILE *out, const struct pyro_tree *tree)
@@ -105,7 +112,7 @@ static int write_stacks(FILE *out, const struct pyro_tree *tree)
     labels->end = calloc(count + 1, sizeof(*labels->end));
     int result = labels->begin && labels->end ? 0 : -ENOMEM;
     for (size_t i = 1; result == 0 && i < tree->count && !ferror(out); i++)
-        if (tree->nodes[i].self_samples)
+        if (count_of(tree, (uint32_t)i))
             write_stack(&writer, (uint32_t)i);
     if (labels->text.failed)
         result = -ENOMEM;

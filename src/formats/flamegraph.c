@@ -170,6 +170,16 @@ static void put_names(struct pyro_json *json, const struct writer *writer)
         pyro_json_end(&json);                                               \
     } while (0)
 
+static bool of_samples(const struct writer *writer)
+{
+    return !writer->tree->traced && !writer->tree->bytes;
+}
+
+static const char *counted_unit(const struct writer *writer)
+{
+    return writer->tree->bytes ? "block" : writer->tree->traced ? "call" : "sample";
+}
+
 static void put_data(const struct writer *writer)
 {
     struct pyro_json json = pyro_json_to(writer->out);
@@ -178,9 +188,11 @@ static void put_data(const struct writer *writer)
     put_names(&json, writer);
     COLUMN("depth", box->depth);
     COLUMN("name", box->name);
-    COLUMN("total", node->total_us + 0.5);
-    COLUMN("self", node->self_us + 0.5);
-    COLUMN("samples", node->total_samples);
+    COLUMN("total", node->total + 0.5);
+    COLUMN("self", node->self + 0.5);
+    COLUMN("samples", of_samples(writer) ? node->total_count : node->self_count);
+    pyro_json_string(&json, "unit", counted_unit(writer));
+    pyro_json_bool(&json, "bytes", writer->options->bytes != PYRO_BYTES_NONE);
     pyro_json_end(&json);
     fputs("</metadata>\n", writer->out);
 }
@@ -193,21 +205,23 @@ static void put_box(const struct writer *writer, const struct pyro_box *box)
 {
     FILE *out = writer->out;
     const struct pyro_node *node = &writer->tree->nodes[box->node];
-    double whole_us = writer->tree->nodes[0].total_us,
-           share = whole_us > 0 ? node->total_us / whole_us : 1;
+    double whole = writer->tree->nodes[0].total, share = whole > 0 ? node->total / whole : 1;
     struct face face;
-    char time[32];
+    char amount[32];
     make_face(&face, writer, box->node);
-    pyro_summary_duration(time, sizeof(time), node->total_us / 1e6);
+    if (writer->tree->bytes)
+        pyro_summary_size(amount, sizeof(amount), (uint64_t)node->total);
+    else
+        pyro_summary_duration(amount, sizeof(amount), node->total / 1e6);
     fprintf(out, "<svg class=\"box %s\" style=\"--h:%u\" x=\"", looks[face.look].name, face.hue);
-    put_percent(out, whole_us > 0 ? box->start_us / whole_us : 0);
+    put_percent(out, whole > 0 ? box->start / whole : 0);
     fprintf(out, "\" y=\"%u\" height=\"%d\" width=\"", box->depth * ROW_HEIGHT, BOX_HEIGHT);
     put_percent(out, share);
     fputs("\"><title>", out);
     put_xml(out, face.name);
     fprintf(out, " %s ", *face.file ? "in" : "");
     put_xml(out, face.file);
-    fprintf(out, " %s, ", time);
+    fprintf(out, " %s, ", amount);
     put_percent(out, share);
     fprintf(out, "</title><rect width=\"100%%\" height=\"100%%\" rx=\"2\" fill=\"#%02x%02x%02x\"/>",
             channel(&face, 0), channel(&face, 8), channel(&face, 4));
@@ -251,20 +265,56 @@ static const char *clock_words(enum pyro_clock clock)
     return words[clock];
 }
 
-/* "python 3.14.10, 1 kHz, 4012 samples, 0 unsure" */
+/* "1 kHz, 4012 samples, 0 unsure" */
+static void sampling_words(char *text, size_t size, const struct writer *writer)
+{
+    const struct pyro_summary *summary = writer->summary;
+    char rate[32] = "";
+    if (writer->profile->info.rate_hz)
+        pyro_summary_rate(rate, sizeof(rate), writer->profile->info.rate_hz);
+    snprintf(text, size, "%s%s%" PRIu64 " samples, %" PRIu64 " unsure%s", rate, *rate ? ", " : "",
+             summary->samples, summary->unsure_samples, clock_words(writer->options->clock));
+}
+
+/* What is in no box is told. */
+static void tracking_words(char *text, size_t size, const struct writer *writer)
+{
+    struct pyro_export_bytes sums;
+    char lost[64] = "";
+    pyro_export_bytes(&sums, writer->profile);
+    if (sums.lost)
+        snprintf(lost, sizeof(lost), ", %" PRIu64 " blocks in no figure", sums.lost);
+    snprintf(text, size, "%s by Python's allocators%s was seen%s",
+             sums.unhooked ? "not all that was allocated" : "every allocation and free",
+             sums.native ? " and C's" : "", lost);
+}
+
+/* "python 3.14.10, 1 kHz, 4012 samples, 0 unsure", "python 3.14.10, every allocation and free ..." */
 static void put_how(const struct writer *writer)
 {
-    const struct pyro_recording_info *info = &writer->profile->info;
-    const struct pyro_summary *summary = writer->summary;
-    char rate[32] = "", text[256];
-    if (info->rate_hz)
-        pyro_summary_rate(rate, sizeof(rate), info->rate_hz);
-    bool python = info->python && *info->python;
-    snprintf(text, sizeof(text), "%s%.40s%s%s%s%" PRIu64 " samples, %" PRIu64 " unsure%s",
-             python ? "python " : "", python ? info->python : "", python ? ", " : "", rate,
-             *rate ? ", " : "", summary->samples, summary->unsure_samples,
-             clock_words(writer->options->clock));
+    const char *python = writer->profile->info.python;
+    bool known = python && *python;
+    char words[160], text[256];
+    if (writer->options->bytes)
+        tracking_words(words, sizeof(words), writer);
+    else
+        sampling_words(words, sizeof(words), writer);
+    snprintf(text, sizeof(text), "%s%.40s%s%s", known ? "python " : "", known ? python : "",
+             known ? ", " : "", words);
     put_text_line(writer->out, "how", 16, 70, 12, text);
+}
+
+/* "peak 9.0 MiB, 4.0 MiB left at the end, 11.7 MiB allocated in 7841 blocks" */
+static void memory_line(char *text, size_t size, const struct pyro_profile *profile)
+{
+    struct pyro_export_bytes sums;
+    char peak[32], live[32], allocated[32];
+    pyro_export_bytes(&sums, profile);
+    pyro_summary_size(peak, sizeof(peak), sums.peak);
+    pyro_summary_size(live, sizeof(live), sums.live);
+    pyro_summary_size(allocated, sizeof(allocated), sums.allocated);
+    snprintf(text, size, "peak %s, %s left %s, %s allocated in %" PRIu64 " blocks", peak, live,
+             sums.stopped ? "at the end" : "when it was last seen", allocated, sums.blocks);
 }
 
 static void put_bar_part(FILE *out, const char *class_name, const char *fill, double *at,
@@ -298,7 +348,10 @@ static void put_head(const struct writer *writer, size_t height)
     char title[PYRO_NAME_BYTES], split[256];
     FILE *out = writer->out;
     pyro_export_title(title, sizeof(title), writer->profile, writer->options);
-    pyro_summary_split(split, sizeof(split), writer->summary, true);
+    if (writer->options->bytes)
+        memory_line(split, sizeof(split), writer->profile);
+    else
+        pyro_summary_split(split, sizeof(split), writer->summary, true);
     fprintf(out,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" "
             "width=\"100%%\" height=\"%zu\" font-family=\"sans-serif\">\n<title>",
@@ -308,7 +361,8 @@ static void put_head(const struct writer *writer, size_t height)
     fwrite(pyro_file_flamegraph_css, 1, pyro_file_flamegraph_css_size, out);
     fputs("]]></style>\n<rect class=\"back\" width=\"100%\" height=\"100%\" fill=\"#fdfcfa\"/>\n",
           out);
-    put_bar(writer);
+    if (!writer->options->bytes)
+        put_bar(writer);
     put_text_line(out, "title", 16, 32, 17, title);
     put_text_line(out, "split", 16, 52, 14, split);
     put_how(writer);
@@ -318,11 +372,12 @@ static void put_head(const struct writer *writer, size_t height)
 static void put_foot(const struct writer *writer, size_t height)
 {
     char text[256] = "";
-    double whole_us = writer->tree->nodes[0].total_us;
-    if (writer->picture->left_out && whole_us > 0)
+    double whole = writer->tree->nodes[0].total;
+    if (writer->picture->left_out && whole > 0)
         snprintf(text, sizeof(text),
-                 "%zu of the narrowest boxes are left out, together %.2f %% of the time",
-                 writer->picture->left_out, 100 * writer->picture->left_out_us / whole_us);
+                 "%zu of the narrowest boxes are left out, together %.2f %% of the %s",
+                 writer->picture->left_out, 100 * writer->picture->left_out_weight / whole,
+                 writer->tree->bytes ? "bytes" : "time");
     put_text_line(writer->out, "foot", 16, height - 10, 12, text);
 }
 

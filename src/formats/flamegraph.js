@@ -36,12 +36,19 @@ const isInside = (i, outer) => i >= outer && i < end[outer];
 
 /* ---- words ---- */
 
+const SIZES = ["KiB", "MiB", "GiB", "TiB"];
+function size(bytes) {
+    if (bytes < 1024) return bytes + " B";
+    const unit = Math.min(Math.floor(Math.log2(bytes) / 10), SIZES.length);
+    return (bytes / 1024 ** unit).toFixed(1) + " " + SIZES[unit - 1];
+}
 function time(us) {
     const s = us / 1e6;
     if (s < 0.001) return us.toFixed(0) + " us";
     if (s < 1) return (s * 1000).toFixed(s < 0.01 ? 1 : 0) + " ms";
     return s < 100 ? s.toFixed(2) + " s" : s.toFixed(0) + " s";
 }
+const amount = data.bytes ? size : time;
 function percent(share) {
     const p = share * 100;
     return (p >= 10 ? p.toFixed(1) : p >= 0.1 ? p.toFixed(2) : p.toFixed(3)) + " %";
@@ -88,7 +95,7 @@ function drawBox(i, x, w, row, rows, above) {
         if (where && name.length + 2 + where.length <= room)
             make("tspan", { class: "where", dx: letter }, text, where);
     }
-    group.setAttribute("aria-label", name + ", " + time(data.total[i]) + ", " + percent(data.total[i] / whole));
+    group.setAttribute("aria-label", name + ", " + amount(data.total[i]) + ", " + percent(data.total[i] / whole));
     return group;
 }
 
@@ -140,13 +147,13 @@ function describe() {
             }
         }
         const of = focus ? " of the zoomed box" : " of all";
-        parts.push([percent(sum / (data.total[focus] || 1)), true], [of + ", " + time(sum), false],
+        parts.push([percent(sum / (data.total[focus] || 1)), true], [of + ", " + amount(sum), false],
                    [" in " + hitNames.length + (hitNames.length === 1 ? " name" : " names") + " that match", false]);
     }
     if (focus) {
         if (parts.length) parts.push([" · ", false]);
         parts.push(["zoomed into ", false], [nameOf(focus)[0], true],
-                   [" " + time(data.total[focus]) + ", " + percent(data.total[focus] / whole) + " of all", false]);
+                   [" " + amount(data.total[focus]) + ", " + percent(data.total[focus] / whole) + " of all", false]);
     }
     if (!parts.length)
         parts.push(["click or Enter: zoom · Esc: back · /: search · arrows: move · i: flip", false]);
@@ -229,10 +236,10 @@ function hideTip() {
 function showTip(i, x, y) {
     const [name, where, , , file] = nameOf(i);
     const lines = [[name, "name"], [file || where, ""]];
-    lines.push([time(data.total[i]) + ", " + percent(data.total[i] / whole) + " of all" +
+    lines.push([amount(data.total[i]) + ", " + percent(data.total[i] / whole) + " of all" +
                 (focus ? ", " + percent(data.total[i] / data.total[focus]) + " of the zoomed box" : ""), ""]);
-    lines.push([time(data.self[i]) + " of it itself · " + data.samples[i] +
-                (data.samples[i] === 1 ? " sample" : " samples"), ""]);
+    lines.push([amount(data.self[i]) + " of it itself · " + data.samples[i] +
+                " " + data.unit + (data.samples[i] === 1 ? "" : "s"), ""]);
     tip.replaceChildren();
     const frame = make("rect", { rx: 6 }, tip);
     let row = 0, widest = 0;

@@ -10,25 +10,25 @@ static int descending(const void *left, const void *right)
     return a > b ? -1 : a < b;
 }
 
-/* A time so that at most COUNT nodes have more. */
-static double time_above(const double *sorted_us, size_t nodes, size_t count)
+/* A weight so that at most COUNT nodes have more. */
+static double weight_above(const double *sorted, size_t nodes, size_t count)
 {
-    return nodes > count ? sorted_us[count] : 0;
+    return nodes > count ? sorted[count] : 0;
 }
 
 struct order {
     const struct pyro_node *nodes;
 };
 
-static int by_parent_then_time(const void *left, const void *right, void *data)
+static int by_parent_then_weight(const void *left, const void *right, void *data)
 {
     const struct pyro_node *nodes = ((const struct order *)data)->nodes;
     uint32_t x = *(const uint32_t *)left, y = *(const uint32_t *)right;
     const struct pyro_node *a = &nodes[x], *b = &nodes[y];
     if (a->parent != b->parent)
         return a->parent < b->parent ? -1 : 1;
-    if (a->total_us != b->total_us)
-        return a->total_us > b->total_us ? -1 : 1;
+    if (a->total != b->total)
+        return a->total > b->total ? -1 : 1;
     return x < y ? -1 : x > y;
 }
 
@@ -39,7 +39,7 @@ struct picked {
     uint32_t *children; /* [tree->count] into nodes; PYRO_NO_ID: none */
 };
 
-static int pick(struct picked *picked, struct pyro_picture *picture, double more_than_us)
+static int pick(struct picked *picked, struct pyro_picture *picture, double more_than)
 {
     const struct pyro_tree *tree = picture->tree;
     picked->nodes = calloc(tree->count + 1, sizeof(*picked->nodes));
@@ -51,16 +51,16 @@ static int pick(struct picked *picked, struct pyro_picture *picture, double more
         picked->children[i] = PYRO_NO_ID;
         if (i == 0)
             continue;
-        if (node->total_us > more_than_us) {
+        if (node->total > more_than) {
             picked->nodes[picked->count++] = i;
         } else {
             picture->left_out++;
-            if (tree->nodes[node->parent].total_us > more_than_us || node->parent == 0)
-                picture->left_out_us += node->total_us;
+            if (tree->nodes[node->parent].total > more_than || node->parent == 0)
+                picture->left_out_weight += node->total;
         }
     }
     const struct order order = {tree->nodes};
-    qsort_r(picked->nodes, picked->count, sizeof(*picked->nodes), by_parent_then_time,
+    qsort_r(picked->nodes, picked->count, sizeof(*picked->nodes), by_parent_then_weight,
             (void *)&order);
     for (size_t i = picked->count; i-- > 0;)
         picked->children[tree->nodes[picked->nodes[i]].parent] = (uint32_t)i;
@@ -83,18 +83,18 @@ static int64_t name_of(struct pyro_picture *picture, struct pyro_map *names, uin
 }
 
 static int add_box(struct pyro_picture *picture, struct pyro_map *names, uint32_t node,
-                   uint32_t depth, double start_us, double drawn_above_us)
+                   uint32_t depth, double start, double drawn_above)
 {
     int64_t name = name_of(picture, names, node);
     if (name < 0)
         return (int)name;
-    double total_us = picture->tree->nodes[node].total_us;
+    double total = picture->tree->nodes[node].total;
     picture->boxes[picture->count++] = (struct pyro_box){
         .node = node,
         .name = (uint32_t)name,
         .depth = depth,
-        .start_us = start_us,
-        .drawn = node == 0 || total_us > drawn_above_us,
+        .start = start,
+        .drawn = node == 0 || total > drawn_above,
     };
     if (depth > picture->deepest)
         picture->deepest = depth;
@@ -103,19 +103,19 @@ static int add_box(struct pyro_picture *picture, struct pyro_map *names, uint32_
 
 #define MAX_DEPTH (PYRO_TREE_DEEPEST + 8)
 
-/* Preorder without recursion: at each depth, the place of the next sibling in the list and in time. */
+/* Preorder without recursion: at each depth, the place of the next sibling in the list and in the picture. */
 static int lay_out(struct pyro_picture *picture, const struct picked *picked,
-                   struct pyro_map *names, double drawn_above_us)
+                   struct pyro_map *names, double drawn_above)
 {
     const struct pyro_node *nodes = picture->tree->nodes;
     struct {
         uint32_t next, parent;
-        double at_us;
+        double at;
     } level[MAX_DEPTH];
-    int result = add_box(picture, names, 0, 0, 0, drawn_above_us);
+    int result = add_box(picture, names, 0, 0, 0, drawn_above);
     level[1].next = picked->children[0];
     level[1].parent = 0;
-    level[1].at_us = 0;
+    level[1].at = 0;
     for (uint32_t depth = 1; depth > 0 && result == 0;) {
         uint32_t place = level[depth].next;
         if (place >= picked->count || nodes[picked->nodes[place]].parent != level[depth].parent) {
@@ -123,15 +123,15 @@ static int lay_out(struct pyro_picture *picture, const struct picked *picked,
             continue;
         }
         uint32_t node = picked->nodes[place];
-        double start_us = level[depth].at_us;
+        double start = level[depth].at;
         level[depth].next++;
-        level[depth].at_us += nodes[node].total_us;
-        result = add_box(picture, names, node, depth, start_us, drawn_above_us);
+        level[depth].at += nodes[node].total;
+        result = add_box(picture, names, node, depth, start, drawn_above);
         if (picked->children[node] != PYRO_NO_ID && depth + 1 < MAX_DEPTH) {
             depth++;
             level[depth].next = picked->children[node];
             level[depth].parent = node;
-            level[depth].at_us = start_us;
+            level[depth].at = start;
         }
     }
     return result;
@@ -143,19 +143,19 @@ int pyro_picture_init(struct pyro_picture *picture, const struct pyro_tree *tree
     struct picked picked = {0};
     struct pyro_map names = {0};
     int result = -ENOMEM;
-    double *sorted_us = calloc(tree->count + 1, sizeof(*sorted_us));
+    double *sorted = calloc(tree->count + 1, sizeof(*sorted));
     picture->boxes = calloc(tree->count + 1, sizeof(*picture->boxes));
     picture->names = calloc(tree->count + 1, sizeof(*picture->names));
-    if (sorted_us && picture->boxes && picture->names) {
+    if (sorted && picture->boxes && picture->names) {
         for (size_t i = 0; i < tree->count; i++)
-            sorted_us[i] = tree->nodes[i].total_us;
-        qsort(sorted_us, tree->count, sizeof(*sorted_us), descending);
-        result = pick(&picked, picture, time_above(sorted_us, tree->count, PYRO_PICTURE_BOXES));
+            sorted[i] = tree->nodes[i].total;
+        qsort(sorted, tree->count, sizeof(*sorted), descending);
+        result = pick(&picked, picture, weight_above(sorted, tree->count, PYRO_PICTURE_BOXES));
         if (result == 0)
             result = lay_out(picture, &picked, &names,
-                             time_above(sorted_us, tree->count, PYRO_PICTURE_DRAWN));
+                             weight_above(sorted, tree->count, PYRO_PICTURE_DRAWN));
     }
-    free(sorted_us);
+    free(sorted);
     free(picked.nodes);
     free(picked.children);
     pyro_map_free(&names);

@@ -1,6 +1,6 @@
 /* formats/picture.h - which boxes of a tree a picture has, and in which order.
  *
- * Boxes are in preorder, the largest child first, so depth and time say where each one lies. The narrowest are
+ * Boxes are in preorder, the largest child first, so depth and weight say where each one lies. The narrowest are
  * left out once there are too many: a picture of a hundred thousand stacks stays a small file. */
 #ifndef PYRO_FORMATS_PICTURE_H
 #define PYRO_FORMATS_PICTURE_H
@@ -13,7 +13,7 @@
 struct pyro_box {
     uint32_t node, name; /* NAME: index into the picture's names */
     uint32_t depth;
-    double start_us; /* where it begins, the root beginning at 0 */
+    double start; /* where it begins, the root beginning at 0 */
     bool drawn;
 };
 
@@ -23,8 +23,8 @@ struct pyro_picture {
     size_t count, deepest;
     uint32_t *names; /* a node for each different name */
     size_t name_count;
-    size_t left_out;    /* boxes */
-    double left_out_us; /* time of the outermost of them */
+    size_t left_out;        /* boxes */
+    double left_out_weight; /* weight of the outermost of them */
 };
 
 int pyro_picture_init(struct pyro_picture *picture,

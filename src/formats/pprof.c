@@ -2,7 +2,10 @@
  *
  * A message may be written in parts: fields of messages that follow each other are joined by every reader. So each
  * sample, location and function is packed as a small Profile of its own, and no more than that is in memory. The
- * texts come last, when all are known. Labels: thread, state, tid, and pid when there is more than one process. */
+ * texts come last, when all are known. Labels: thread, state, tid, and pid when there is more than one process.
+ *
+ * Memory has the four types of heap profiles, whatever of it is asked for: what is asked for decides which one is shown
+ * first, and whether what is in use is that of the end or of the peak. */
 #include "base/strings.h"
 #include "base/utf8.h"
 #include "formats/internal.h"
@@ -92,26 +95,27 @@ static int64_t profile_text(struct writer *writer, uint32_t string)
 
 /* -- samples ------------------------------------------------------------------------------------ */
 
-/* What is one sample in the file: same thread, same node, same state. */
+#define VALUES_MAX 4
+
+/* What is one sample in the file: same owner, same node, same state. */
 struct group {
-    uint32_t thread, node;
+    uint32_t owner, node;
     enum pyro_state state;
-    int64_t samples;
-    double time_us;
+    double values[VALUES_MAX]; /* in the order of the sample types */
 };
 
 struct groups {
     struct group *items;
     size_t count, capacity;
-    struct pyro_map map; /* (thread and state, node) -> item */
+    struct pyro_map map; /* (owner and state, node) -> item */
 };
 
-static struct group *find_group(struct groups *groups, uint32_t thread, uint32_t node,
+static struct group *find_group(struct groups *groups, uint32_t owner, uint32_t node,
                                 enum pyro_state state)
 {
     bool is_new;
     uint64_t *slot =
-        pyro_map_insert(&groups->map, (uint64_t)thread << 8 | (uint64_t)state, node, &is_new);
+        pyro_map_insert(&groups->map, (uint64_t)owner << 8 | (uint64_t)state, node, &is_new);
     if (!slot)
         return NULL;
     if (!is_new)
@@ -124,26 +128,38 @@ static struct group *find_group(struct groups *groups, uint32_t thread, uint32_t
         groups->items = items;
         groups->capacity = capacity;
     }
-    groups->items[groups->count] = (struct group){.thread = thread, .node = node, .state = state};
+    groups->items[groups->count] = (struct group){.owner = owner, .node = node, .state = state};
     *slot = groups->count;
     return &groups->items[groups->count++];
 }
 
-static int make_groups(struct groups *groups, struct pyro_tree *tree)
+static void add_memory(struct group *group, const struct pyro_stack_memory *memory, bool at_peak)
 {
-    const struct pyro_profile *profile = tree->profile;
-    for (size_t i = 0; i < profile->samples.count; i++) {
-        if (!pyro_clock_counts(&tree->view, i))
+    group->values[0] += (double)memory->allocations;
+    group->values[1] += (double)memory->allocated;
+    group->values[2] +=
+        (double)(at_peak ? memory->held_blocks : memory->allocations - memory->frees);
+    group->values[3] += (double)(at_peak ? memory->held : memory->allocated - memory->freed);
+}
+
+static int make_groups(struct groups *groups, struct pyro_tree *tree,
+                       const struct pyro_export_options *options)
+{
+    struct pyro_weighed weighed;
+    for (size_t i = 0; i < pyro_tree_weighed_count(tree); i++) {
+        if (!pyro_tree_weighed(tree, i, &weighed))
             continue;
-        uint32_t thread = pyro_sample_thread(profile, i);
-        uint32_t node = pyro_tree_node(tree, thread, pyro_sample_stack(profile, i));
-        struct group *group = node == PYRO_NO_ID
-                                  ? NULL
-                                  : find_group(groups, thread, node, pyro_sample_state(profile, i));
+        uint32_t node = pyro_tree_node(tree, weighed.owner, weighed.stack);
+        struct group *group =
+            node == PYRO_NO_ID ? NULL : find_group(groups, weighed.owner, node, weighed.state);
         if (!group)
             return -ENOMEM;
-        group->samples++;
-        group->time_us += (double)pyro_sample_weight_us(profile, i);
+        if (weighed.memory) {
+            add_memory(group, weighed.memory, options->bytes == PYRO_BYTES_PEAK);
+        } else {
+            group->values[0] += (double)weighed.count;
+            group->values[1] += weighed.weight * 1e3; /* in nanoseconds */
+        }
     }
     return 0;
 }
@@ -168,42 +184,65 @@ static uint64_t location_id(const struct writer *writer, uint32_t node)
 
 #define MAX_LABELS 4
 
-/* Fills LABELS; their number. */
-static size_t make_labels(struct writer *writer, const struct group *group,
-                          Label labels[MAX_LABELS])
+#define THREAD_LABELS 3
+
+static void make_thread_labels(struct writer *writer, const struct group *group,
+                               Label labels[THREAD_LABELS])
 {
     const struct pyro_profile *profile = writer->profile;
-    const struct pyro_thread *thread = &profile->threads[group->thread];
+    const struct pyro_thread *thread = &profile->threads[group->owner];
     char name[PYRO_NAME_BYTES];
     const char *known = pyro_profile_text(profile, thread->name);
     if (*known)
         snprintf(name, sizeof(name), "%s", known);
     else
         snprintf(name, sizeof(name), "thread %" PRIu64, thread->native_id);
-    for (size_t i = 0; i < MAX_LABELS; i++)
-        perftools__profiles__label__init(&labels[i]);
     labels[0].key = text_index(writer, "thread");
     labels[0].str = text_index(writer, name);
     labels[1].key = text_index(writer, "state");
     labels[1].str = text_index(writer, pyro_state_name(group->state));
     labels[2].key = text_index(writer, "tid");
     labels[2].num = (int64_t)thread->native_id;
-    labels[3].key = text_index(writer, "pid");
-    labels[3].num = profile->processes[thread->process].pid;
-    return profile->process_count > 1 ? 4 : 3;
+}
+
+/* Fills LABELS; their number. */
+static size_t make_labels(struct writer *writer, const struct group *group,
+                          Label labels[MAX_LABELS])
+{
+    const struct pyro_profile *profile = writer->profile;
+    uint32_t process = pyro_tree_owner_process(writer->tree, group->owner);
+    for (size_t i = 0; i < MAX_LABELS; i++)
+        perftools__profiles__label__init(&labels[i]);
+    size_t count = 0;
+    if (!writer->tree->bytes) {
+        make_thread_labels(writer, group, labels);
+        count = THREAD_LABELS;
+    }
+    if (profile->process_count > 1) {
+        labels[count].key = text_index(writer, "pid");
+        labels[count++].num = profile->processes[process].pid;
+    }
+    return count;
+}
+
+static size_t value_count(const struct writer *writer)
+{
+    return writer->tree->bytes ? 4 : 2;
 }
 
 static void put_sample(struct writer *writer, const struct group *group)
 {
     uint64_t locations[PYRO_TREE_DEEPEST + 4];
-    int64_t values[2] = {group->samples, (int64_t)(group->time_us * 1e3 + 0.5)};
+    int64_t values[VALUES_MAX];
     Label labels[MAX_LABELS], *label_list[MAX_LABELS];
     Sample sample = PERFTOOLS__PROFILES__SAMPLE__INIT, *samples[] = {&sample};
     for (uint32_t node = group->node; node != 0 && sample.n_location_id < PYRO_TREE_DEEPEST + 4;
          node = writer->tree->nodes[node].parent)
         locations[sample.n_location_id++] = location_id(writer, node);
     sample.location_id = locations;
-    sample.n_value = 2;
+    sample.n_value = value_count(writer);
+    for (size_t i = 0; i < sample.n_value; i++)
+        values[i] = (int64_t)(group->values[i] + 0.5);
     sample.value = values;
     sample.n_label = make_labels(writer, group, labels);
     for (size_t i = 0; i < sample.n_label; i++)
@@ -279,26 +318,40 @@ static ValueType value_type(struct writer *writer, const char *type, const char 
     return value;
 }
 
+/* The names that heap profiles have, as pprof's own options -alloc_space and the like know them. */
+static void make_memory_types(struct writer *writer, ValueType types[VALUES_MAX])
+{
+    types[0] = value_type(writer, "alloc_objects", "count");
+    types[1] = value_type(writer, "alloc_space", "bytes");
+    types[2] = value_type(writer, "inuse_objects", "count");
+    types[3] = value_type(writer, "inuse_space", "bytes");
+}
+
 static void put_header(struct writer *writer, const struct pyro_export_options *options)
 {
     const struct pyro_recording_info *info = &writer->profile->info;
-    const char *clock = pyro_export_clock(options->clock);
     char title[PYRO_NAME_BYTES];
     pyro_export_title(title, sizeof(title), writer->profile, options);
-    ValueType samples = value_type(writer, "samples", "count");
-    ValueType time = value_type(writer, clock, "nanoseconds");
-    ValueType *types[] = {&samples, &time};
+    ValueType types[VALUES_MAX], *type_list[] = {&types[0], &types[1], &types[2], &types[3]};
+    bool in_use = options->bytes == PYRO_BYTES_PEAK || options->bytes == PYRO_BYTES_LIVE;
+    ValueType *shown = &types[in_use ? 3 : 1];
+    if (options->bytes) {
+        make_memory_types(writer, types);
+    } else {
+        types[0] = value_type(writer, "samples", "count");
+        types[1] = value_type(writer, pyro_export_clock(options->clock), "nanoseconds");
+    }
     int64_t comments[] = {text_index(writer, title)};
     Profile part = PERFTOOLS__PROFILES__PROFILE__INIT;
-    part.n_sample_type = 2;
-    part.sample_type = types;
+    part.n_sample_type = value_count(writer);
+    part.sample_type = type_list;
     part.time_nanos = (int64_t)(info->started_unix_us * 1000);
     part.duration_nanos = (int64_t)(writer->profile->counters.duration_us * 1000);
-    part.period_type = &time;
-    part.period = info->rate_hz ? 1000000000 / info->rate_hz : 0;
+    part.period_type = shown;
+    part.period = options->bytes ? 1 : info->rate_hz ? 1000000000 / info->rate_hz : 0;
     part.n_comment = 1;
     part.comment = comments;
-    part.default_sample_type = time.type;
+    part.default_sample_type = shown->type;
     put_part(writer, &part);
 }
 
@@ -335,12 +388,14 @@ int pyro_write_pprof(const struct pyro_profile *profile, const struct pyro_expor
 {
     struct pyro_export_options plain = *options; /* threads and processes are labels here */
     plain.by_thread = plain.by_process = false;
+    if (plain.bytes)
+        plain.bytes = PYRO_BYTES_ALLOCATED; /* all stacks, those too of which nothing is in use */
     struct pyro_tree tree;
     struct groups groups = {0};
     int result = pyro_tree_init(&tree, profile, &plain);
     if (result == 0) {
         struct writer writer = {.profile = profile, .tree = &tree, .out = out};
-        result = make_groups(&groups, &tree);
+        result = make_groups(&groups, &tree, options);
         if (result == 0)
             result = put_profile(&writer, options, &groups);
         pyro_strings_free(&writer.strings);

@@ -1,10 +1,12 @@
-/* formats/speedscope.c - one "sampled" profile a thread, in the order of time, weights in microseconds.
+/* formats/speedscope.c - one "sampled" profile a thread, in the order of time, weights in microseconds; of memory one a
+ * process, weights in bytes. What was traced has no order, nor has memory: they stand as the tree does.
  *
  * Follows file-format-schema.json of speedscope's npm package. Samples in a row with the same stack are one entry.
- * Streamed: only the entries of one thread are in memory. */
+ * Streamed: only the entries of one owner are in memory. */
 #include "base/json.h"
 #include "formats/internal.h"
 #include "formats/tree.h"
+#include "profile/summary.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,10 +14,10 @@
 
 #define SCHEMA "https://www.speedscope.app/file-format-schema.json"
 
-/* Samples that count, as a list for each thread in the order of time. */
+/* What weighs, as a list for each owner: samples in the order of time. */
 struct lists {
-    uint32_t *first, *last; /* [thread_count] samples; PYRO_NO_ID: none */
-    uint32_t *next;         /* [samples.count] */
+    uint32_t *first, *last; /* [pyro_tree_owner_count()] numbers of what weighs; PYRO_NO_ID: none */
+    uint32_t *next;         /* [pyro_tree_weighed_count()] */
 };
 
 static void free_lists(struct lists *lists)
@@ -25,27 +27,28 @@ static void free_lists(struct lists *lists)
     free(lists->next);
 }
 
-static int make_lists(struct lists *lists, const struct pyro_profile *profile,
-                      const struct pyro_clock_view *view)
+static int make_lists(struct lists *lists, const struct pyro_tree *tree)
 {
-    if (profile->samples.count >= PYRO_NO_ID)
+    size_t count = pyro_tree_weighed_count(tree), owners = pyro_tree_owner_count(tree);
+    struct pyro_weighed weighed;
+    if (count >= PYRO_NO_ID)
         return -EOVERFLOW;
-    lists->first = calloc(profile->thread_count + 1, sizeof(*lists->first));
-    lists->last = calloc(profile->thread_count + 1, sizeof(*lists->last));
-    lists->next = calloc(profile->samples.count + 1, sizeof(*lists->next));
+    lists->first = calloc(owners + 1, sizeof(*lists->first));
+    lists->last = calloc(owners + 1, sizeof(*lists->last));
+    lists->next = calloc(count + 1, sizeof(*lists->next));
     if (!lists->first || !lists->last || !lists->next)
         return -ENOMEM;
-    for (size_t i = 0; i < profile->thread_count; i++)
+    for (size_t i = 0; i < owners; i++)
         lists->first[i] = PYRO_NO_ID;
-    for (uint32_t i = 0; i < profile->samples.count; i++) {
-        uint32_t thread = pyro_sample_thread(profile, i);
-        if (!pyro_clock_counts(view, i))
+    for (uint32_t i = 0; i < count; i++) {
+        if (!pyro_tree_weighed(tree, i, &weighed))
             continue;
-        if (lists->first[thread] == PYRO_NO_ID)
-            lists->first[thread] = i;
+        uint32_t owner = weighed.owner;
+        if (lists->first[owner] == PYRO_NO_ID)
+            lists->first[owner] = i;
         else
-            lists->next[lists->last[thread]] = i;
-        lists->last[thread] = i;
+            lists->next[lists->last[owner]] = i;
+        lists->last[owner] = i;
         lists->next[i] = PYRO_NO_ID;
     }
     return 0;
@@ -117,34 +120,43 @@ static void json_stack(struct pyro_json *json, const struct pyro_tree *tree, uin
     pyro_json_end(json);
 }
 
-/* The weights of a thread's entries while its stacks are written. */
+/* The weights of an owner's entries while its stacks are written: microseconds, or bytes. */
 struct weights {
-    double *us;
+    double *items;
     size_t count;
-    double total_us;
+    double total;
 };
+
+static void json_weight(struct pyro_json *json, const char *key, const struct pyro_tree *tree,
+                        double weight)
+{
+    if (tree->bytes)
+        pyro_json_u64(json, key, (uint64_t)weight);
+    else
+        pyro_json_double(json, key, weight);
+}
 
 /* Writes the stacks and collects the weights. */
 static int json_stacks(struct pyro_json *json, struct pyro_tree *tree, const struct lists *lists,
-                       uint32_t thread, struct weights *weights)
+                       uint32_t owner, struct weights *weights)
 {
-    const struct pyro_profile *profile = tree->profile;
     uint32_t previous = PYRO_NO_ID;
+    struct pyro_weighed weighed;
     weights->count = 0;
-    weights->total_us = 0;
+    weights->total = 0;
     pyro_json_array(json, "samples");
-    for (uint32_t i = lists->first[thread]; i != PYRO_NO_ID; i = lists->next[i]) {
-        uint32_t node = pyro_tree_node(tree, thread, pyro_sample_stack(profile, i));
+    for (uint32_t i = lists->first[owner]; i != PYRO_NO_ID; i = lists->next[i]) {
+        (void)pyro_tree_weighed(tree, i, &weighed); /* it counts, or it were in no list */
+        uint32_t node = pyro_tree_node(tree, owner, weighed.stack);
         if (node == PYRO_NO_ID)
             return -ENOMEM;
         if (node != previous) {
             json_stack(json, tree, node);
-            weights->us[weights->count++] = 0;
+            weights->items[weights->count++] = 0;
         }
         previous = node;
-        double weight_us = (double)pyro_sample_weight_us(profile, i);
-        weights->us[weights->count - 1] += weight_us;
-        weights->total_us += weight_us;
+        weights->items[weights->count - 1] += weighed.weight;
+        weights->total += weighed.weight;
     }
     pyro_json_end(json);
     return 0;
@@ -161,23 +173,36 @@ static void json_thread_name(struct pyro_json *json, const struct pyro_profile *
     pyro_json_string(json, "name", text);
 }
 
-static int json_thread(struct pyro_json *json, struct pyro_tree *tree, const struct lists *lists,
-                       uint32_t thread, struct weights *weights)
+static void json_owner_name(struct pyro_json *json, const struct pyro_tree *tree, uint32_t owner)
+{
+    const struct pyro_profile *profile = tree->profile;
+    char program[256], text[PYRO_NAME_BYTES];
+    if (!tree->bytes) {
+        json_thread_name(json, profile, owner);
+        return;
+    }
+    pyro_summary_program(program, sizeof(program), profile);
+    snprintf(text, sizeof(text), "%s (pid %" PRId32 ")", program, profile->processes[owner].pid);
+    pyro_json_string(json, "name", text);
+}
+
+static int json_owner(struct pyro_json *json, struct pyro_tree *tree, const struct lists *lists,
+                      uint32_t owner, struct weights *weights)
 {
     pyro_json_line(json);
     pyro_json_object(json, NULL);
     pyro_json_string(json, "type", "sampled");
-    json_thread_name(json, tree->profile, thread);
-    pyro_json_string(json, "unit", "microseconds");
-    int result = json_stacks(json, tree, lists, thread, weights);
+    json_owner_name(json, tree, owner);
+    pyro_json_string(json, "unit", tree->bytes ? "bytes" : "microseconds");
+    int result = json_stacks(json, tree, lists, owner, weights);
     if (result < 0)
         return result;
     pyro_json_array(json, "weights");
     for (size_t i = 0; i < weights->count; i++)
-        pyro_json_double(json, NULL, weights->us[i]);
+        json_weight(json, NULL, tree, weights->items[i]);
     pyro_json_end(json);
     pyro_json_u64(json, "startValue", 0);
-    pyro_json_double(json, "endValue", weights->total_us);
+    json_weight(json, "endValue", tree, weights->total);
     pyro_json_end(json);
     return 0;
 }
@@ -185,8 +210,9 @@ static int json_thread(struct pyro_json *json, struct pyro_tree *tree, const str
 static int json_file(FILE *out, struct pyro_tree *tree, const struct lists *lists,
                      const char *title)
 {
-    struct weights weights = {.us = calloc(tree->profile->samples.count + 1, sizeof(*weights.us))};
-    if (!weights.us)
+    struct weights weights = {
+        .items = calloc(pyro_tree_weighed_count(tree) + 1, sizeof(*weights.items))};
+    if (!weights.items)
         return -ENOMEM;
     struct pyro_json json = pyro_json_to(out);
     pyro_json_object(&json, NULL);
@@ -197,10 +223,10 @@ static int json_file(FILE *out, struct pyro_tree *tree, const struct lists *list
     json_shared(&json, tree->profile, tree->functions);
     pyro_json_array(&json, "profiles");
     int result = 0;
-    for (uint32_t i = 0; i < tree->profile->thread_count && result == 0; i++)
+    for (uint32_t i = 0; i < pyro_tree_owner_count(tree) && result == 0; i++)
         if (lists->first[i] != PYRO_NO_ID)
-            result = json_thread(&json, tree, lists, i, &weights);
-    free(weights.us);
+            result = json_owner(&json, tree, lists, i, &weights);
+    free(weights.items);
     if (result < 0)
         return result;
     pyro_json_end(&json);
@@ -221,7 +247,7 @@ int pyro_write_speedscope(const struct pyro_profile *profile,
     struct lists lists = {0};
     int result = pyro_tree_init(&tree, profile, &plain);
     if (result == 0) {
-        result = make_lists(&lists, profile, &tree.view);
+        result = make_lists(&lists, &tree);
         if (result == 0)
             result = json_file(out, &tree, &lists, title);
         free_lists(&lists);

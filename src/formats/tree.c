@@ -2,6 +2,8 @@
 #include "formats/tree.h"
 
 #include "profile/summary.h"
+#include "profile/totals.h"
+#include "profile/traced.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -58,16 +60,26 @@ static uint32_t frame_child(struct pyro_tree *tree, uint32_t parent, uint32_t st
     return child(tree, parent, PYRO_NODE_FRAME, frame);
 }
 
-static uint32_t root_of_thread(struct pyro_tree *tree, uint32_t thread)
+size_t pyro_tree_owner_count(const struct pyro_tree *tree)
 {
-    if (tree->thread_root[thread] != PYRO_NO_ID)
-        return tree->thread_root[thread];
+    return tree->bytes ? tree->profile->process_count : tree->profile->thread_count;
+}
+
+uint32_t pyro_tree_owner_process(const struct pyro_tree *tree, uint32_t owner)
+{
+    return tree->bytes ? owner : tree->profile->threads[owner].process;
+}
+
+static uint32_t root_of_owner(struct pyro_tree *tree, uint32_t owner)
+{
+    if (tree->owner_root[owner] != PYRO_NO_ID)
+        return tree->owner_root[owner];
     uint32_t node = 0;
     if (tree->by_process)
-        node = child(tree, node, PYRO_NODE_PROCESS, tree->profile->threads[thread].process);
-    if (tree->by_thread && node != PYRO_NO_ID)
-        node = child(tree, node, PYRO_NODE_THREAD, thread);
-    tree->thread_root[thread] = node;
+        node = child(tree, node, PYRO_NODE_PROCESS, pyro_tree_owner_process(tree, owner));
+    if (tree->by_thread && !tree->bytes && node != PYRO_NO_ID)
+        node = child(tree, node, PYRO_NODE_THREAD, owner);
+    tree->owner_root[owner] = node;
     return node;
 }
 
@@ -122,9 +134,9 @@ static uint32_t cut_stack(struct pyro_tree *tree, uint32_t root, uint32_t stack)
     return node;
 }
 
-uint32_t pyro_tree_node(struct pyro_tree *tree, uint32_t thread, uint32_t stack)
+uint32_t pyro_tree_node(struct pyro_tree *tree, uint32_t owner, uint32_t stack)
 {
-    uint32_t root = root_of_thread(tree, thread);
+    uint32_t root = root_of_owner(tree, owner);
     if (root == PYRO_NO_ID)
         return PYRO_NO_ID;
     if (stack == PYRO_STACK_ROOT)
@@ -134,27 +146,95 @@ uint32_t pyro_tree_node(struct pyro_tree *tree, uint32_t thread, uint32_t stack)
     return whole_stack(tree, root, stack);
 }
 
-int pyro_tree_fill(struct pyro_tree *tree)
+size_t pyro_tree_weighed_count(const struct pyro_tree *tree)
+{
+    if (tree->bytes)
+        return tree->profile->memory_count;
+    return tree->traced ? tree->profile->traced_count : tree->profile->samples.count;
+}
+
+static struct pyro_weighed weighed_memory(const struct pyro_tree *tree, size_t number)
+{
+    const struct pyro_stack_memory *memory = &tree->profile->memory[number];
+    struct pyro_weighed weighed = {
+        .owner = memory->process, .stack = memory->stack, .memory = memory};
+    switch (tree->bytes) {
+    case PYRO_BYTES_NONE:
+        break;
+    case PYRO_BYTES_ALLOCATED:
+        weighed.weight = (double)memory->allocated;
+        weighed.count = memory->allocations;
+        break;
+    case PYRO_BYTES_PEAK:
+        weighed.weight = (double)memory->held;
+        weighed.count = memory->held_blocks;
+        break;
+    case PYRO_BYTES_LIVE:
+        weighed.weight = (double)(memory->allocated - memory->freed);
+        weighed.count = memory->allocations - memory->frees;
+        break;
+    }
+    return weighed;
+}
+
+static struct pyro_weighed weighed_sample(const struct pyro_tree *tree, size_t sample)
 {
     const struct pyro_profile *profile = tree->profile;
-    for (size_t i = 0; i < profile->samples.count; i++) {
-        if (!pyro_clock_counts(&tree->view, i))
+    struct pyro_weighed weighed = {
+        .owner = pyro_sample_thread(profile, sample),
+        .stack = pyro_sample_stack(profile, sample),
+        .state = pyro_sample_state(profile, sample),
+        .weight = (double)pyro_sample_weight_us(profile, sample),
+        .count = 1,
+    };
+    if (tree->left)
+        weighed.weight *= (double)tree->left[weighed.stack];
+    return weighed;
+}
+
+bool pyro_tree_weighed(const struct pyro_tree *tree, size_t number, struct pyro_weighed *ret)
+{
+    if (tree->bytes) {
+        *ret = weighed_memory(tree, number);
+        return ret->weight > 0 || ret->count > 0;
+    }
+    if (!tree->traced) {
+        bool counts = pyro_clock_counts(&tree->view, number);
+        if (counts)
+            *ret = weighed_sample(tree, number);
+        return counts;
+    }
+    const struct pyro_traced *traced = &tree->profile->traced[number];
+    *ret = (struct pyro_weighed){
+        .owner = traced->thread,
+        .stack = traced->stack,
+        .state = PYRO_STATE_UNKNOWN,
+        .weight = tree->traced[number].self_us,
+        .count = traced->calls ? traced->calls : 1,
+    };
+    return true;
+}
+
+int pyro_tree_fill(struct pyro_tree *tree)
+{
+    struct pyro_weighed weighed;
+    for (size_t i = 0; i < pyro_tree_weighed_count(tree); i++) {
+        if (!pyro_tree_weighed(tree, i, &weighed))
             continue;
-        uint32_t node =
-            pyro_tree_node(tree, pyro_sample_thread(profile, i), pyro_sample_stack(profile, i));
+        uint32_t node = pyro_tree_node(tree, weighed.owner, weighed.stack);
         if (node == PYRO_NO_ID)
             return -ENOMEM;
-        tree->nodes[node].self_us += (double)pyro_sample_weight_us(profile, i);
-        tree->nodes[node].self_samples++;
+        tree->nodes[node].self += weighed.weight;
+        tree->nodes[node].self_count += weighed.count;
     }
     for (size_t i = 0; i < tree->count; i++) {
-        tree->nodes[i].total_us = tree->nodes[i].self_us;
-        tree->nodes[i].total_samples = tree->nodes[i].self_samples;
+        tree->nodes[i].total = tree->nodes[i].self;
+        tree->nodes[i].total_count = tree->nodes[i].self_count;
     }
     for (size_t i = tree->count; i-- > 1;) {
         struct pyro_node *parent = &tree->nodes[tree->nodes[i].parent];
-        parent->total_us += tree->nodes[i].total_us;
-        parent->total_samples += tree->nodes[i].total_samples;
+        parent->total += tree->nodes[i].total;
+        parent->total_count += tree->nodes[i].total_count;
     }
     return 0;
 }
@@ -177,15 +257,26 @@ int pyro_tree_init(struct pyro_tree *tree, const struct pyro_profile *profile,
         .functions = options->functions,
         .by_thread = options->by_thread,
         .by_process = options->by_process,
+        .bytes = options->bytes,
     };
     int result = pyro_clock_view_init(&tree->view, profile, options->clock, options->idle);
     if (result < 0)
         return result;
-    tree->thread_root = calloc(profile->thread_count + 1, sizeof(*tree->thread_root));
+    result = pyro_totals_left(&tree->view, &tree->left);
+    if (result == 0 && !tree->bytes && pyro_traced_answers(&tree->view)) {
+        tree->traced = pyro_traced_times(profile);
+        result = tree->traced ? 0 : -ENOMEM;
+    }
+    if (result < 0) {
+        pyro_tree_clear(tree);
+        return result;
+    }
+    size_t owners = pyro_tree_owner_count(tree) + 1;
+    tree->owner_root = calloc(owners, sizeof(*tree->owner_root));
     tree->cut_at = calloc(profile->stack_count + 1, sizeof(*tree->cut_at));
-    bool ok = tree->thread_root && tree->cut_at;
+    bool ok = tree->owner_root && tree->cut_at;
     if (ok) {
-        memset(tree->thread_root, 0xff, (profile->thread_count + 1) * sizeof(*tree->thread_root));
+        memset(tree->owner_root, 0xff, owners * sizeof(*tree->owner_root));
         find_cuts(tree);
         ok = child(tree, PYRO_NO_ID, PYRO_NODE_ROOT, 0) == 0;
     }
@@ -199,8 +290,10 @@ void pyro_tree_clear(struct pyro_tree *tree)
     pyro_clock_view_clear(&tree->view);
     pyro_map_free(&tree->children);
     pyro_map_free(&tree->of_stack);
+    free(tree->left);
+    free(tree->traced);
     free(tree->nodes);
-    free(tree->thread_root);
+    free(tree->owner_root);
     free(tree->cut_at);
     free(tree->path);
     *tree = (struct pyro_tree){0};

@@ -31,6 +31,17 @@ enum pyro_chunk_type {
     PYRO_CHUNK_SAMPLES = 11,
     PYRO_CHUNK_COUNTERS = 12,
     PYRO_CHUNK_END = 13,
+    PYRO_CHUNK_CALLS = 14,
+    PYRO_CHUNK_PROBES = 15,
+    PYRO_CHUNK_CONTEXTS = 16,
+    PYRO_CHUNK_TRACES = 17,
+    PYRO_CHUNK_QUERIES = 18,
+    PYRO_CHUNK_LOOKUPS = 19,
+    PYRO_CHUNK_ARGUMENTS = 20,
+    PYRO_CHUNK_LINES = 21,
+    PYRO_CHUNK_MEMORY = 22,
+    PYRO_CHUNK_HEAPS = 23,
+    PYRO_CHUNK_RESIDENT = 24,
 };
 
 /* Keys of an INFO chunk; unknown ones are passed over. */
@@ -44,6 +55,7 @@ enum pyro_info_key {
     PYRO_INFO_STARTED_UNIX_US = 7,
     PYRO_INFO_RATE_HZ = 8,
     PYRO_INFO_EXACT = 9,
+    PYRO_INFO_CPUS = 10,
 };
 
 /* Limits of a valid file. The writer keeps them, so a reader may rely on them. */
@@ -59,6 +71,13 @@ enum pyro_info_key {
 #define PYRO_PROCESSES_MAX     (UINT32_C(1) << 20)
 #define PYRO_THREADS_MAX       (UINT32_C(1) << 20)
 #define PYRO_EDGES_MAX         (UINT32_C(1) << 22)
+#define PYRO_CALLS_MAX         (UINT32_C(1) << 24)
+#define PYRO_CONTEXTS_MAX      (UINT32_C(1) << 24)
+#define PYRO_QUERIES_MAX       (UINT32_C(1) << 20)
+#define PYRO_LOOKUPS_MAX       (UINT32_C(1) << 20)
+#define PYRO_ARGUMENTS_MAX     (UINT32_C(1) << 22)
+#define PYRO_LINES_MAX         (UINT32_C(1) << 22)
+#define PYRO_MEMORY_MAX        (UINT32_C(1) << 24)
 #define PYRO_SOURCES_MAX       (UINT32_C(1) << 22)
 #define PYRO_SWEEP_SAMPLES_MAX (UINT32_C(1) << 20) /* one a thread */
 

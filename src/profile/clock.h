@@ -21,7 +21,7 @@ struct pyro_clock_view {
     const struct pyro_profile *profile;
     enum pyro_clock clock;
     bool idle;              /* count parked samples as well */
-    bool has_gil;           /* some sample holds it, so it is no free-threaded build */
+    bool has_gil;           /* some sample holds it: false in a free-threaded build */
     uint8_t *parked_stacks; /* [stack_count], PYRO_CLOCK_STACK_*: what the frames of a stack say */
 };
 enum {

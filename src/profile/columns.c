@@ -333,7 +333,7 @@ static int take_changed(struct pyro_column_reader *reader, const struct pyro_col
     if (error < 0)
         return error;
     value.state_byte = pyro_reader_u8(&reader->columns[PYRO_COLUMN_STATES]);
-    if ((value.state_byte & PYRO_STATE_MASK) >= PYRO_STATE_COUNT || value.state_byte & 0x80)
+    if ((value.state_byte & PYRO_STATE_MASK) >= PYRO_STATE_COUNT)
         return -EBADMSG;
     if (value.state_byte & PYRO_STATE_UNSURE) {
         uint64_t drop = pyro_reader_varint(&reader->columns[PYRO_COLUMN_DROPS]);

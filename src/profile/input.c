@@ -1,6 +1,7 @@
 /* profile/input.c - a window that moves over a file. */
 #include "profile/input.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -138,6 +139,14 @@ int pyro_input_open(struct pyro_input *ret_input, const char *path)
     else
         *ret_input = input;
     return error;
+}
+
+/* The system's reason, in the middle of a line. */
+int pyro_input_tell(int code, const char *path, struct pyro_error *error)
+{
+    const char *reason = strerror(-code);
+    return pyro_error_set(error, code, "cannot read '%s': %c%s", path,
+                          tolower((unsigned char)reason[0]), reason + 1);
 }
 
 void pyro_input_close(struct pyro_input *input)

@@ -35,6 +35,20 @@ struct pyro_stack {
     uint32_t depth; /* frames up to the root: 1 for a child of the root; derived */
 };
 
+/* A function whose every call was timed. Times are seconds, as tracers write them, so that none is rounded. */
+struct pyro_timed_function {
+    uint32_t function;
+    uint64_t ncalls, primitive_calls; /* primitive: it was not on the stack already */
+    double self_s;                    /* in it, but not in what it called */
+    double total_s;                   /* of its primitive calls, with what it called */
+};
+/* The calls of one function from one other. */
+struct pyro_timed_edge {
+    uint32_t caller, callee;
+    uint64_t ncalls, primitive_calls;
+    double self_s, total_s; /* of the callee; NAN: they were only counted */
+};
+
 /* What a thread was doing. GIL and GC are flags, since a thread can hold the GIL and wait. */
 enum pyro_state {
     PYRO_STATE_UNKNOWN,
@@ -70,6 +84,117 @@ struct pyro_thread {
     uint64_t cpu_kernel_us; /* CPU the kernel counted while it was sampled */
 };
 
+/* Calls that were counted by a probe, exactly. */
+struct pyro_calls {
+    uint32_t thread;
+    uint32_t caller; /* function; PYRO_NO_ID: the root of a thread */
+    uint32_t
+        callee; /* function; PYRO_NO_ID: how many call instructions of the caller called Python functions, which
+                        are counted besides, when they start: for the cost of counting */
+    uint64_t count;
+};
+#define PYRO_NO_CALLS UINT64_MAX /* not counted */
+
+/* A calling context: the function at the top of STACK, as it was called along that path. What a tracer saw of it. */
+struct pyro_traced {
+    uint32_t thread, stack;
+    uint64_t calls, resumes;  /* that it began, and went on after a yield or await */
+    uint64_t self_ns;         /* in itself, the cost of tracing included (struct pyro_trace_cost) */
+    uint64_t calls_of_python; /* call instructions in it that called Python functions */
+    uint64_t lives,
+        life_ns; /* generators and coroutines that began here and ended: how long they lived */
+};
+
+/* What the events of a call cost a traced process; `inside`: the part that falls into the called function's own time. */
+struct pyro_trace_cost {
+    double python_ns, python_inside_ns;
+    double c_ns, c_inside_ns;
+    double call_ns; /* the call instruction of a Python function, besides; the caller's own time */
+};
+
+/* Queries of one shape that a process sent to a database from one line of its own, by way of a library that tells their text. */
+struct pyro_query {
+    uint32_t process;
+    uint32_t site, line;      /* function; PYRO_NO_ID: none of the program's own was on the stack */
+    uint32_t sender;          /* function of the library that was seen to send them */
+    uint32_t shape;           /* string: pyro_sql_shape() of base/sql.h; "": not seen */
+    uint32_t relation, owner; /* strings: the attribute of a class that was loaded lazily; "" */
+    bool many;                /* each was sent with a list of parameters (executemany) */
+    uint64_t count;
+    uint64_t timed, time_ns,
+        longest_ns;    /* of those that were seen to end: in the driver, fetching rows left out */
+    uint64_t distinct; /* that had other parameters than each before */
+    uint64_t unknown;  /* whose parameters could not be compared */
+    uint64_t first_us, last_us; /* when the first and the last were sent */
+};
+
+/* A line with a membership test (`x in container`), as samples saw it. */
+struct pyro_lookup {
+    uint32_t frame;   /* the line in its function */
+    uint64_t samples; /* with that line at the top, and no C function */
+    uint64_t testing; /* of these, within the test */
+    uint64_t looked;  /* of these, in which the container was looked at */
+    uint64_t lists;   /* of these, in which it was a list or tuple: */
+    uint64_t length;  /* their lengths, added up */
+    uint64_t shortest, longest;
+    uint64_t changes; /* looks that found another list or tuple than the look before */
+};
+
+/* What a function was called with, by those of its calls that were looked at. Of several processes distinct ones are added up. */
+struct pyro_arguments {
+    uint32_t function;
+    uint64_t looked;   /* calls */
+    uint64_t distinct; /* that had other arguments than each before */
+    uint64_t unknown;  /* whose arguments could not be compared */
+};
+
+/* A line of a function whose lines were counted by a probe, exactly. */
+struct pyro_line_count {
+    uint32_t thread, function;
+    uint32_t line; /* 0: the function as a whole */
+    uint64_t hits; /* line events in sys.settrace's meaning; of line 0: nothing */
+    uint64_t
+        time_ns; /* while it stood on the thread's stack, once at a time; what counting cost is left out */
+};
+
+/* What a process allocated, exactly, with STACK as its own. */
+struct pyro_stack_memory {
+    uint32_t process, stack;     /* PYRO_STACK_ROOT: while no Python code ran */
+    uint64_t allocated, freed;   /* bytes; what is moved is freed and allocated */
+    uint64_t allocations, frees; /* blocks */
+    uint64_t held, held_blocks;  /* alive at the process's high-water mark */
+    uint64_t brief,
+        brief_bytes; /* blocks that were freed before the thread allocated another one */
+};
+
+/* All of it, of a process; sizes in bytes. */
+struct pyro_process_memory {
+    bool tracked, stopped; /* stopped: when the program had ended, not while it was killed */
+    bool
+        unhooked; /* what was allocated last was not seen: something put Python's allocators back */
+    uint64_t live, peak;    /* at the end, and at the high-water mark */
+    uint64_t lost;          /* blocks that found no room, or have no stack */
+    uint64_t unseen;        /* blocks whose end was not seen, only that others took their place */
+    uint64_t cut;           /* frames that stacks lack: no room, or no name */
+    uint64_t rss, rss_peak; /* resident at the end, and at most; 0: not known */
+    uint64_t own;           /* of that, what it took to know which blocks are alive */
+    bool all;               /* what C code allocates itself is tracked, too; then: */
+    uint64_t native;        /* of `live`, what C code took itself */
+    uint64_t files,
+        slack;        /* of `rss`, pages of files and shared memory, and what malloc() keeps free */
+    uint64_t swapped; /* besides */
+};
+
+/* How the calls of a process were counted. */
+struct pyro_probe {
+    bool counted, c_calls; /* c_calls: those of C functions, too */
+    uint32_t reason;       /* string: why it was not; "" */
+    uint64_t lost;         /* calls that were seen but found no room */
+    double start_ns,
+        call_ns; /* what counting cost: a start of a function, a call instruction (0: not known) */
+    struct pyro_trace_cost trace; /* where they were traced instead */
+};
+
 /* How well it was measured. Everything lost, late or guessed is here. */
 struct pyro_counters {
     uint64_t duration_us;    /* first to last sweep, and the gap that leads to the first */
@@ -86,6 +211,15 @@ struct pyro_counters {
     uint64_t still;          /* samples proved to show one moment, without a stop */
     uint64_t sampler_cpu_us; /* our own CPU */
     uint64_t code_reread;    /* code objects that turned out to be replaced */
+    uint64_t turned_away;    /* processes whose calls were not counted, because there was no room */
+    uint64_t sub_interpreters; /* not 0: there were some, whose calls are not counted */
+    uint64_t queries_lost;     /* that found no room: in no struct pyro_query */
+    uint64_t marked;           /* functions that the program marks @profile */
+    uint64_t lines_lost;       /* hits of lines that found no room: in no struct pyro_line_count */
+    uint64_t lines_cost_us;    /* what counting lines cost: left out of their times */
+    uint64_t
+        lines_from_us; /* until then it was only sampled, to find out whose lines to count; 0: they were always counted */
+    uint64_t lines_sampled; /* not 0: lines were counted, and not timed */
     uint64_t
         gap_us; /* of duration_us: the sampler was suspended; derived on reading, no sample weighs it */
 };
@@ -101,6 +235,7 @@ struct pyro_recording_info {
     uint64_t started_unix_us;
     uint32_t rate_hz; /* asked */
     bool exact;
+    uint32_t cpus; /* that the target may run on, when it began; 0: not known */
 };
 
 #endif

@@ -7,21 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-int pyro_grow(void *items_pointer, size_t count, size_t *capacity, size_t item_size)
-{
-    if (count < *capacity)
-        return 0;
-    void *items;
-    memcpy(&items, items_pointer, sizeof(items));
-    size_t grown = *capacity ? *capacity * 2 : 64;
-    items = realloc(items, grown * item_size);
-    if (!items)
-        return -ENOMEM;
-    memcpy(items_pointer, &items, sizeof(items));
-    *capacity = grown;
-    return 0;
-}
-
 static int bad(struct pyro_parse *parse, const char *problem)
 {
     parse->problem = problem;
@@ -197,6 +182,308 @@ static int take_edge(struct pyro_parse *parse, struct pyro_reader *block)
     return pyro_map_insert(&parse->edges, (uint64_t)caller << 32 | callee, 0, NULL) ? 0 : -ENOMEM;
 }
 
+/* A function, or PYRO_NO_ID for 0. False: neither. */
+static bool function_or_none(const struct pyro_profile *profile, uint64_t number, uint32_t *ret_id)
+{
+    *ret_id = (uint32_t)number - 1;
+    return number <= profile->function_count;
+}
+
+static int take_calls(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_profile *profile = parse->profile;
+    struct pyro_calls calls;
+    uint64_t thread = pyro_reader_varint(block);
+    uint64_t caller = pyro_reader_varint(block), callee = pyro_reader_varint(block);
+    calls.count = pyro_reader_varint(block);
+    if (block->failed || thread >= profile->thread_count ||
+        !function_or_none(profile, caller, &calls.caller) ||
+        !function_or_none(profile, callee, &calls.callee) || calls.count > PYRO_COUNT_MAX ||
+        profile->call_count >= PYRO_CALLS_MAX)
+        return bad(parse, "calls of no known thread or functions");
+    calls.thread = (uint32_t)thread;
+    int error =
+        pyro_grow(&profile->calls, profile->call_count, &parse->call_capacity, sizeof(calls));
+    if (error == 0)
+        profile->calls[profile->call_count++] = calls;
+    return error;
+}
+
+static uint64_t count_from(struct pyro_reader *block)
+{
+    uint64_t count = pyro_reader_varint(block);
+    if (count > PYRO_COUNT_MAX)
+        block->failed = true;
+    return count;
+}
+
+static int take_context(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_profile *profile = parse->profile;
+    uint64_t thread = pyro_reader_varint(block), stack = pyro_reader_varint(block);
+    struct pyro_traced traced = {
+        .thread = (uint32_t)thread,
+        .stack = (uint32_t)stack,
+        .calls = count_from(block),
+        .resumes = count_from(block),
+        .self_ns = count_from(block),
+        .calls_of_python = count_from(block),
+        .lives = count_from(block),
+        .life_ns = count_from(block),
+    };
+    if (block->failed || thread >= profile->thread_count || stack == PYRO_STACK_ROOT ||
+        stack >= profile->stack_count || profile->traced_count >= PYRO_CONTEXTS_MAX)
+        return bad(parse, "a calling context of no known thread or stack");
+    int error =
+        pyro_grow(&profile->traced, profile->traced_count, &parse->traced_capacity, sizeof(traced));
+    if (error == 0)
+        profile->traced[profile->traced_count++] = traced;
+    return error;
+}
+
+static uint32_t id_from(struct pyro_reader *block, size_t count)
+{
+    uint64_t id = pyro_reader_varint(block);
+    if (id >= count)
+        block->failed = true;
+    return (uint32_t)id;
+}
+
+static int take_query(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_profile *profile = parse->profile;
+    struct pyro_query query = {.process = id_from(block, profile->process_count)};
+    uint64_t site = pyro_reader_varint(block);
+    query.line = id_from(block, UINT32_MAX);
+    query.sender = id_from(block, profile->function_count);
+    query.shape = id_from(block, profile->strings.count);
+    query.relation = id_from(block, profile->strings.count);
+    query.owner = id_from(block, profile->strings.count);
+    query.many = id_from(block, 2) != 0;
+    uint64_t *const counts[] = {&query.count,    &query.timed,   &query.time_ns,  &query.longest_ns,
+                                &query.distinct, &query.unknown, &query.first_us, &query.last_us};
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+        *counts[i] = count_from(block);
+    if (block->failed || !function_or_none(profile, site, &query.site) ||
+        profile->query_count >= PYRO_QUERIES_MAX)
+        return bad(parse, "queries of no known process, function or text");
+    int error =
+        pyro_grow(&profile->queries, profile->query_count, &parse->query_capacity, sizeof(query));
+    if (error == 0)
+        profile->queries[profile->query_count++] = query;
+    return error;
+}
+
+static int take_lookup(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_profile *profile = parse->profile;
+    struct pyro_lookup lookup = {.frame = id_from(block, profile->frame_count)};
+    uint64_t *const counts[] = {&lookup.samples, &lookup.testing, &lookup.looked,
+                                &lookup.lists,   &lookup.length,  &lookup.shortest,
+                                &lookup.longest, &lookup.changes};
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+        *counts[i] = count_from(block);
+    if (block->failed || profile->lookup_count >= PYRO_LOOKUPS_MAX)
+        return bad(parse, "membership tests of no known frame");
+    int error = pyro_grow(&profile->lookups, profile->lookup_count, &parse->lookup_capacity,
+                          sizeof(lookup));
+    if (error == 0)
+        profile->lookups[profile->lookup_count++] = lookup;
+    return error;
+}
+
+static int take_arguments(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_profile *profile = parse->profile;
+    struct pyro_arguments arguments = {.function = id_from(block, profile->function_count)};
+    arguments.looked = count_from(block);
+    arguments.distinct = count_from(block);
+    arguments.unknown = count_from(block);
+    if (block->failed || profile->argument_count >= PYRO_ARGUMENTS_MAX)
+        return bad(parse, "arguments of no known function");
+    int error = pyro_grow(&profile->arguments, profile->argument_count, &parse->argument_capacity,
+                          sizeof(arguments));
+    if (error == 0)
+        profile->arguments[profile->argument_count++] = arguments;
+    return error;
+}
+
+static int take_line(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_profile *profile = parse->profile;
+    const struct pyro_line_count line = {
+        .thread = id_from(block, profile->thread_count),
+        .function = id_from(block, profile->function_count),
+        .line = id_from(block, UINT32_MAX),
+        .hits = count_from(block),
+        .time_ns = count_from(block),
+    };
+    if (block->failed || profile->line_count >= PYRO_LINES_MAX)
+        return bad(parse, "counted lines of no known thread or function");
+    int error =
+        pyro_grow(&profile->lines, profile->line_count, &parse->line_capacity, sizeof(line));
+    if (error == 0)
+        profile->lines[profile->line_count++] = line;
+    return error;
+}
+
+/* The probes of all processes known by now: those without one are zero. */
+static int room_for_probes(struct pyro_parse *parse)
+{
+    struct pyro_profile *profile = parse->profile;
+    while (parse->probe_count < profile->process_count) {
+        int error = pyro_grow(&profile->probes, parse->probe_count, &parse->probe_capacity,
+                              sizeof(*profile->probes));
+        if (error < 0)
+            return error;
+        profile->probes[parse->probe_count++] = (struct pyro_probe){0};
+    }
+    return 0;
+}
+
+/* And so those of memory. */
+static int room_for_heaps(struct pyro_parse *parse)
+{
+    struct pyro_profile *profile = parse->profile;
+    while (parse->heap_count < profile->process_count) {
+        int error = pyro_grow(&profile->heaps, parse->heap_count, &parse->heap_capacity,
+                              sizeof(*profile->heaps));
+        if (error < 0)
+            return error;
+        profile->heaps[parse->heap_count++] = (struct pyro_process_memory){0};
+    }
+    return 0;
+}
+
+static int take_memory(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_profile *profile = parse->profile;
+    const struct pyro_stack_memory memory = {
+        .process = id_from(block, profile->process_count),
+        .stack = id_from(block, profile->stack_count),
+        .allocated = count_from(block),
+        .freed = count_from(block),
+        .allocations = count_from(block),
+        .frees = count_from(block),
+        .held = count_from(block),
+        .held_blocks = count_from(block),
+        .brief = count_from(block),
+        .brief_bytes = count_from(block),
+    };
+    if (block->failed || memory.freed > memory.allocated || memory.frees > memory.allocations ||
+        memory.brief > memory.frees || memory.brief_bytes > memory.freed)
+        return bad(parse, "memory of no known process or stack, or more freed than allocated");
+    bool is_new;
+    uint64_t *at = pyro_map_insert(&parse->memory_ids, memory.process, memory.stack, &is_new);
+    if (!at)
+        return -ENOMEM;
+    if (is_new) {
+        if (profile->memory_count >= PYRO_MEMORY_MAX)
+            return bad(parse, "memory of too many stacks");
+        *at = profile->memory_count;
+        if (pyro_grow(&profile->memory, profile->memory_count, &parse->memory_capacity,
+                      sizeof(memory)) < 0)
+            return -ENOMEM;
+        profile->memory_count++;
+    }
+    profile->memory[*at] = memory;
+    return 0;
+}
+
+static int take_heap(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    uint32_t process = id_from(block, parse->profile->process_count);
+    struct pyro_process_memory heap = {.tracked = true};
+    uint64_t *const fields[] = {
+        &heap.live, &heap.peak, &heap.lost, &heap.unseen, &heap.rss, &heap.rss_peak, &heap.own,
+    };
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        *fields[i] = count_from(block);
+    const uint64_t ended = pyro_reader_varint(block);
+    heap.stopped = ended & 1;
+    heap.unhooked = ended & 2;
+    heap.cut = count_from(block);
+    if (block->failed)
+        return bad(parse, "memory of no known process");
+    int error = room_for_heaps(parse);
+    if (error < 0)
+        return error;
+    const struct pyro_process_memory *known = &parse->profile->heaps[process];
+    heap.all = known->all;
+    heap.native = known->native;
+    heap.files = known->files;
+    heap.slack = known->slack;
+    heap.swapped = known->swapped;
+    parse->profile->heaps[process] = heap;
+    return 0;
+}
+
+static int take_resident(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    uint32_t process = id_from(block, parse->profile->process_count);
+    uint64_t native = count_from(block), files = count_from(block), slack = count_from(block);
+    uint64_t swapped = count_from(block);
+    if (block->failed)
+        return bad(parse, "resident memory of no known process");
+    int error = room_for_heaps(parse);
+    if (error < 0)
+        return error;
+    struct pyro_process_memory *heap = &parse->profile->heaps[process];
+    heap->all = true;
+    heap->native = native;
+    heap->files = files;
+    heap->slack = slack;
+    heap->swapped = swapped;
+    return 0;
+}
+
+static double ns_from(struct pyro_reader *block)
+{
+    return (double)pyro_reader_varint(block) / 1000;
+}
+
+static int take_probe(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_profile *profile = parse->profile;
+    uint64_t process = pyro_reader_varint(block);
+    uint8_t flags = pyro_reader_u8(block);
+    uint64_t reason = pyro_reader_varint(block), lost = pyro_reader_varint(block);
+    double start_ns = ns_from(block), call_ns = ns_from(block);
+    if (block->failed || process >= profile->process_count || reason >= profile->strings.count)
+        return bad(parse, "a probe of no known process");
+    int error = room_for_probes(parse);
+    if (error == 0)
+        profile->probes[process] = (struct pyro_probe){
+            .trace = profile->probes[process].trace,
+            .counted = flags & 1,
+            .c_calls = flags & 2,
+            .reason = (uint32_t)reason,
+            .lost = lost,
+            .start_ns = start_ns,
+            .call_ns = call_ns,
+        };
+    return error;
+}
+
+static int take_trace(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_profile *profile = parse->profile;
+    uint64_t process = pyro_reader_varint(block);
+    struct pyro_trace_cost cost = {
+        .python_ns = ns_from(block),
+        .python_inside_ns = ns_from(block),
+        .c_ns = ns_from(block),
+        .c_inside_ns = ns_from(block),
+        .call_ns = ns_from(block),
+    };
+    if (block->failed || process >= profile->process_count)
+        return bad(parse, "a trace of no known process");
+    int error = room_for_probes(parse);
+    if (error == 0)
+        profile->probes[process].trace = cost;
+    return error;
+}
+
 static int take_source(struct pyro_parse *parse, struct pyro_reader *block)
 {
     struct pyro_profile *profile = parse->profile;
@@ -262,6 +549,9 @@ static void take_info_number(struct pyro_recording_info *info, uint64_t key, uin
     case PYRO_INFO_EXACT:
         info->exact = number != 0;
         break;
+    case PYRO_INFO_CPUS:
+        info->cpus = (uint32_t)number;
+        break;
     default: /* of a later version */
         break;
     }
@@ -310,9 +600,12 @@ static int take_counters(struct pyro_parse *parse, struct pyro_reader *payload)
 {
     struct pyro_counters *c = &parse->profile->counters;
     uint64_t *const fields[] = {
-        &c->duration_us, &c->sweeps,         &c->missed_ticks, &c->late,   &c->samples,
-        &c->empty,       &c->moved,          &c->unsure,       &c->failed, &c->second_reads,
-        &c->stopped,     &c->sampler_cpu_us, &c->code_reread,  &c->still,
+        &c->duration_us,   &c->sweeps,        &c->missed_ticks,  &c->late,
+        &c->samples,       &c->empty,         &c->moved,         &c->unsure,
+        &c->failed,        &c->second_reads,  &c->stopped,       &c->sampler_cpu_us,
+        &c->code_reread,   &c->still,         &c->turned_away,   &c->sub_interpreters,
+        &c->queries_lost,  &c->lines_lost,    &c->lines_cost_us, &c->marked,
+        &c->lines_from_us, &c->lines_sampled,
     };
     for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
         *fields[i] = pyro_reader_left(payload) > 0 ? pyro_reader_varint(payload) : 0;
@@ -428,6 +721,28 @@ static int take_chunk(struct pyro_parse *parse, struct pyro_chunk *chunk)
         return take_samples(parse, &chunk->payload);
     case PYRO_CHUNK_COUNTERS:
         return take_counters(parse, &chunk->payload);
+    case PYRO_CHUNK_CALLS:
+        return take_records(parse, &chunk->payload, take_calls);
+    case PYRO_CHUNK_PROBES:
+        return take_records(parse, &chunk->payload, take_probe);
+    case PYRO_CHUNK_CONTEXTS:
+        return take_records(parse, &chunk->payload, take_context);
+    case PYRO_CHUNK_TRACES:
+        return take_records(parse, &chunk->payload, take_trace);
+    case PYRO_CHUNK_QUERIES:
+        return take_records(parse, &chunk->payload, take_query);
+    case PYRO_CHUNK_LOOKUPS:
+        return take_records(parse, &chunk->payload, take_lookup);
+    case PYRO_CHUNK_ARGUMENTS:
+        return take_records(parse, &chunk->payload, take_arguments);
+    case PYRO_CHUNK_LINES:
+        return take_records(parse, &chunk->payload, take_line);
+    case PYRO_CHUNK_MEMORY:
+        return take_records(parse, &chunk->payload, take_memory);
+    case PYRO_CHUNK_HEAPS:
+        return take_records(parse, &chunk->payload, take_heap);
+    case PYRO_CHUNK_RESIDENT:
+        return take_records(parse, &chunk->payload, take_resident);
     case PYRO_CHUNK_END:
         parse->profile->complete = true;
         return 0;
@@ -481,12 +796,17 @@ int pyro_parse_run(struct pyro_parse *parse, struct pyro_input *input)
     if (pyro_strings_intern(&parse->profile->strings, "", 0) < 0)
         return -ENOMEM;
     error = add_root(parse);
-    return error < 0 ? error : take_chunks(parse, input);
+    if (error == 0)
+        error = take_chunks(parse, input);
+    if (error == 0 && parse->profile->probes)
+        error = room_for_probes(parse);
+    return error == 0 && parse->profile->heaps ? room_for_heaps(parse) : error;
 }
 
 void pyro_parse_clear(struct pyro_parse *parse)
 {
     pyro_map_free(&parse->edges);
+    pyro_map_free(&parse->memory_ids);
     free(parse->info_bytes);
     free(parse->drops);
     pyro_unpacker_free(&parse->unpacker);

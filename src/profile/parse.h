@@ -4,6 +4,7 @@
 #ifndef PYRO_PROFILE_PARSE_H
 #define PYRO_PROFILE_PARSE_H
 
+#include "base/grow.h"
 #include "base/map.h"
 #include "profile/chunk.h"
 #include "profile/columns.h"
@@ -19,6 +20,9 @@
 #define PYRO_SAMPLES_FACTOR  UINT64_C(512)
 #define PYRO_SAMPLES_MAX     (UINT64_C(1) << 27)
 #define PYRO_KIND_SAMPLES    UINT64_C(8)
+
+#define PYRO_COUNT_MAX \
+    (UINT64_C(1) << 56) /* in one record, calls or nanoseconds: sums seldom pass 2^64, and wrap */
 
 #define PYRO_INFO_TEXTS   5 /* keys 1 ... 5 */
 #define PYRO_RECENT_KINDS 256
@@ -45,7 +49,11 @@ struct pyro_parse {
     uint32_t recent_kinds[PYRO_RECENT_KINDS]; /* of a thread's last sample: they seldom change */
     const char *problem;                      /* why the file is bad */
     size_t function_capacity, frame_capacity, stack_capacity, process_capacity, thread_capacity;
-    size_t wait_capacity, source_capacity;
+    size_t wait_capacity, source_capacity, call_capacity, probe_capacity, traced_capacity;
+    size_t query_capacity, lookup_capacity, argument_capacity, line_capacity;
+    size_t memory_capacity, heap_capacity;
+    size_t probe_count, heap_count;
+    struct pyro_map memory_ids; /* (process, stack) -> place among the records of memory */
     struct pyro_function last_function;
     uint32_t last_frame_function, last_stack_frame, last_caller, last_callee, last_file, last_line;
 };
@@ -54,8 +62,5 @@ struct pyro_parse {
  * -EPROTONOSUPPORT for a version of the future. */
 int pyro_parse_run(struct pyro_parse *parse, struct pyro_input *input);
 void pyro_parse_clear(struct pyro_parse *parse); /* not the profile */
-
-/* Room for one more item of an array. */
-int pyro_grow(void *items_pointer, size_t count, size_t *capacity, size_t item_size);
 
 #endif

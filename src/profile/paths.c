@@ -51,9 +51,17 @@ const char *pyro_path_short(const char *path, const char *directory)
     return found && *found ? found : path;
 }
 
+/* What starts the probe, where Pyrometer runs from the folder it was built in. */
+static bool is_ours(const char *path)
+{
+    static const char bootstrap[] = "/src/probe/bootstrap/sitecustomize.py";
+    size_t length = strlen(path), size = sizeof(bootstrap) - 1;
+    return length > size && strcmp(path + length - size, bootstrap) == 0;
+}
+
 bool pyro_path_is_library(const char *path, const char *directory)
 {
-    if (strncmp(path, "<frozen ", 8) == 0 || installed(path))
+    if (strncmp(path, "<frozen ", 8) == 0 || installed(path) || is_ours(path))
         return true;
     return path[0] == '/' && directory && directory[0] == '/' && directory[1] &&
            !below(path, directory);

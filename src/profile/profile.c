@@ -1,11 +1,17 @@
 /* profile/profile.c - from the bytes of a file to a profile that can be asked. */
 #include "profile/profile.h"
 
+#include "profile/arguments.h"
+#include "profile/calls.h"
+#include "profile/line_counts.h"
+#include "profile/lookups.h"
+#include "profile/own.h"
 #include "profile/parse.h"
+#include "profile/queries.h"
 #include "profile/resolve.h"
 #include "profile/samples.h"
+#include "profile/traced.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,20 +53,26 @@ static int finish(struct pyro_parse *parse)
         error = pyro_resolve_unsure(parse);
     if (error == 0)
         error = pyro_resolve_weights(profile);
+    if (error == 0)
+        error = pyro_own_set_apart(profile);
+    if (error == 0)
+        pyro_calls_merge(profile);
+    if (error == 0)
+        pyro_traced_merge(profile);
+    if (error == 0)
+        pyro_queries_merge(profile);
+    if (error == 0)
+        pyro_lookups_merge(profile);
+    if (error == 0)
+        pyro_arguments_merge(profile);
+    if (error == 0)
+        pyro_line_counts_merge(profile);
     if (error == 0 && profile->source_count > 0)
         qsort(profile->sources, profile->source_count, sizeof(*profile->sources), compare_sources);
     return error;
 }
 
 /* -- reading ------------------------------------------------------------------------------------ */
-
-/* The system's reason, in the middle of a line. */
-static int tell_unreadable(int code, const char *path, struct pyro_error *error)
-{
-    const char *reason = strerror(-code);
-    return pyro_error_set(error, code, "cannot read '%s': %c%s", path,
-                          tolower((unsigned char)reason[0]), reason + 1);
-}
 
 static int tell(const struct pyro_parse *parse, int code, const char *path,
                 struct pyro_error *error)
@@ -76,8 +88,8 @@ static int tell(const struct pyro_parse *parse, int code, const char *path,
     return -EBADMSG;
 }
 
-static int read_input(struct pyro_input *input, const char *path, struct pyro_profile **ret_profile,
-                      struct pyro_error *error)
+int pyro_profile_read_input(struct pyro_input *input, const char *path,
+                            struct pyro_profile **ret_profile, struct pyro_error *error)
 {
     struct pyro_parse parse = {.profile = calloc(1, sizeof(struct pyro_profile))};
     int code = parse.profile ? 0 : -ENOMEM;
@@ -88,7 +100,7 @@ static int read_input(struct pyro_input *input, const char *path, struct pyro_pr
     pyro_parse_clear(&parse);
     if (code < 0) {
         pyro_profile_free(parse.profile);
-        return input->error < 0 ? tell_unreadable(input->error, path, error)
+        return input->error < 0 ? pyro_input_tell(input->error, path, error)
                                 : tell(&parse, code, path, error);
     }
     *ret_profile = parse.profile;
@@ -99,7 +111,7 @@ int pyro_profile_parse(const void *data, size_t size, struct pyro_profile **ret_
                        struct pyro_error *error)
 {
     struct pyro_input input = pyro_input_over(data, size);
-    return read_input(&input, "recording", ret_profile, error);
+    return pyro_profile_read_input(&input, "recording", ret_profile, error);
 }
 
 int pyro_profile_read(const char *path, struct pyro_profile **ret_profile, struct pyro_error *error)
@@ -107,8 +119,8 @@ int pyro_profile_read(const char *path, struct pyro_profile **ret_profile, struc
     struct pyro_input input;
     int code = pyro_input_open(&input, path);
     if (code < 0)
-        return tell_unreadable(code, path, error);
-    code = read_input(&input, path, ret_profile, error);
+        return pyro_input_tell(code, path, error);
+    code = pyro_profile_read_input(&input, path, ret_profile, error);
     pyro_input_close(&input);
     return code;
 }
@@ -125,6 +137,17 @@ void pyro_profile_free(struct pyro_profile *profile)
     free(profile->threads);
     free(profile->waits);
     free(profile->sources);
+    free(profile->calls);
+    free(profile->traced);
+    free(profile->queries);
+    free(profile->lookups);
+    free(profile->arguments);
+    free(profile->lines);
+    free(profile->memory);
+    free(profile->heaps);
+    free(profile->probes);
+    free(profile->timed_functions);
+    free(profile->timed_edges);
     pyro_samples_free(&profile->samples);
     free(profile);
 }
@@ -134,6 +157,14 @@ void pyro_profile_free(struct pyro_profile *profile)
 const char *pyro_profile_text(const struct pyro_profile *profile, uint32_t string)
 {
     return pyro_strings_text(&profile->strings, string);
+}
+
+uint32_t pyro_profile_python_below(const struct pyro_profile *profile, uint32_t stack)
+{
+    while (stack != PYRO_STACK_ROOT &&
+           profile->functions[pyro_profile_function_of(profile, stack)].kind == PYRO_FUNCTION_C)
+        stack = profile->stacks[stack].parent;
+    return stack;
 }
 
 const char *pyro_profile_source(const struct pyro_profile *profile, uint32_t file, uint32_t line)

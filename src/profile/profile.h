@@ -47,6 +47,8 @@ struct pyro_source_line {
     uint32_t file, line, text; /* strings for file and text */
 };
 
+struct pyro_input; /* profile/input.h */
+
 struct pyro_profile {
     /* texts of info are strings of this profile */
     struct pyro_recording_info info;
@@ -59,11 +61,44 @@ struct pyro_profile {
     struct pyro_thread *threads;
     struct pyro_wait_reason *waits;
     struct pyro_source_line *sources; /* sorted by file, line */
+    struct pyro_calls *calls;         /* one of each thread, caller and callee, sorted by these */
+    struct pyro_probe *probes;        /* [process_count], or NULL: nothing was counted anywhere */
+    size_t call_count;
+    struct pyro_traced *traced; /* one of each thread and stack, sorted by these */
+    size_t traced_count;
+    struct pyro_query *queries; /* one of each process, site, line, sender and shape */
+    size_t query_count;
+    struct pyro_lookup *lookups; /* one a frame, sorted by it */
+    size_t lookup_count;
+    struct pyro_arguments *arguments; /* one a function, sorted by it */
+    size_t argument_count;
+    struct pyro_line_count
+        *lines; /* one of each thread, function and line, sorted by the last two first */
+    size_t line_count;
+    struct pyro_stack_memory *memory; /* one of each process and stack */
+    size_t memory_count;
+    struct pyro_process_memory *heaps; /* [process_count], or NULL: memory was tracked nowhere */
     size_t function_count, frame_count, stack_count, process_count, thread_count, wait_count,
         source_count;
     struct pyro_profile_samples samples;
-    bool complete; /* the end mark was there: the recorder closed it */
-    bool torn;     /* bytes after the last good chunk were not readable */
+    /* Where calls were timed, by a tracer, these are the times and the samples, if any, are not asked for them. */
+    bool timed;
+    bool
+        timed_by_samples; /* but a sampler wrote it in this form: ncalls is how many samples the function was in,
+                            * primitive_calls in how many at the top */
+    struct pyro_timed_function *timed_functions; /* one a function at most */
+    struct pyro_timed_edge
+        *timed_edges; /* one a pair at most, in no order; a caller may be in no entry above */
+    size_t timed_function_count, timed_edge_count;
+    /* What other tools' stacks were read from, "collapsed stacks"; NULL: a recording, or a .prof or .lprof file. Its samples
+     * are as many as the file tells, in the order of time if it tells that. Nothing is known of how they were taken. */
+    const char *foreign;
+    bool stateless; /* foreign: no sample says whether its thread ran or waited */
+    bool
+        timeless; /* foreign: the file has counts, no times: a sample was taken for a millisecond */
+    bool lines_alone; /* it was read from a file that has nothing but counted lines */
+    bool complete;    /* the end mark was there: the recorder closed it */
+    bool torn;        /* bytes after the last good chunk were not readable */
     void *private_;
 };
 
@@ -71,9 +106,20 @@ int pyro_profile_read(const char *path, struct pyro_profile **ret_profile,
                       struct pyro_error *error);
 int pyro_profile_parse(const void *data, size_t size, struct pyro_profile **ret_profile,
                        struct pyro_error *error);
+/* From an open input, of which a part may be in memory already. PATH is for messages. */
+int pyro_profile_read_input(struct pyro_input *input, const char *path,
+                            struct pyro_profile **ret_profile, struct pyro_error *error);
 void pyro_profile_free(struct pyro_profile *profile); /* NULL is fine */
 
 const char *pyro_profile_text(const struct pyro_profile *profile, uint32_t string);
+/* The function at the top of STACK; PYRO_NO_ID: it is the root. */
+static inline uint32_t pyro_profile_function_of(const struct pyro_profile *profile, uint32_t stack)
+{
+    return stack == PYRO_STACK_ROOT ? PYRO_NO_ID
+                                    : profile->frames[profile->stacks[stack].frame].function;
+}
+/* STACK, or the nearest one below it that ends in no C function: PYRO_STACK_ROOT if there is none. */
+uint32_t pyro_profile_python_below(const struct pyro_profile *profile, uint32_t stack);
 /* The source text of a line, or NULL when it was not recorded. */
 const char *pyro_profile_source(const struct pyro_profile *profile, uint32_t file, uint32_t line);
 
@@ -93,6 +139,12 @@ static inline const struct pyro_sample_kind *pyro_sample_kind(const struct pyro_
 static inline uint64_t pyro_sweep_time_us(const struct pyro_profile *profile, size_t sweep)
 {
     return profile->samples.sweep_blocks[sweep / PYRO_SAMPLE_BLOCK][sweep % PYRO_SAMPLE_BLOCK];
+}
+/* A file of another tool may not tell when its samples were taken: all of them have the time 0 then. */
+static inline bool pyro_profile_tells_when(const struct pyro_profile *profile)
+{
+    size_t sweeps = profile->samples.sweep_count;
+    return !profile->foreign || (sweeps && pyro_sweep_time_us(profile, sweeps - 1) > 0);
 }
 
 /* Since the recording began; the same in all samples of a sweep, and never less than in the sample before. */

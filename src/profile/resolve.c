@@ -18,6 +18,11 @@ struct sureness {
     uint32_t unsure_frame;
 };
 
+static const struct pyro_function *function_of(const struct pyro_profile *profile, uint32_t stack)
+{
+    return &profile->functions[profile->frames[profile->stacks[stack].frame].function];
+}
+
 static void fill_stack(const struct pyro_parse *parse, struct sureness *sureness, uint32_t id)
 {
     const struct pyro_profile *profile = parse->profile;
@@ -27,7 +32,12 @@ static void fill_stack(const struct pyro_parse *parse, struct sureness *sureness
     uint32_t far_step = stacks[far].depth - stacks[sureness->jump[far]].depth;
     sureness->jump[id] = near_step == far_step ? sureness->jump[far] : parent;
     sureness->doubt[id] = sureness->doubt[parent];
-    if (parent == PYRO_STACK_ROOT)
+    /* C functions stand between Python frames where a probe told so: what is looked at are pairs of Python frames. */
+    parent = pyro_profile_python_below(profile, parent);
+    enum pyro_function_kind kind = function_of(profile, id)->kind;
+    if (kind == PYRO_FUNCTION_SPECIAL) /* [unsure] is that also right above the root */
+        sureness->doubt[id] = stacks[id].depth;
+    if (parent == PYRO_STACK_ROOT || kind != PYRO_FUNCTION_PYTHON)
         return;
     uint64_t caller = profile->frames[stacks[parent].frame].function;
     uint64_t callee = profile->frames[stacks[id].frame].function;

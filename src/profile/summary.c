@@ -1,13 +1,15 @@
 /* profile/summary.c - the waiting split, its wording, and the facts of a recording as JSON. */
 #include "profile/summary.h"
 
+#include "profile/uncounted.h"
+
 #include <ctype.h>
+#include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 /* -- adding up ---------------------------------------------------------------------------------- */
 
-static void add_waiting(struct pyro_summary *summary, const char *category, double time_us)
+void pyro_summary_add_waiting(struct pyro_summary *summary, const char *category, double time_us)
 {
     if (!*category)
         category = "other";
@@ -32,7 +34,7 @@ static void add_running(struct pyro_summary *summary, const struct pyro_clock_vi
     const char *category = pyro_clock_wait_category(view, i);
     if (*category) {
         summary->database_us += weight_us;
-        add_waiting(summary, category, weight_us);
+        pyro_summary_add_waiting(summary, category, weight_us);
     }
 }
 
@@ -59,18 +61,18 @@ static void add_sample(struct pyro_summary *summary, const struct pyro_clock_vie
         break;
     case PYRO_STATE_WAITING:
         summary->waiting_us += weight_us;
-        add_waiting(summary, pyro_clock_wait_category(view, i), weight_us);
+        pyro_summary_add_waiting(summary, pyro_clock_wait_category(view, i), weight_us);
         break;
     case PYRO_STATE_GIL_WAIT:
         summary->gil_wait_us += weight_us;
-        add_waiting(summary, pyro_clock_wait_category(view, i), weight_us);
+        pyro_summary_add_waiting(summary, pyro_clock_wait_category(view, i), weight_us);
         break;
     default:
         summary->unknown_us += weight_us;
     }
 }
 
-static void sort_waiting(struct pyro_summary *summary)
+void pyro_summary_sort_waiting(struct pyro_summary *summary)
 {
     for (size_t i = 1; i < summary->waiting_count; i++) {
         struct pyro_summary_waiting moved = summary->waiting[i];
@@ -84,7 +86,7 @@ static void sort_waiting(struct pyro_summary *summary)
 int pyro_summary_make(struct pyro_summary *summary, const struct pyro_profile *profile,
                       const struct pyro_totals_filter *filter)
 {
-    *summary = (struct pyro_summary){0};
+    *summary = (struct pyro_summary){.stateless = profile->stateless};
     struct pyro_clock_view view;
     int result = pyro_clock_view_init(&view, profile, PYRO_CLOCK_WALL, false);
     if (result < 0)
@@ -93,7 +95,7 @@ int pyro_summary_make(struct pyro_summary *summary, const struct pyro_profile *p
         if (pyro_totals_wants(profile, filter, i))
             add_sample(summary, &view, i);
     pyro_clock_view_clear(&view);
-    sort_waiting(summary);
+    pyro_summary_sort_waiting(summary);
     return 0;
 }
 
@@ -189,6 +191,10 @@ void pyro_summary_split(char *text, size_t size, const struct pyro_summary *summ
     };
     share_out(parts, PARTS, 100);
     snprintf(text, size, "%s", "");
+    if (summary->stateless) {
+        append(text, size, "computing or waiting: the file does not tell");
+        return;
+    }
     bool shown[PARTS] = {false};
     for (;;) {
         size_t best = PARTS;
@@ -287,6 +293,19 @@ void pyro_summary_duration(char *text, size_t size, double seconds)
                  (int)((uint64_t)(seconds + 30) / 60 % 60));
 }
 
+void pyro_summary_size(char *text, size_t size, uint64_t bytes)
+{
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+    double value = (double)bytes / 1024;
+    size_t unit = 0;
+    for (; value >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+        value /= 1024;
+    if (bytes < 1024)
+        snprintf(text, size, "%" PRIu64 " B", bytes);
+    else
+        snprintf(text, size, "%.1f %s", value, units[unit]);
+}
+
 void pyro_summary_rate(char *text, size_t size, double hertz)
 {
     if (hertz < 999.5)
@@ -305,26 +324,13 @@ double pyro_summary_rate_reached(const struct pyro_profile *profile)
 
 /* -- JSON --------------------------------------------------------------------------------------- */
 
-/* "2026-11-22T21:08:22.123456Z", or null when the clock says nonsense. */
-static void json_time(struct pyro_json *json, const char *key, uint64_t unix_us)
-{
-    time_t seconds = (time_t)(unix_us / 1000000);
-    struct tm parts;
-    char day[40], text[64];
-    if (!unix_us || unix_us / 1000000 > 253402300799ull || !gmtime_r(&seconds, &parts) ||
-        !strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &parts)) {
-        pyro_json_null(json, key);
-        return;
-    }
-    snprintf(text, sizeof(text), "%s.%06uZ", day, (unsigned)(unix_us % 1000000));
-    pyro_json_string(json, key, text);
-}
-
-static void json_modes(struct pyro_json *json, const struct pyro_recording_info *info)
+static void json_modes(struct pyro_json *json, const struct pyro_recording_info *info, bool traced)
 {
     pyro_json_array(json, "modes");
     if (info->mode)
         pyro_json_string(json, NULL, info->mode);
+    if (traced)
+        pyro_json_string(json, NULL, "trace");
     if (info->exact)
         pyro_json_string(json, NULL, "exact");
     pyro_json_end(json);
@@ -338,18 +344,53 @@ static uint64_t kernel_cpu_us(const struct pyro_profile *profile)
     return sum_us;
 }
 
+static void json_uncounted(struct pyro_json *json, const struct pyro_profile *profile)
+{
+    struct pyro_uncounted uncounted;
+    pyro_uncounted_make(&uncounted, profile);
+    pyro_json_array(json, "not_counted");
+    for (size_t i = 0; i < uncounted.count; i++)
+        pyro_json_string(json, NULL, uncounted.lines[i]);
+    pyro_json_end(json);
+}
+
+/* A file of others says nothing of how it was made, and of timed calls or lines not even how long that took. */
+static void json_unknown(struct pyro_json *json, const char *key,
+                         const struct pyro_profile *profile)
+{
+    static const char *const before[] = {"command", "pid", "python", "started"};
+    static const char *const after[] = {
+        "rate_hz",         "samples", "unsure",       "missed_ticks",  "late",    "sampler_cpu_s",
+        "collector_cpu_s", "probe_s", "cpu_kernel_s", "cpu_profile_s", "waiting", "not_counted"};
+    pyro_json_object(json, key);
+    for (size_t i = 0; i < sizeof(before) / sizeof(*before); i++)
+        pyro_json_null(json, before[i]);
+    if (profile->counters.duration_us)
+        pyro_json_us_as_s(json, "duration_s", profile->counters.duration_us);
+    else
+        pyro_json_null(json, "duration_s");
+    json_modes(json, &profile->info, false);
+    for (size_t i = 0; i < sizeof(after) / sizeof(*after); i++)
+        pyro_json_null(json, after[i]);
+    pyro_json_end(json);
+}
+
 void pyro_summary_json(struct pyro_json *json, const char *key, const struct pyro_profile *profile,
                        const struct pyro_summary *summary)
 {
     const struct pyro_recording_info *info = &profile->info;
     const struct pyro_counters *counters = &profile->counters;
+    if (profile->lines_alone || profile->foreign || (profile->timed && !counters->duration_us)) {
+        json_unknown(json, key, profile);
+        return;
+    }
     pyro_json_object(json, key);
     pyro_json_string(json, "command", info->command);
     pyro_json_i64(json, "pid", info->pid);
     pyro_json_string(json, "python", info->python);
-    json_time(json, "started", info->started_unix_us);
+    pyro_json_utc(json, "started", info->started_unix_us);
     pyro_json_us_as_s(json, "duration_s", counters->duration_us);
-    json_modes(json, info);
+    json_modes(json, info, profile->traced_count > 0);
     pyro_json_double(json, "rate_hz", pyro_summary_rate_reached(profile));
     pyro_json_u64(json, "samples", summary->samples);
     pyro_json_u64(json, "unsure", summary->unsure_samples);
@@ -357,12 +398,16 @@ void pyro_summary_json(struct pyro_json *json, const char *key, const struct pyr
     pyro_json_u64(json, "late", counters->late);
     pyro_json_us_as_s(json, "sampler_cpu_s", counters->sampler_cpu_us);
     pyro_json_null(json, "collector_cpu_s");
-    pyro_json_null(json, "probe_s");
+    if (profile->probes)
+        pyro_json_double(json, "probe_s", summary->probe_us / 1e6);
+    else
+        pyro_json_null(json, "probe_s");
     pyro_json_us_as_s(json, "cpu_kernel_s", kernel_cpu_us(profile));
     pyro_json_double(json, "cpu_profile_s", summary->running_us / 1e6);
     pyro_json_object(json, "waiting");
     for (size_t i = 0; i < summary->waiting_count; i++)
         pyro_json_double(json, summary->waiting[i].category, summary->waiting[i].time_us / 1e6);
     pyro_json_end(json);
+    json_uncounted(json, profile);
     pyro_json_end(json);
 }

@@ -5,25 +5,34 @@
 #include "profile/totals.h"
 
 #include "base/map.h"
+#include "profile/costs.h"
+#include "profile/traced.h"
+#include "profile/walk.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 bool pyro_totals_wants(const struct pyro_profile *profile, const struct pyro_totals_filter *filter,
                        size_t sample)
 {
-    uint32_t thread = pyro_sample_thread(profile, sample);
+    return pyro_sample_time_us(profile, sample) >= filter->since_us &&
+           pyro_totals_wants_thread(profile, filter, pyro_sample_thread(profile, sample));
+}
+
+bool pyro_totals_wants_thread(const struct pyro_profile *profile,
+                              const struct pyro_totals_filter *filter, uint32_t thread)
+{
     if (filter->thread != PYRO_NO_ID && filter->thread != thread)
         return false;
     return filter->pid == 0 ||
            profile->processes[profile->threads[thread].process].pid == filter->pid;
 }
 
-static uint32_t function_of(const struct pyro_profile *profile, uint32_t stack)
+double pyro_totals_error_us(double time_us, double squares_us2, double all_us)
 {
-    if (stack == PYRO_STACK_ROOT)
-        return PYRO_NO_ID;
-    return profile->frames[profile->stacks[stack].frame].function;
+    double share = all_us > 0 ? time_us / all_us : 0;
+    return sqrt(squares_us2 * (share < 1 ? 1 - share : 0));
 }
 
 static void add_samples(struct pyro_totals *totals, const struct pyro_clock_view *view,
@@ -39,8 +48,9 @@ static void add_samples(struct pyro_totals *totals, const struct pyro_clock_view
         totals->counted_samples++;
         totals->stacks[stack].self_us += weight_us;
         totals->stacks[stack].self_samples++;
+        totals->stacks[stack].tree_squares_us2 += weight_us * weight_us;
         if (stack != PYRO_STACK_ROOT)
-            totals->functions[function_of(profile, stack)].self_squares_us2 +=
+            totals->functions[pyro_profile_function_of(profile, stack)].self_squares_us2 +=
                 weight_us * weight_us;
     }
 }
@@ -57,17 +67,17 @@ static void add_up_tree(struct pyro_totals *totals, const struct pyro_profile *p
         struct pyro_stack_total *parent = &stacks[profile->stacks[i].parent];
         parent->tree_us += stacks[i].tree_us;
         parent->tree_samples += stacks[i].tree_samples;
+        parent->tree_squares_us2 += stacks[i].tree_squares_us2;
     }
 }
 
-/* The tree of stacks as lists of children, and what is on the path from the root to the current node. */
+/* What is on the path from the root to the current node. */
 struct walk {
     const struct pyro_profile *profile;
     struct pyro_totals *totals;
-    uint32_t *first_child, *next_sibling; /* [stack_count]; 0: none */
-    uint32_t *stack_edge;                 /* [stack_count] into totals->edges */
-    uint32_t *function_on_path;           /* [function_count] how often */
-    uint32_t *edge_on_path;               /* [edge_capacity] */
+    uint32_t *stack_edge;       /* [stack_count] into totals->edges */
+    uint32_t *function_on_path; /* [function_count] how often */
+    uint32_t *edge_on_path;     /* [edge_capacity] */
     size_t edge_capacity;
     struct pyro_map edge_ids; /* (caller, callee) -> edge */
 };
@@ -107,11 +117,20 @@ static uint32_t edge_between(struct walk *walk, uint32_t caller, uint32_t callee
     return (uint32_t)totals->edge_count++;
 }
 
-static bool enter_stack(struct walk *walk, uint32_t stack)
+/* Stacks without time are left out: a filter may hide most of them. */
+static bool has_time(void *context, uint32_t stack)
 {
+    const struct walk *walk = context;
+    return walk->totals->stacks[stack].tree_samples > 0;
+}
+
+static bool enter_stack(void *context, uint32_t stack)
+{
+    struct walk *walk = context;
     const struct pyro_stack_total *node = &walk->totals->stacks[stack];
-    uint32_t function_id = function_of(walk->profile, stack);
-    uint32_t caller = function_of(walk->profile, walk->profile->stacks[stack].parent);
+    uint32_t function_id = pyro_profile_function_of(walk->profile, stack);
+    uint32_t below = pyro_profile_python_below(walk->profile, walk->profile->stacks[stack].parent);
+    uint32_t caller = pyro_profile_function_of(walk->profile, below);
     uint32_t edge_id = edge_between(walk, caller, function_id);
     if (edge_id == PYRO_NO_ID)
         return false;
@@ -125,72 +144,54 @@ static bool enter_stack(struct walk *walk, uint32_t stack)
     if (walk->function_on_path[function_id]++ == 0) {
         function->total_us += node->tree_us;
         function->total_samples += node->tree_samples;
+        function->total_squares_us2 += node->tree_squares_us2;
     }
     if (walk->edge_on_path[edge_id]++ == 0) {
         edge->total_us += node->tree_us;
         edge->total_samples += node->tree_samples;
+        edge->total_squares_us2 += node->tree_squares_us2;
     }
     return true;
 }
 
-static void leave_stack(struct walk *walk, uint32_t stack)
+static void leave_stack(void *context, uint32_t stack)
 {
-    walk->function_on_path[function_of(walk->profile, stack)]--;
+    struct walk *walk = context;
+    walk->function_on_path[pyro_profile_function_of(walk->profile, stack)]--;
     walk->edge_on_path[walk->stack_edge[stack]]--;
-}
-
-static bool walk_tree(struct walk *walk)
-{
-    uint32_t stack = PYRO_STACK_ROOT;
-    for (;;) {
-        if (walk->first_child[stack]) {
-            stack = walk->first_child[stack];
-        } else {
-            while (stack != PYRO_STACK_ROOT && !walk->next_sibling[stack]) {
-                leave_stack(walk, stack);
-                stack = walk->profile->stacks[stack].parent;
-            }
-            if (stack == PYRO_STACK_ROOT)
-                return true;
-            leave_stack(walk, stack);
-            stack = walk->next_sibling[stack];
-        }
-        if (!enter_stack(walk, stack))
-            return false;
-    }
-}
-
-/* Children in the order of their ids. Stacks without time are left out: a filter may hide most of them. */
-static void link_children(struct walk *walk)
-{
-    for (size_t i = walk->profile->stack_count; i-- > 1;) {
-        if (!walk->totals->stacks[i].tree_samples)
-            continue;
-        uint32_t parent = walk->profile->stacks[i].parent;
-        walk->next_sibling[i] = walk->first_child[parent];
-        walk->first_child[parent] = (uint32_t)i;
-    }
 }
 
 static int add_up_functions(struct pyro_totals *totals, const struct pyro_profile *profile)
 {
     struct walk walk = {.profile = profile, .totals = totals};
-    walk.first_child = calloc(profile->stack_count + 1, sizeof(*walk.first_child));
-    walk.next_sibling = calloc(profile->stack_count + 1, sizeof(*walk.next_sibling));
+    const struct pyro_walk stacks = {profile, has_time, enter_stack, leave_stack, &walk};
+    int result = -ENOMEM;
     walk.stack_edge = calloc(profile->stack_count + 1, sizeof(*walk.stack_edge));
     walk.function_on_path = calloc(profile->function_count + 1, sizeof(*walk.function_on_path));
-    bool ok = walk.first_child && walk.next_sibling && walk.stack_edge && walk.function_on_path;
-    if (ok) {
-        link_children(&walk);
-        ok = walk_tree(&walk);
-    }
-    free(walk.first_child);
-    free(walk.next_sibling);
+    if (walk.stack_edge && walk.function_on_path)
+        result = pyro_walk_stacks(&stacks);
     free(walk.stack_edge);
     free(walk.function_on_path);
     free(walk.edge_on_path);
     pyro_map_free(&walk.edge_ids);
-    return ok ? 0 : -ENOMEM;
+    return result;
+}
+
+/* Wall time of what was traced is what the tracer measured; everything else is sampled, and without what counting cost. */
+static int add_up_stacks(struct pyro_totals *totals, const struct pyro_clock_view *view,
+                         const struct pyro_totals_filter *filter)
+{
+    const struct pyro_profile *profile = view->profile;
+    totals->stacks = calloc(profile->stack_count + 1, sizeof(*totals->stacks));
+    totals->functions = calloc(profile->function_count + 1, sizeof(*totals->functions));
+    if (!totals->stacks || !totals->functions)
+        return -ENOMEM;
+    totals->traced = pyro_traced_answers(view);
+    if (totals->traced)
+        return pyro_traced_add_up(totals, profile, filter);
+    add_samples(totals, view, filter);
+    bool waiting = view->clock == PYRO_CLOCK_WAIT; /* the probe does not */
+    return waiting ? 0 : pyro_costs_take_out(totals, profile, filter);
 }
 
 int pyro_totals_init(struct pyro_totals *totals, const struct pyro_clock_view *view,
@@ -198,16 +199,53 @@ int pyro_totals_init(struct pyro_totals *totals, const struct pyro_clock_view *v
 {
     const struct pyro_profile *profile = view->profile;
     *totals = (struct pyro_totals){0};
-    totals->stacks = calloc(profile->stack_count + 1, sizeof(*totals->stacks));
-    totals->functions = calloc(profile->function_count + 1, sizeof(*totals->functions));
-    int result = -ENOMEM;
-    if (totals->stacks && totals->functions) {
-        add_samples(totals, view, filter);
+    int result = add_up_stacks(totals, view, filter);
+    if (result == 0) {
         add_up_tree(totals, profile);
         result = add_up_functions(totals, profile);
     }
     if (result < 0)
         pyro_totals_clear(totals);
+    return result;
+}
+
+int pyro_totals_probe_us(const struct pyro_profile *profile, double *ret_us)
+{
+    struct pyro_clock_view view;
+    struct pyro_totals totals;
+    *ret_us = 0;
+    if (!profile->probes)
+        return 0;
+    int result = pyro_clock_view_init(&view, profile, PYRO_CLOCK_WALL, false);
+    if (result < 0)
+        return result;
+    result = pyro_totals_init(&totals, &view, &PYRO_TOTALS_ALL);
+    pyro_clock_view_clear(&view);
+    if (result < 0)
+        return result;
+    *ret_us = totals.probe_us;
+    pyro_totals_clear(&totals);
+    return 0;
+}
+
+int pyro_totals_left(const struct pyro_clock_view *view, float **ret_left)
+{
+    const struct pyro_profile *profile = view->profile;
+    struct pyro_totals totals = {0};
+    *ret_left = NULL;
+    if (!profile->probes || pyro_traced_answers(view))
+        return 0;
+    float *left = calloc(profile->stack_count + 1, sizeof(*left));
+    int result = left ? add_up_stacks(&totals, view, &PYRO_TOTALS_ALL) : -ENOMEM;
+    for (size_t i = 0; result == 0 && i < profile->stack_count; i++) {
+        double before_us = totals.stacks[i].self_us + totals.stacks[i].probe_us;
+        left[i] = before_us > 0 ? (float)(totals.stacks[i].self_us / before_us) : 1;
+    }
+    pyro_totals_clear(&totals);
+    if (result < 0)
+        free(left);
+    else
+        *ret_left = left;
     return result;
 }
 

@@ -5,10 +5,9 @@
  * Out of memory stops the recording like a full disk does: half a definition would spoil all that follow. */
 #include "profile/writer.h"
 
-#include "base/map.h"
-#include "base/strings.h"
+#include "base/grow.h"
 #include "profile/chunk.h"
-#include "profile/columns.h"
+#include "profile/writer_internal.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -22,69 +21,27 @@
 #define FLUSH_INTERVAL_US 1000000
 #define FLUSH_SIZE        (64u << 10) /* of bytes not yet packed */
 
-/* The pending bytes: a block each. */
-enum pending {
-    PENDING_STRINGS,
-    PENDING_FUNCTIONS,
-    PENDING_FRAMES,
-    PENDING_STACK_PARENTS,
-    PENDING_STACK_FRAMES,
-    PENDING_WAITS,
-    PENDING_PROCESSES,
-    PENDING_EDGES,
-    PENDING_SOURCES,
-    PENDING_COUNT,
-};
-
 /* In the order in which they are written: what refers comes after what it refers to. */
 static const struct {
     enum pyro_chunk_type type;
     enum pending first_block;
     int block_count;
 } definition_chunks[] = {
-    {PYRO_CHUNK_STRINGS, PENDING_STRINGS, 1}, {PYRO_CHUNK_FUNCTIONS, PENDING_FUNCTIONS, 1},
-    {PYRO_CHUNK_FRAMES, PENDING_FRAMES, 1},   {PYRO_CHUNK_STACKS, PENDING_STACK_PARENTS, 2},
-    {PYRO_CHUNK_WAITS, PENDING_WAITS, 1},     {PYRO_CHUNK_PROCESSES, PENDING_PROCESSES, 1},
-    {PYRO_CHUNK_EDGES, PENDING_EDGES, 1},     {PYRO_CHUNK_SOURCES, PENDING_SOURCES, 1},
+    {PYRO_CHUNK_STRINGS, PENDING_STRINGS, 1},     {PYRO_CHUNK_FUNCTIONS, PENDING_FUNCTIONS, 1},
+    {PYRO_CHUNK_FRAMES, PENDING_FRAMES, 1},       {PYRO_CHUNK_STACKS, PENDING_STACK_PARENTS, 2},
+    {PYRO_CHUNK_WAITS, PENDING_WAITS, 1},         {PYRO_CHUNK_PROCESSES, PENDING_PROCESSES, 1},
+    {PYRO_CHUNK_EDGES, PENDING_EDGES, 1},         {PYRO_CHUNK_SOURCES, PENDING_SOURCES, 1},
+    {PYRO_CHUNK_QUERIES, PENDING_QUERIES, 1},     {PYRO_CHUNK_LOOKUPS, PENDING_LOOKUPS, 1},
+    {PYRO_CHUNK_ARGUMENTS, PENDING_ARGUMENTS, 1}, {PYRO_CHUNK_MEMORY, PENDING_MEMORY, 1},
+    {PYRO_CHUNK_HEAPS, PENDING_HEAPS, 1},         {PYRO_CHUNK_RESIDENT, PENDING_RESIDENT, 1},
 };
-
-/* An array that grows: items of one kind, found by id. */
-struct table {
-    void *items;
-    size_t count, capacity;
-};
-
-struct writer_thread {
-    struct pyro_thread thread;
-    bool changed; /* since it was last written */
-};
-
-struct pyro_writer {
-    int fd;
-    char *path;
-    bool regular; /* a file that can be cut back after half a write */
-    int error;    /* the first one; sticky */
-    uint64_t bytes;
-
-    struct pyro_buffer pending[PENDING_COUNT];
-    struct pyro_column_writer columns;
-    struct pyro_packer packer;
-    struct pyro_buffer thread_block;
-    struct pyro_buffer out;
-
-    struct pyro_strings strings;
-    struct table functions, frames, stacks, threads;
-    struct pyro_map function_ids, frame_ids, stack_ids, wait_ids, process_ids, thread_ids;
-    struct pyro_map edges, sources; /* sets */
-
-    struct pyro_function last_function;
-    struct pyro_frame last_frame;
-    uint32_t last_stack_frame;
-    uint32_t last_caller, last_callee;
-    uint32_t last_source_file, last_source_line;
-
-    struct pyro_counters counters;
-    bool counters_changed, threads_changed;
+static const struct {
+    enum pyro_chunk_type type;
+    enum pending block;
+} chunks_after_threads[] = {
+    {PYRO_CHUNK_CALLS, PENDING_CALLS},       {PYRO_CHUNK_PROBES, PENDING_PROBES},
+    {PYRO_CHUNK_CONTEXTS, PENDING_CONTEXTS}, {PYRO_CHUNK_TRACES, PENDING_TRACES},
+    {PYRO_CHUNK_LINES, PENDING_LINES},
 };
 
 /* -- errors and tables -------------------------------------------------------------------------- */
@@ -98,14 +55,8 @@ static void fail(struct pyro_writer *writer, int error)
 /* Append a copy of ITEM. */
 static int table_add(struct table *table, const void *item, size_t size)
 {
-    if (table->count == table->capacity) {
-        size_t capacity = table->capacity ? table->capacity * 2 : 64;
-        void *items = realloc(table->items, capacity * size);
-        if (!items)
-            return -ENOMEM;
-        table->items = items;
-        table->capacity = capacity;
-    }
+    if (pyro_grow(&table->items, table->count, &table->capacity, size) < 0)
+        return -ENOMEM;
     memcpy((char *)table->items + table->count++ * size, item, size);
     return 0;
 }
@@ -128,8 +79,7 @@ static uint64_t *id_of(struct pyro_writer *writer, struct pyro_map *ids, uint64_
 
 static int flush_definitions(struct pyro_writer *writer);
 
-/* A definition was put into BLOCK: write it out if there is much. */
-static void defined(struct pyro_writer *writer, enum pending block)
+void pyro_writer_defined(struct pyro_writer *writer, enum pending block)
 {
     if (writer->pending[block].failed)
         fail(writer, -ENOMEM);
@@ -163,12 +113,12 @@ uint32_t pyro_writer_string(struct pyro_writer *writer, const char *text, size_t
     }
     if (id > 0 && (size_t)id >= known) {
         pyro_buffer_put_bytes(&writer->pending[PENDING_STRINGS], text, length);
-        defined(writer, PENDING_STRINGS);
+        pyro_writer_defined(writer, PENDING_STRINGS);
     }
     return (uint32_t)id;
 }
 
-static uint32_t string_of(struct pyro_writer *writer, const char *text)
+uint32_t pyro_writer_string_of(struct pyro_writer *writer, const char *text)
 {
     return text ? pyro_writer_string(writer, text, strlen(text)) : 0;
 }
@@ -196,7 +146,7 @@ uint32_t pyro_writer_function(struct pyro_writer *writer, const struct pyro_func
     pyro_buffer_put_varint(out, function->first_line);
     pyro_buffer_put_u8(out, (uint8_t)function->kind);
     writer->last_function = *function;
-    defined(writer, PENDING_FUNCTIONS);
+    pyro_writer_defined(writer, PENDING_FUNCTIONS);
     return new_id;
 }
 
@@ -221,7 +171,7 @@ uint32_t pyro_writer_frame(struct pyro_writer *writer, uint32_t function, uint32
     pyro_buffer_put_zigzag(out, (int64_t)function - writer->last_frame.function);
     pyro_buffer_put_zigzag(out, (int64_t)line - first_line);
     writer->last_frame = frame;
-    defined(writer, PENDING_FRAMES);
+    pyro_writer_defined(writer, PENDING_FRAMES);
     return new_id;
 }
 
@@ -239,8 +189,8 @@ static uint32_t add_stack(struct pyro_writer *writer, const struct pyro_stack *s
     pyro_buffer_put_zigzag(&writer->pending[PENDING_STACK_FRAMES],
                            (int64_t)stack->frame - writer->last_stack_frame);
     writer->last_stack_frame = stack->frame;
-    defined(writer, PENDING_STACK_PARENTS);
-    defined(writer, PENDING_STACK_FRAMES);
+    pyro_writer_defined(writer, PENDING_STACK_PARENTS);
+    pyro_writer_defined(writer, PENDING_STACK_FRAMES);
     return id;
 }
 
@@ -265,7 +215,8 @@ uint32_t pyro_writer_stack(struct pyro_writer *writer, uint32_t parent, uint32_t
 
 uint32_t pyro_writer_wait(struct pyro_writer *writer, const char *kind, const char *text)
 {
-    uint32_t kind_id = string_of(writer, kind), text_id = string_of(writer, text);
+    uint32_t kind_id = pyro_writer_string_of(writer, kind),
+             text_id = pyro_writer_string_of(writer, text);
     if (kind_id == PYRO_NO_ID || text_id == PYRO_NO_ID)
         return PYRO_NO_ID;
     bool is_new;
@@ -275,19 +226,22 @@ uint32_t pyro_writer_wait(struct pyro_writer *writer, const char *kind, const ch
         return PYRO_NO_ID;
     if (!is_new)
         return (uint32_t)*id;
-    uint32_t new_id = (uint32_t)writer->wait_ids.count - 1;
+    uint32_t new_id = (uint32_t)writer->waits.count;
     *id = new_id;
+    const struct pyro_wait_reason reason = {.kind = kind_id, .text = text_id};
+    if (table_add(&writer->waits, &reason, sizeof(reason)) < 0)
+        fail(writer, -ENOMEM);
     pyro_buffer_put_varint(&writer->pending[PENDING_WAITS], kind_id);
     pyro_buffer_put_varint(&writer->pending[PENDING_WAITS], text_id);
-    defined(writer, PENDING_WAITS);
+    pyro_writer_defined(writer, PENDING_WAITS);
     return new_id;
 }
 
 uint32_t pyro_writer_process(struct pyro_writer *writer, int32_t pid, int32_t parent_pid,
                              const char *command, const char *python_version)
 {
-    uint32_t command_id = string_of(writer, command);
-    uint32_t version_id = string_of(writer, python_version);
+    uint32_t command_id = pyro_writer_string_of(writer, command);
+    uint32_t version_id = pyro_writer_string_of(writer, python_version);
     if (command_id == PYRO_NO_ID || version_id == PYRO_NO_ID)
         return PYRO_NO_ID;
     bool is_new;
@@ -300,13 +254,24 @@ uint32_t pyro_writer_process(struct pyro_writer *writer, int32_t pid, int32_t pa
         return (uint32_t)*id;
     uint32_t new_id = (uint32_t)writer->process_ids.count - 1;
     *id = new_id;
+    uint64_t *last = pyro_map_insert(&writer->pids, (uint32_t)pid, 0, NULL);
+    if (last)
+        *last = new_id;
+    else
+        fail(writer, -ENOMEM);
     struct pyro_buffer *out = &writer->pending[PENDING_PROCESSES];
     pyro_buffer_put_zigzag(out, pid);
     pyro_buffer_put_zigzag(out, parent_pid);
     pyro_buffer_put_varint(out, command_id);
     pyro_buffer_put_varint(out, version_id);
-    defined(writer, PENDING_PROCESSES);
+    pyro_writer_defined(writer, PENDING_PROCESSES);
     return new_id;
+}
+
+uint32_t pyro_writer_process_of(struct pyro_writer *writer, int32_t pid, const char *python_version)
+{
+    const uint64_t *last = pyro_map_find(&writer->pids, (uint32_t)pid, 0);
+    return last ? (uint32_t)*last : pyro_writer_process(writer, pid, 0, "", python_version);
 }
 
 /* -- threads ------------------------------------------------------------------------------------ */
@@ -341,7 +306,7 @@ uint32_t pyro_writer_thread(struct pyro_writer *writer, uint32_t process, uint64
 
 void pyro_writer_thread_name(struct pyro_writer *writer, uint32_t thread, const char *name)
 {
-    uint32_t name_id = string_of(writer, name);
+    uint32_t name_id = pyro_writer_string_of(writer, name);
     struct writer_thread *item = thread_at(writer, thread);
     if (name_id == PYRO_NO_ID || !item || item->thread.name == name_id)
         return;
@@ -374,7 +339,9 @@ void pyro_writer_edge(struct pyro_writer *writer, uint32_t caller, uint32_t call
     pyro_buffer_put_zigzag(out, (int64_t)callee - writer->last_callee);
     writer->last_caller = caller;
     writer->last_callee = callee;
-    defined(writer, PENDING_EDGES);
+    pyro_writer_defined(writer, PENDING_EDGES);
+    if (writer->observer)
+        writer->observer->edge(writer->observer->context, caller, callee);
 }
 
 void pyro_writer_source(struct pyro_writer *writer, uint32_t file, uint32_t line, const char *text,
@@ -395,7 +362,7 @@ void pyro_writer_source(struct pyro_writer *writer, uint32_t file, uint32_t line
     pyro_buffer_put_varint(out, text_id);
     writer->last_source_file = file;
     writer->last_source_line = line;
-    defined(writer, PENDING_SOURCES);
+    pyro_writer_defined(writer, PENDING_SOURCES);
 }
 
 void pyro_writer_counters(struct pyro_writer *writer, const struct pyro_counters *counters)
@@ -423,6 +390,8 @@ void pyro_writer_sweep(struct pyro_writer *writer, uint64_t time_us)
     if (old || pending_size(writer) >= FLUSH_SIZE)
         pyro_writer_flush(writer);
     pyro_columns_sweep(&writer->columns, time_us);
+    if (writer->observer)
+        writer->observer->sweep(writer->observer->context);
 }
 
 /* How many frames must go from the top of STACK until what is left is a part of AGREED, too. */
@@ -460,6 +429,8 @@ void pyro_writer_sample(struct pyro_writer *writer, const struct pyro_written_sa
     if (value.drop > 0)
         value.state_byte |= PYRO_STATE_UNSURE;
     pyro_columns_sample(&writer->columns, sample->thread, &value);
+    if (writer->observer)
+        writer->observer->sample(writer->observer->context, sample);
 }
 
 /* -- writing out -------------------------------------------------------------------------------- */
@@ -547,6 +518,10 @@ static void put_definitions(struct pyro_writer *writer)
                            definition_chunks[i].block_count);
     if (error == 0 && writer->threads_changed)
         error = put_changed_threads(writer);
+    for (size_t i = 0;
+         error == 0 && i < sizeof(chunks_after_threads) / sizeof(*chunks_after_threads); i++)
+        error = put_blocks(writer, chunks_after_threads[i].type,
+                           &writer->pending[chunks_after_threads[i].block], 1);
     if (error < 0)
         fail(writer, error);
 }
@@ -578,9 +553,12 @@ static void put_counters(struct pyro_writer *writer)
     writer->counters_changed = false;
     const struct pyro_counters *c = &writer->counters;
     const uint64_t values[] = {
-        c->duration_us, c->sweeps,         c->missed_ticks, c->late,   c->samples,
-        c->empty,       c->moved,          c->unsure,       c->failed, c->second_reads,
-        c->stopped,     c->sampler_cpu_us, c->code_reread,  c->still,
+        c->duration_us,   c->sweeps,        c->missed_ticks,  c->late,
+        c->samples,       c->empty,         c->moved,         c->unsure,
+        c->failed,        c->second_reads,  c->stopped,       c->sampler_cpu_us,
+        c->code_reread,   c->still,         c->turned_away,   c->sub_interpreters,
+        c->queries_lost,  c->lines_lost,    c->lines_cost_us, c->marked,
+        c->lines_from_us, c->lines_sampled,
     };
     size_t begin = pyro_chunk_begin(&writer->out, PYRO_CHUNK_COUNTERS);
     for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)
@@ -634,6 +612,8 @@ static void put_info(struct pyro_writer *writer, const struct pyro_recording_inf
     put_info_number(out, PYRO_INFO_STARTED_UNIX_US, info->started_unix_us);
     put_info_number(out, PYRO_INFO_RATE_HZ, info->rate_hz);
     put_info_number(out, PYRO_INFO_EXACT, info->exact);
+    if (info->cpus)
+        put_info_number(out, PYRO_INFO_CPUS, info->cpus);
     int error = pyro_chunk_end(out, begin);
     if (error < 0)
         fail(writer, error);
@@ -677,13 +657,13 @@ static void writer_free(struct pyro_writer *writer)
     pyro_buffer_free(&writer->thread_block);
     pyro_buffer_free(&writer->out);
     pyro_strings_free(&writer->strings);
-    struct table *tables[] = {&writer->functions, &writer->frames, &writer->stacks,
+    struct table *tables[] = {&writer->functions, &writer->frames, &writer->stacks, &writer->waits,
                               &writer->threads};
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
         free(tables[i]->items);
     struct pyro_map *maps[] = {&writer->function_ids, &writer->frame_ids,   &writer->stack_ids,
                                &writer->wait_ids,     &writer->process_ids, &writer->thread_ids,
-                               &writer->edges,        &writer->sources};
+                               &writer->edges,        &writer->sources,     &writer->pids};
     for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++)
         pyro_map_free(maps[i]);
     if (writer->fd >= 0)
@@ -701,9 +681,8 @@ int pyro_writer_open(const char *path, const struct pyro_recording_info *info,
         return pyro_error_set(error, -ENOMEM, "cannot write '%s': out of memory", path);
     writer->fd = -1;
     int code = open_file(writer, path);
-    struct pyro_stack root = {0};
     if (code == 0)
-        code = table_add(&writer->stacks, &root, sizeof(root));
+        code = table_add(&writer->stacks, &(struct pyro_stack){0}, sizeof(struct pyro_stack));
     if (code == 0 && pyro_strings_intern(&writer->strings, "", 0) < 0)
         code = -ENOMEM;
     if (code < 0) {
@@ -763,6 +742,11 @@ const char *pyro_writer_text(const struct pyro_writer *writer, uint32_t string)
     return pyro_strings_text(&writer->strings, string);
 }
 
+size_t pyro_writer_stack_count(const struct pyro_writer *writer)
+{
+    return writer->stacks.count;
+}
+
 size_t pyro_writer_frame_count(const struct pyro_writer *writer)
 {
     return writer->frames.count;
@@ -780,4 +764,28 @@ struct pyro_function pyro_writer_function_at(const struct pyro_writer *writer, u
     if (function >= writer->functions.count)
         return (struct pyro_function){.kind = PYRO_FUNCTION_SPECIAL};
     return ((const struct pyro_function *)writer->functions.items)[function];
+}
+
+struct pyro_stack pyro_writer_stack_at(const struct pyro_writer *writer, uint32_t stack)
+{
+    return stack < writer->stacks.count ? *stack_at(writer, stack) : (struct pyro_stack){0};
+}
+
+struct pyro_wait_reason pyro_writer_wait_at(const struct pyro_writer *writer, uint32_t wait)
+{
+    if (wait >= writer->waits.count)
+        return (struct pyro_wait_reason){0};
+    return ((const struct pyro_wait_reason *)writer->waits.items)[wait];
+}
+
+struct pyro_thread pyro_writer_thread_at(const struct pyro_writer *writer, uint32_t thread)
+{
+    if (thread >= writer->threads.count)
+        return (struct pyro_thread){0};
+    return ((const struct writer_thread *)writer->threads.items)[thread].thread;
+}
+
+void pyro_writer_observe(struct pyro_writer *writer, const struct pyro_writer_observer *observer)
+{
+    writer->observer = observer;
 }

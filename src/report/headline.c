@@ -2,6 +2,7 @@
 #include "report/internal.h"
 
 #include "base/utf8.h"
+#include "profile/uncounted.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -25,6 +26,10 @@ static void write_how(char *text, size_t size, const struct pyro_stats *stats)
 {
     const struct pyro_recording_info *info = &stats->profile->info;
     char rate[32] = "", unsure[32];
+    if (stats->profile->foreign) {
+        snprintf(text, size, "read from %s", stats->profile->foreign);
+        return;
+    }
     if (info->rate_hz)
         pyro_summary_rate(rate, sizeof(rate), info->rate_hz);
     pyro_report_unsure(unsure, sizeof(unsure), stats->summary.unsure_samples,
@@ -34,11 +39,44 @@ static void write_how(char *text, size_t size, const struct pyro_stats *stats)
              python ? ", " : "", rate, *rate ? ", " : "", unsure);
 }
 
+/* pstats' line: "2003 function calls (1004 primitive calls) in 0.412 seconds". */
+static void print_calls(FILE *out, const struct pyro_stats *stats,
+                        const struct pyro_report_style *style)
+{
+    fputs(pyro_ink_on(style, PYRO_INK_BOLD), out);
+    if (stats->profile->timed_by_samples)
+        fprintf(out, "%" PRIu64 " samples", stats->samples);
+    else
+        fprintf(out, "%" PRIu64 " function calls", stats->ncalls);
+    if (stats->primitive_calls != stats->ncalls)
+        fprintf(out, " (%" PRIu64 " primitive calls)", stats->primitive_calls);
+    fprintf(out, " in %.3f seconds%s\n", stats->total_s, pyro_ink_off(style, PYRO_INK_BOLD));
+}
+
+/* A file of lines has no time of the program, and no calls. */
+static void print_lines_alone(FILE *out, const struct pyro_profile *profile,
+                              const struct pyro_report_style *style)
+{
+    size_t functions = 0;
+    for (size_t i = 0; i < profile->line_count; i++)
+        functions += profile->lines[i].line == 0;
+    fprintf(out, "%s%zu function%s, counted line by line%s\n", pyro_ink_on(style, PYRO_INK_BOLD),
+            functions, functions == 1 ? "" : "s", pyro_ink_off(style, PYRO_INK_BOLD));
+}
+
 void pyro_report_headline(FILE *out, const struct pyro_stats *stats,
                           const struct pyro_report_style *style)
 {
     char program[256], shown[256], duration[32], split[256], how[128], how_shown[128],
         left[LINE_BYTES];
+    if (stats->profile->lines_alone) {
+        print_lines_alone(out, stats->profile, style);
+        return;
+    }
+    if (stats->profile->timed) {
+        print_calls(out, stats, style);
+        return;
+    }
     pyro_summary_program(program, sizeof(program), stats->profile);
     pyro_report_fit(shown, sizeof(shown), program, 40, style->utf8);
     pyro_summary_duration(duration, sizeof(duration), stats->duration_s);
@@ -163,11 +201,60 @@ static void print_samples(FILE *out, const struct pyro_profile *profile)
     fprintf(out, "\n");
 }
 
+static uint64_t count_calls(const struct pyro_profile *profile)
+{
+    uint64_t calls = 0;
+    for (size_t i = 0; i < profile->traced_count; i++)
+        calls += profile->traced[i].calls;
+    for (size_t i = 0; i < profile->call_count; i++)
+        calls += profile->calls[i].callee == PYRO_NO_ID ? 0 : profile->calls[i].count;
+    return calls;
+}
+
+static uint64_t count_lines(const struct pyro_profile *profile)
+{
+    uint64_t hits = 0;
+    for (size_t i = 0; i < profile->line_count; i++)
+        hits += profile->lines[i].hits;
+    return hits;
+}
+
+/* "2101236 calls and 20145 lines counted; that took 0.14 s, left out of the times", and what was not. */
+static void print_counts(FILE *out, const struct pyro_profile *profile)
+{
+    struct pyro_uncounted uncounted;
+    uint64_t calls = count_calls(profile), lines = count_lines(profile);
+    double probe_us;
+    if (!calls || pyro_totals_probe_us(profile, &probe_us) < 0)
+        return;
+    fprintf(out, "%" PRIu64 " calls ", calls);
+    if (lines)
+        fprintf(out, "and %" PRIu64 " lines ", lines);
+    fprintf(out, "%s; that took %.2f s, left out of the times\n",
+            profile->traced_count ? "traced" : "counted", probe_us / 1e6);
+    pyro_uncounted_make(&uncounted, profile);
+    for (size_t i = 0; i < uncounted.count; i++)
+        fprintf(out, "not counted: %s\n", uncounted.lines[i]);
+}
+
+/* Of what others wrote nothing is known but that. */
+static void print_foreign(FILE *out, const struct pyro_profile *profile)
+{
+    fprintf(out, "%" PRIu64 " sample%s from %s%s\n", profile->counters.samples,
+            profile->counters.samples == 1 ? "" : "s", profile->foreign,
+            profile->timeless ? ", which has no times: each is taken for 1 ms" : "");
+}
+
 void pyro_report_quality(FILE *out, const struct pyro_profile *profile,
                          const struct pyro_report_style *style)
 {
+    if (profile->foreign) {
+        print_foreign(out, profile);
+        return;
+    }
     fputs(pyro_ink_on(style, PYRO_INK_GREY), out);
     print_samples(out, profile);
+    print_counts(out, profile);
     print_cpu(out, profile, style);
     if (profile->torn)
         fprintf(out, "the recording breaks off: what stands before is whole\n");

@@ -4,18 +4,34 @@
 
 #include "report/report.h"
 
+#include <regex.h>
+
 enum pyro_ink { PYRO_INK_PLAIN, PYRO_INK_BOLD, PYRO_INK_GREY, PYRO_INK_HOT };
 
 /* What to print before and after a text in that ink; "" without colour. */
 const char *pyro_ink_on(const struct pyro_report_style *style, enum pyro_ink ink);
 const char *pyro_ink_off(const struct pyro_report_style *style, enum pyro_ink ink);
 
-/* Copies TEXT as a terminal may see it, cut in the middle to COLUMNS. */
-void pyro_report_fit(char *out, size_t size, const char *text, size_t columns, bool utf8);
-
 /* "path:line(name)" in full, as pstats writes it. */
 void pyro_report_standard_name(char *text, size_t size, const struct pyro_profile *profile,
                                uint32_t function);
+
+/* -- cells of a table --------------------------------------------------------------------------- */
+
+int pyro_cell_columns(const char *cell);                        /* a character of UTF-8 is one */
+void pyro_cell_print(FILE *out, const char *cell, int columns); /* right-aligned, and a blank */
+
+/* -- choosing functions ------------------------------------------------------------------------- */
+
+struct pyro_pattern {
+    regex_t regex;
+};
+/* A POSIX extended regular expression. -EINVAL. */
+int pyro_pattern_compile(struct pyro_pattern *pattern, const char *text, struct pyro_error *error);
+/* Against the label as it is shown, below DIRECTORY, and against the full path, so that either may be typed. */
+bool pyro_pattern_matches(const struct pyro_pattern *pattern, const struct pyro_profile *profile,
+                          uint32_t function, const char *directory);
+void pyro_pattern_free(struct pyro_pattern *pattern);
 
 /* "0 unsure", "0.05 % unsure". */
 void pyro_report_unsure(char *text, size_t size, uint64_t unsure, uint64_t samples);

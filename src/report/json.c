@@ -37,6 +37,25 @@ static void json_calls(struct pyro_json *json, const char *key, uint64_t calls)
         pyro_json_u64(json, key, calls);
 }
 
+/* What was measured has the digits of its clock, what was sampled has not. */
+static void json_time(struct pyro_json *json, const struct pyro_stats *stats, const char *key,
+                      double time_s)
+{
+    if (stats->profile->timed || stats->traced)
+        pyro_json_seconds(json, key, time_s);
+    else
+        pyro_json_double(json, key, time_s);
+}
+
+static void json_samples(struct pyro_json *json, const struct pyro_stats *stats, const char *key,
+                         uint64_t samples)
+{
+    if (stats->traced || (stats->profile->timed && !stats->profile->timed_by_samples))
+        pyro_json_null(json, key);
+    else
+        pyro_json_u64(json, key, samples);
+}
+
 static void json_row(struct pyro_json *json, const struct pyro_stats *stats,
                      const struct pyro_stats_row *row)
 {
@@ -46,11 +65,18 @@ static void json_row(struct pyro_json *json, const struct pyro_stats *stats,
     pyro_json_string(json, "kind", kind_name(stats->profile->functions[row->function].kind));
     json_calls(json, "ncalls", row->ncalls);
     json_calls(json, "primitive_calls", row->primitive_calls);
-    pyro_json_double(json, "tottime_s", row->tottime_s);
-    pyro_json_double(json, "cumtime_s", row->cumtime_s);
-    pyro_json_null(json, "probe_s");
-    pyro_json_u64(json, "samples_self", row->samples_self);
-    pyro_json_u64(json, "samples_total", row->samples_total);
+    json_time(json, stats, "tottime_s", row->tottime_s);
+    json_time(json, stats, "cumtime_s", row->cumtime_s);
+    if (stats->profile->probes)
+        pyro_json_double(json, "probe_s", row->probe_s);
+    else
+        pyro_json_null(json, "probe_s");
+    json_samples(json, stats, "samples_self", row->samples_self);
+    json_samples(json, stats, "samples_total", row->samples_total);
+    if (row->lives) {
+        pyro_json_u64(json, "lives", row->lives);
+        pyro_json_seconds(json, "life_s", row->life_s);
+    }
     pyro_json_array(json, "callers");
     size_t count;
     const struct pyro_stats_edge *edges = pyro_stats_callers(stats, row->function, &count);
@@ -58,11 +84,34 @@ static void json_row(struct pyro_json *json, const struct pyro_stats *stats,
         pyro_json_object(json, NULL);
         json_function(json, stats->profile, edges[i].caller);
         json_calls(json, "ncalls", edges[i].ncalls);
-        pyro_json_double(json, "time_s", edges[i].time_s);
+        json_calls(json, "primitive_calls", edges[i].primitive_calls);
+        json_samples(json, stats, "samples", edges[i].samples);
+        json_time(json, stats, "tottime_s", edges[i].self_s);
+        json_time(json, stats, "time_s", edges[i].time_s);
         pyro_json_end(json);
     }
     pyro_json_end(json);
     pyro_json_end(json);
+}
+
+/* Sums that only samples tell. */
+static void json_sampled_totals(struct pyro_json *json, const struct pyro_stats *stats)
+{
+    const struct {
+        const char *key;
+        double time_s;
+    } totals[] = {
+        {"no_python_s", stats->no_python_s}, {"running_s", stats->running_s},
+        {"runnable_s", stats->runnable_s},   {"waiting_s", stats->waiting_s},
+        {"gil_wait_s", stats->gil_wait_s},   {"unknown_s", stats->unknown_s},
+        {"parked_s", stats->parked_s},       {"gc_s", stats->gc_s},
+        {"unsure_s", stats->unsure_s},
+    };
+    for (size_t i = 0; i < sizeof(totals) / sizeof(*totals); i++)
+        if (stats->profile->timed)
+            pyro_json_null(json, totals[i].key);
+        else
+            pyro_json_double(json, totals[i].key, totals[i].time_s);
 }
 
 static void json_totals(struct pyro_json *json, const struct pyro_stats *stats)
@@ -70,16 +119,10 @@ static void json_totals(struct pyro_json *json, const struct pyro_stats *stats)
     static const char *const clocks[] = {"wall", "cpu", "gil", "wait"};
     pyro_json_object(json, "totals");
     pyro_json_string(json, "clock", clocks[stats->clock]);
-    pyro_json_double(json, "total_s", stats->total_s);
-    pyro_json_double(json, "no_python_s", stats->no_python_s);
-    pyro_json_double(json, "running_s", stats->running_s);
-    pyro_json_double(json, "runnable_s", stats->runnable_s);
-    pyro_json_double(json, "waiting_s", stats->waiting_s);
-    pyro_json_double(json, "gil_wait_s", stats->gil_wait_s);
-    pyro_json_double(json, "unknown_s", stats->unknown_s);
-    pyro_json_double(json, "parked_s", stats->parked_s);
-    pyro_json_double(json, "gc_s", stats->gc_s);
-    pyro_json_double(json, "unsure_s", stats->unsure_s);
+    json_calls(json, "ncalls", stats->ncalls);
+    json_calls(json, "primitive_calls", stats->primitive_calls);
+    json_time(json, stats, "total_s", stats->total_s);
+    json_sampled_totals(json, stats);
     pyro_json_end(json);
 }
 

@@ -59,6 +59,11 @@ void pyro_report_fit(char *out, size_t size, const char *text, size_t columns, b
     out[used] = '\0';
 }
 
+void pyro_report_plain(char *text, size_t size, const char *from)
+{
+    pyro_report_fit(text, size, from, size, true);
+}
+
 #define LABEL_BYTES 4096
 #define MIN_NAME    8 /* columns: names are not cut to less */
 
@@ -68,7 +73,7 @@ void pyro_report_standard_name(char *text, size_t size, const struct pyro_profil
     const struct pyro_function *function = &profile->functions[function_id];
     const char *name = pyro_profile_text(profile, function->name);
     const char *path = pyro_profile_text(profile, function->file);
-    if (function->kind != PYRO_FUNCTION_PYTHON)
+    if (function->kind != PYRO_FUNCTION_PYTHON || !*path)
         snprintf(text, size, "%s", name); /* C functions and special frames are only a name */
     else
         snprintf(text, size, "%s:%u(%s)", path, function->first_line, name);
@@ -95,36 +100,38 @@ static const char *path_without(const char *path, size_t columns)
     return rest;
 }
 
-/* "PATH:LINE", without the first folders where PLACE and NAME_COLUMNS would not fit otherwise. */
-static void write_place(char *place, size_t size, const char *path, uint32_t line,
+/* PATH and LINE, ":7", without the first folders where PLACE and NAME_COLUMNS would not fit otherwise. */
+static void write_place(char *place, size_t size, const char *path, const char *line,
                         size_t name_columns, const struct pyro_report_style *style)
 {
     size_t width = width_of(style);
-    snprintf(place, size, "%s:%u", path, line);
+    snprintf(place, size, "%s%s", path, line);
     size_t columns = columns_of(place) + name_columns;
     if (columns <= width)
         return;
     const char *mark = style->utf8 ? "\xe2\x80\xa6/" : ".../";
     const char *rest = path_without(path, columns - width + columns_of(mark));
     if (rest != path)
-        snprintf(place, size, "%s%s:%u", mark, rest, line);
+        snprintf(place, size, "%s%s%s", mark, rest, line);
 }
 
 void pyro_report_label(char *text, size_t size, const struct pyro_profile *profile,
                        uint32_t function_id, const struct pyro_report_style *style)
 {
     const struct pyro_function *function = &profile->functions[function_id];
-    char whole[2 * LABEL_BYTES + 4], place[LABEL_BYTES], name[LABEL_BYTES];
+    char whole[2 * LABEL_BYTES + 4], place[LABEL_BYTES], name[LABEL_BYTES], line[16] = "";
     size_t width = width_of(style);
     const char *full_name = pyro_profile_text(profile, function->name);
-    if (function->kind != PYRO_FUNCTION_PYTHON) {
+    if (function->kind != PYRO_FUNCTION_PYTHON || !function->file) {
         pyro_report_fit(text, size, full_name, width, style->utf8);
         return;
     }
     const char *path =
         pyro_path_short(pyro_profile_text(profile, function->file), style->directory);
     size_t name_columns = columns_of(full_name) + 2;
-    write_place(place, sizeof(place), path, function->first_line, name_columns, style);
+    if (function->first_line || !profile->foreign) /* other tools do not tell where it begins */
+        snprintf(line, sizeof(line), ":%u", function->first_line);
+    write_place(place, sizeof(place), path, line, name_columns, style);
     size_t taken = columns_of(place) + 2;
     size_t room = taken + MIN_NAME < width ? width - taken : MIN_NAME;
     pyro_report_fit(name, sizeof(name), full_name, room, style->utf8);

@@ -55,16 +55,15 @@ static uint32_t name_function(struct pyro_codes *codes, const struct pyro_code *
     return code->shim ? PYRO_NO_ID : pyro_writer_function(codes->writer, &function);
 }
 
-/* A code object that is freed leaves its fields behind for a while. 3.14+: no death was counted since BEFORE. Before:
- * the allocator puts a link where the reference count was. */
+/* 3.14+: no death was counted since BEFORE either. (That alone does not tell of one that was dead by then, whose fields are
+ * still there, while its name's memory holds that of the next.) */
 static bool still_alive(const struct pyro_codes *codes, uint64_t address, uint64_t before)
 {
     uint64_t word = 0;
-    if (!pyro_addr_is_null(codes->generation_addr))
-        return pyro_memory_read(codes->memory, codes->generation_addr, &word, 8) == 0 &&
-               word == before;
-    return pyro_memory_read(codes->memory, pyro_addr_at(address), &word, 8) == 0 && word != 0 &&
-           word >> 32 == 0;
+    if (!pyro_addr_is_null(codes->generation_addr) &&
+        (pyro_memory_read(codes->memory, codes->generation_addr, &word, 8) != 0 || word != before))
+        return false;
+    return pyro_code_alive(codes->memory, codes->runtime, pyro_addr_at(address));
 }
 
 /* Reading takes some microseconds, in which the code object may become another one: it must still be what it was. */
@@ -160,7 +159,7 @@ uint32_t pyro_codes_frame(struct pyro_codes *codes, int64_t entry, uint64_t inst
         return PYRO_NO_ID;
     if (is_new) {
         const struct pyro_code_entry *at = &codes->entries[entry];
-        uint32_t line = pyro_code_line(codes->runtime, &at->code, instruction);
+        uint32_t line = pyro_code_line(codes->memory, codes->runtime, &at->code, instruction);
         *frame = pyro_writer_frame(codes->writer, at->function, line);
     }
     return (uint32_t)*frame;

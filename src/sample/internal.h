@@ -4,6 +4,7 @@
 
 #include "cpython/stack.h"
 #include "sample/codes.h"
+#include "sample/lookups.h"
 #include "sample/sampler.h"
 #include "sample/state.h"
 #include "target/seat.h"
@@ -25,19 +26,21 @@ struct pyro_sampled_thread {
     struct pyro_thread_state state;
     uint32_t id; /* in the recording */
     bool named, seen;
+    uint64_t added_ns;               /* when it was seen first */
     uint64_t taken_ns;               /* of its last copy; 0: none, or it failed */
     uint64_t looked_ns;              /* of the last sweep that read it */
     struct pyro_written_sample last; /* its last sample: what stands still is written again */
-    bool wants_gil;                  /* then */
+    bool wants_gil, attached;        /* then */
     size_t plan_first, plan_count;   /* its spans in the sweep */
     size_t plan_note;                /* of which this one reads NOTE; of size 0 when nobody asks */
     pyro_addr note;                  /* where the kernel notes the CPU it runs on; null: nowhere */
     int32_t cpu;                     /* that CPU, as of the last copy; negative: not known */
     /* the last sample, to write only what is new: root first */
     struct pyro_raw_frame *frames;
-    uint32_t *stacks;    /* stack of the recording up to each frame */
+    uint32_t *stacks;    /* stack of the recording up to each frame, its C function included */
     uint32_t *functions; /* PYRO_NO_ID: left out (a shim) */
     uint64_t *paths;     /* a hash of the functions from the root up to each frame */
+    uint32_t *callees;   /* the C function that each frame calls; PYRO_NO_ID: none is known */
     size_t count, capacity;
     bool whole;                       /* they are all of the last stack taken, from its root */
     size_t settled;                   /* so many edges from the root need no look any more */
@@ -76,6 +79,7 @@ struct pyro_sampler {
     struct pyro_edge *edges;
     size_t edge_count, edge_capacity;
     struct pyro_map frame_sizes;
+    struct pyro_lookups lookups;
     struct pyro_sampled_interp interps[PYRO_SAMPLED_INTERPS_MAX];
     size_t interp_count;
     struct pyro_sampled_thread **threads;
@@ -95,8 +99,9 @@ struct pyro_sampler {
     struct pyro_sampled_thread
         *running;       /* the one that may run Python now, while one sits on a seat; NULL: none */
     unsigned attempts;  /* at this sweep so far */
-    uint64_t listed_ns; /* when the thread list was read */
-    bool relist;
+    uint64_t relist_ns; /* when the thread list is read again at the latest */
+    uint64_t making_ns; /* since when threads that do not run yet are listed; 0: there are none */
+    bool relist;        /* it changed */
     uint32_t unsure_frame, elided_function;
     bool no_edge_check, torn_copy, false_proof; /* faults for tests */
 };

@@ -74,6 +74,14 @@ void pyro_processes_clear(struct pyro_processes *processes)
     *processes = (struct pyro_processes){0};
 }
 
+static void tell_image(const struct pyro_processes *processes, const struct pyro_watched *watched)
+{
+    const struct pyro_callee_source *callees = processes->options.callees;
+    uint64_t image, since_us = (pyro_clock_ns() - processes->began_ns) / PYRO_NS_PER_US;
+    if (callees && pyro_sampler_image(watched->sampler, &image) == 0)
+        callees->runs(callees->context, watched->pid, image, since_us);
+}
+
 static int watched_start(struct pyro_processes *processes, struct pyro_watched *watched)
 {
     struct pyro_buffer command = {0};
@@ -82,6 +90,7 @@ static int watched_start(struct pyro_processes *processes, struct pyro_watched *
     int status = pyro_sampler_start(watched->sampler, processes->writer, watched->parent,
                                     command.failed ? "" : (const char *)command.data);
     pyro_buffer_free(&command);
+    tell_image(processes, watched);
     return status;
 }
 
@@ -201,8 +210,10 @@ int pyro_processes_sweep(struct pyro_processes *processes, struct pyro_seat *sea
         if (status == PYRO_SWEEP_ELSEWHERE)
             return cpu;
         if (status < 0 &&
-            (status != -EAGAIN || !pyro_process_alive(watched->pid, watched->start_ticks)))
+            (status != -EAGAIN || !pyro_process_alive(watched->pid, watched->start_ticks))) {
             watched_lost(watched, now_ns);
+            processes->lost++;
+        }
     }
     processes->sweep_at = 0;
     return PYRO_SEAT_DONE;

@@ -24,6 +24,7 @@ struct pyro_processes {
     struct pyro_writer *writer;
     uint64_t scan_ns; /* when to look for children next */
     size_t sweep_at;  /* in the middle of a sweep: the process in turn */
+    uint64_t lost;    /* how often a sampled process ended, or became another program */
     uint64_t began_ns;
 };
 

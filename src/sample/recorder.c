@@ -15,6 +15,7 @@
 #define ATTACH_STEP_NS (1 * PYRO_NS_PER_MS)
 #define PROGRESS_NS    (250 * PYRO_NS_PER_MS)
 #define TEND_NS        (5 * PYRO_NS_PER_MS)
+#define LOST_NS        (20 * PYRO_NS_PER_MS)
 
 /* Sitting beside the target: not at gaps so short that it would hardly run, and not where we are not let in at once. */
 #define SEAT_GAP_NS   (50 * PYRO_NS_PER_US)
@@ -28,7 +29,7 @@ struct pyro_recorder {
     struct pyro_processes processes;
     struct pyro_schedule schedule;
     struct pyro_counters counters;
-    uint64_t began_ns, cpu_began_ns, progress_ns, tend_ns;
+    uint64_t began_ns, cpu_began_ns, progress_ns, tend_ns, others_ns, lost;
     struct pyro_seats *seats;
     unsigned seat_ticks, seat_late; /* since the window began */
     uint64_t seat_back_ns;          /* sit nowhere before */
@@ -76,7 +77,8 @@ int pyro_recorder_attach(const struct pyro_recorder_options *options,
         return pyro_error_set(error, -ENOMEM, "out of memory");
     recorder->options = *options;
     recorder->cpu_began_ns = pyro_clock_process_cpu_ns();
-    struct pyro_sampler_options sampler = {.exact = options->exact, .gil_only = options->gil_only};
+    struct pyro_sampler_options sampler = {
+        .exact = options->exact, .gil_only = options->gil_only, .callees = options->callees};
     int status =
         pyro_processes_init(&recorder->processes, options->pid, &sampler, options->subprocesses);
     if (status < 0)
@@ -199,15 +201,19 @@ static int sweep(struct pyro_recorder *recorder, struct pyro_seat *seat, uint64_
     int cpu = pyro_processes_sweep(&recorder->processes, seat, now_ns, &recorder->counters);
     recorder->sweeping = cpu != PYRO_SEAT_DONE;
     recorder->counters.sweeps += cpu == PYRO_SEAT_DONE;
+    if (recorder->options.swept && !recorder->sweeping)
+        recorder->options.swept(recorder->options.swept_context);
     return cpu;
 }
 
 static void begin(struct pyro_recorder *recorder, struct pyro_writer *writer)
 {
     (void)prctl(PR_SET_TIMERSLACK, 1);
+    pyro_seat_short_turns();
     uint64_t now = pyro_clock_ns();
     recorder->began_ns = now;
     recorder->progress_ns = now + PROGRESS_NS;
+    recorder->others_ns = now + PYRO_RECORDER_FIRST_S * PYRO_NS_PER_S;
     pyro_schedule_start(&recorder->schedule, mean_gap_ns(recorder, now), now);
 #ifdef PYRO_FAULTS
     const char *fault = getenv("PYRO_FAULT");
@@ -227,6 +233,18 @@ static void tend(struct pyro_recorder *recorder, uint64_t now_ns)
         pyro_processes_tend(&recorder->processes, now_ns);
         pyro_schedule_set_mean(&recorder->schedule, mean_gap_ns(recorder, now_ns));
     }
+    if (recorder->processes.lost !=
+        recorder->lost) { /* soon: what a dead process was in is told by when it is seen */
+        recorder->lost = recorder->processes.lost;
+        if (recorder->others_ns > now_ns + LOST_NS)
+            recorder->others_ns = now_ns + LOST_NS;
+    }
+    if (recorder->options.tend && now_ns >= recorder->others_ns) {
+        bool soon = recorder->options.tend(recorder->options.tend_context, recorder->writer,
+                                           &recorder->counters);
+        recorder->others_ns =
+            now_ns + (soon ? PYRO_RECORDER_FIRST_S : PYRO_RECORDER_TEND_S) * PYRO_NS_PER_S;
+    }
     if (now_ns >= recorder->progress_ns)
         show_progress(recorder, recorder->writer, now_ns);
 }
@@ -243,7 +261,8 @@ static int work(struct pyro_seat *seat, void *context)
         if (!sits && seat->cpu != PYRO_SEAT_NONE)
             return PYRO_SEAT_NONE;
         if (!due) {
-            recorder->schedule.polite = seat->cpu != PYRO_SEAT_NONE;
+            /* With --exact we may share the target's CPU, too: the kernel puts us where the target is that wakes us. */
+            recorder->schedule.polite = seat->cpu != PYRO_SEAT_NONE || recorder->options.exact;
             now = pyro_schedule_wait(&recorder->schedule, latest, recorder->options.stop, &due);
             if (due && seat->cpu != PYRO_SEAT_NONE)
                 watch_seat(recorder, now);
@@ -268,6 +287,8 @@ int pyro_recorder_run(struct pyro_recorder *recorder, struct pyro_writer *writer
     for (size_t i = 0; i < recorder->processes.count; i++)
         if (recorder->processes.items[i].sampler)
             pyro_sampler_settle(recorder->processes.items[i].sampler);
+    if (recorder->options.tend)
+        (void)recorder->options.tend(recorder->options.tend_context, writer, &recorder->counters);
     count(recorder, writer, pyro_clock_ns());
     return 0;
 }

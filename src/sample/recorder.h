@@ -8,11 +8,15 @@
 
 #include "base/error.h"
 #include "profile/writer.h"
+#include "sample/sampler.h"
 
 #include <signal.h>
 #include <sys/types.h>
 
 struct pyro_recorder;
+
+#define PYRO_RECORDER_FIRST_S 1
+#define PYRO_RECORDER_TEND_S  5
 
 struct pyro_recorder_progress {
     struct pyro_counters counters;
@@ -32,6 +36,13 @@ struct pyro_recorder_options {
     bool subprocesses;          /* follow children, through programs that are no Python */
     bool gil_only;              /* -g: only threads that hold the GIL */
     bool tolerate_no_python;    /* the root may be no Python as long as subprocesses may show one */
+    const struct pyro_callee_source *callees; /* NULL: only Python frames are seen */
+    /* After PYRO_RECORDER_FIRST_S, about once in PYRO_RECORDER_TEND_S from then on, and at the end: time to write down what others
+     * measured. True: again in PYRO_RECORDER_FIRST_S. May be NULL. */
+    bool (*tend)(void *context, struct pyro_writer *writer, struct pyro_counters *counters);
+    void *tend_context;
+    void (*swept)(void *context); /* after each sweep; may be NULL */
+    void *swept_context;
     const volatile sig_atomic_t *stop; /* may be NULL */
     void (*progress)(const struct pyro_recorder_progress *progress,
                      void *context); /* about 4 times a second; may be NULL */

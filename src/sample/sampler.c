@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "target/process.h"
 
 /* -- life ------------------------------------------------------------------------------------- */
 
@@ -55,6 +56,7 @@ void pyro_sampler_free(struct pyro_sampler *sampler)
     pyro_map_free(&sampler->edge_ids);
     free(sampler->edges);
     pyro_map_free(&sampler->frame_sizes);
+    pyro_lookups_clear(&sampler->lookups);
     pyro_pauser_free(sampler->pauser);
     pyro_memory_free(sampler->memory);
     free(sampler);
@@ -89,6 +91,11 @@ int pyro_sampler_start(struct pyro_sampler *sampler, struct pyro_writer *writer,
     return 0;
 }
 
+int pyro_sampler_image(const struct pyro_sampler *sampler, uint64_t *ret_image)
+{
+    return pyro_process_image(sampler->pid, sampler->memory, ret_image);
+}
+
 const char *pyro_sampler_python(const struct pyro_sampler *sampler)
 {
     return sampler->runtime.version_text;
@@ -107,6 +114,7 @@ size_t pyro_sampler_threads(const struct pyro_sampler *sampler)
 void pyro_sampler_settle(struct pyro_sampler *sampler)
 {
     pyro_sampler_write_edges(sampler);
+    pyro_lookups_write(&sampler->lookups, sampler->writer);
     for (size_t i = 0; i < sampler->thread_count; i++) {
         struct pyro_sampled_thread *thread = sampler->threads[i];
         pyro_writer_thread_cpu(sampler->writer, thread->id,

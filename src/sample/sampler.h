@@ -14,9 +14,24 @@
 
 struct pyro_sampler;
 
+/* Who knows which C function a frame calls: a probe in the target. */
+struct pyro_callee_source {
+    /* The function (of the recording) that FRAME of CODE calls by the instruction at OFFSET (in bytes); PYRO_NO_ID: not
+     * known. */
+    uint32_t (*callee)(void *context, struct pyro_writer *writer, int32_t pid, uint64_t native_id,
+                       uint64_t frame, uint64_t code, uint64_t offset);
+    /* Where a frame of CODE has the container of a membership test at OFFSET (in bytes): a slot of its variables and values;
+     * UINT32_MAX: not known. */
+    uint32_t (*operand)(void *context, int32_t pid, uint64_t code, uint64_t offset);
+    /* PID runs the program IMAGE (pyro_process_image()), seen since SINCE_US of the recording. */
+    void (*runs)(void *context, int32_t pid, uint64_t image, uint64_t since_us);
+    void *context;
+};
+
 struct pyro_sampler_options {
-    bool exact;    /* stop each thread for its copy */
-    bool gil_only; /* only samples of threads that hold the GIL */
+    bool exact;                               /* stop each thread for its copy */
+    bool gil_only;                            /* only samples of threads that hold the GIL */
+    const struct pyro_callee_source *callees; /* NULL: nobody knows */
 };
 
 /* Find the interpreter in PID and name its process in the recording. As pyro_runtime_find() fails. */
@@ -37,6 +52,8 @@ int pyro_sampler_sweep(struct pyro_sampler *sampler, struct pyro_seat *seat, uin
 /* Names of threads that have none yet, CPU as the kernel counts it: now and then, and at the end. */
 void pyro_sampler_settle(struct pyro_sampler *sampler);
 
+/* As pyro_process_image(). */
+int pyro_sampler_image(const struct pyro_sampler *sampler, uint64_t *ret_image);
 const char *pyro_sampler_python(const struct pyro_sampler *sampler); /* "3.12.1" */
 bool pyro_sampler_guesses(const struct pyro_sampler *sampler);       /* newer than we know */
 size_t pyro_sampler_threads(const struct pyro_sampler *sampler);

@@ -4,24 +4,16 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "base/random.h"
 
 #define SPIN_NS      (30 * PYRO_NS_PER_US) /* a sleep of less returns too late to be of use */
 #define GAP_MAX      8.0                   /* means: a gap longer than this (1 in 3000) is cut */
 #define LEAST_GAP_NS (40 * PYRO_NS_PER_US)
 #define SLEEP_MAX_NS (100 * PYRO_NS_PER_MS)
 
-/* xorshift64*: enough to be out of step with anything. */
-static double random_unit(struct pyro_schedule *schedule)
-{
-    schedule->random ^= schedule->random >> 12;
-    schedule->random ^= schedule->random << 25;
-    schedule->random ^= schedule->random >> 27;
-    return (double)((schedule->random * 0x2545f4914f6cdd1dull) >> 11) * 0x1.0p-53;
-}
-
 static double random_means(struct pyro_schedule *schedule)
 {
-    double means = -log1p(-random_unit(schedule));
+    double means = -log1p(-pyro_random_unit(&schedule->random));
     return means < GAP_MAX ? means : GAP_MAX;
 }
 
@@ -50,7 +42,7 @@ static void draw_polite(struct pyro_schedule *schedule, uint64_t now_ns)
 
 void pyro_schedule_start(struct pyro_schedule *schedule, uint64_t mean_ns, uint64_t now_ns)
 {
-    schedule->random = now_ns * 0x9e3779b97f4a7c15ull | 1;
+    schedule->random = pyro_random_seed(now_ns);
     schedule->mean_ns = mean_ns;
     schedule->missed = schedule->late = 0;
     schedule->due_ns = now_ns;

@@ -29,7 +29,10 @@ static int room_for(struct pyro_sampled_thread *thread, size_t count)
     uint64_t *paths = realloc(thread->paths, capacity * sizeof(*paths));
     if (paths)
         thread->paths = paths;
-    if (!frames || !stacks || !functions || !paths)
+    uint32_t *callees = realloc(thread->callees, capacity * sizeof(*callees));
+    if (callees)
+        thread->callees = callees;
+    if (!frames || !stacks || !functions || !paths || !callees)
         return -1;
     thread->capacity = capacity;
     return 0;
@@ -40,18 +43,38 @@ static bool same_place(const struct pyro_raw_frame *a, const struct pyro_raw_fra
     return a->address == b->address && a->code == b->code && a->instruction == b->instruction;
 }
 
+/* -- C functions -------------------------------------------------------------------------------- */
+
+/* The C function that frame I calls at this moment; PYRO_NO_ID: none is known. */
+static uint32_t callee_of(struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread,
+                          size_t i)
+{
+    const struct pyro_callee_source *source = sampler->options.callees;
+    const struct pyro_raw_frame *frame = &sampler->stack.frames[i];
+    if (!source)
+        return PYRO_NO_ID;
+    uint64_t offset = frame->instruction - (frame->code + sampler->runtime.layout.code.bytecode);
+    return source->callee(source->context, sampler->writer, sampler->pid, thread->info.kernel_id,
+                          frame->address, frame->code, offset);
+}
+
+/* -- frames ------------------------------------------------------------------------------------- */
+
 /* How many frames from the root are those of the last sample, and may be taken over. */
 static size_t unchanged(struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread)
 {
     const struct pyro_raw_stack *stack = &sampler->stack;
     if (!pyro_codes_settled(&sampler->codes, thread->verified_ns, thread->generation))
         return 0;
-    if (stack->elided != thread->elided || stack->elided_at != thread->elided_at)
+    if (stack->elided != thread->elided || (stack->elided && stack->elided_at != thread->elided_at))
         return 0;
     size_t count = stack->count < thread->count ? stack->count : thread->count;
     size_t same = stack->reused < count ? stack->reused : count;
     while (same < count && same_place(&stack->frames[same], &thread->frames[same]))
         same++;
+    /* The last of them stands where it stood, but what it calls there may be another C function. */
+    if (same > 0 && callee_of(sampler, thread, same - 1) != thread->callees[same - 1])
+        same--;
     return same;
 }
 
@@ -85,6 +108,10 @@ static size_t name_frames(struct pyro_sampler *sampler, struct pyro_sampled_thre
             parent = pyro_writer_stack(sampler->writer, parent, frame);
             path = pyro_hash_u64(path + thread->functions[i] + 1);
         }
+        thread->callees[i] = callee_of(sampler, thread, i);
+        if (thread->callees[i] != PYRO_NO_ID)
+            parent = pyro_writer_stack(sampler->writer, parent,
+                                       pyro_writer_frame(sampler->writer, thread->callees[i], 0));
         thread->stacks[i] = parent;
         thread->paths[i] = path;
     }
@@ -230,10 +257,8 @@ static struct edges_known edges_ask(const struct pyro_sampler *sampler,
 /* Does the sweep alone make the edge into frame I certain? */
 static bool certain_by_sweep(const struct pyro_raw_stack *stack, size_t i)
 {
-    uint32_t flags = stack->frames[i].flags, below = stack->frames[i - 1].flags;
-    if (is_join(stack, i) || (flags & PYRO_FRAME_INFERRED))
-        return false;
-    return (flags & below & PYRO_FRAME_CERTAIN) != 0;
+    return i < stack->certain && !is_join(stack, i) &&
+           !(stack->frames[i].flags & PYRO_FRAME_INFERRED);
 }
 
 /* How edges are found certain: all, since the thread was proved to stand still; by the sweep itself; by a second look,
@@ -335,7 +360,7 @@ static void write_sample(struct pyro_sampler *sampler, struct pyro_sampled_threa
     struct pyro_state_hints hints = {
         .now_ns = now_ns,
         .moved = moved,
-        .holds_gil = holds_gil,
+        .may_run = holds_gil || thread->attached,
         .wants_gil = thread->wants_gil,
         .gil = interp->gil.u,
     };
@@ -348,6 +373,33 @@ static void write_sample(struct pyro_sampler *sampler, struct pyro_sampled_threa
     count_sample(&thread->last, counters);
     counters->moved += moved;
 }
+
+/* -- membership tests --------------------------------------------------------------------------- */
+
+/* The frame at the top of the sample that was just written may search a container. */
+static void note_lookup(struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread,
+                        size_t named)
+{
+    const struct pyro_raw_stack *stack = &sampler->stack;
+    const struct pyro_callee_source *callees = sampler->options.callees;
+    if (named == 0 || named < stack->count || stack->broken ||
+        thread->functions[named - 1] == PYRO_NO_ID || thread->callees[named - 1] != PYRO_NO_ID)
+        return;
+    const struct pyro_raw_frame *top = &stack->frames[named - 1];
+    int64_t entry = pyro_codes_find(&sampler->codes, top->code);
+    if (entry < 0)
+        return;
+    uint32_t frame = pyro_codes_frame(&sampler->codes, entry, top->instruction);
+    const struct pyro_operand_source source = {
+        .operand = callees ? callees->operand : NULL,
+        .context = callees ? callees->context : NULL,
+        .pid = sampler->pid,
+    };
+    pyro_lookups_note(&sampler->lookups, sampler->memory, &sampler->runtime, top, frame,
+                      callees ? &source : NULL, sampler->codes.now_ns);
+}
+
+/* -- samples ------------------------------------------------------------------------------------ */
 
 void pyro_sampler_repeat(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
                          const struct pyro_sampled_interp *interp, uint64_t now_ns,
@@ -384,7 +436,9 @@ void pyro_sampler_write(struct pyro_sampler *sampler, struct pyro_sampled_thread
         thread->last.stack =
             pyro_writer_stack(sampler->writer, thread->last.agreed, sampler->unsure_frame);
     thread->wants_gil = stack->wants_gil;
+    thread->attached = stack->attached;
     counters->still += sampler->still && !sampler->options.exact;
     write_sample(sampler, thread, interp, moved, holds_gil, now_ns, counters);
     remember(sampler, thread, same, named);
+    note_lookup(sampler, thread, named);
 }

@@ -4,8 +4,11 @@
 #include "base/clock.h"
 
 #define RECHECK_NS (10 * PYRO_NS_PER_MS)
-#define STILL_NS   (PYRO_NS_PER_MS / 2) /* for so long a mover that holds the GIL still runs */
-#define GIL_BYTES  512 /* no GIL struct is larger: mutexes and conditions lie within */
+#define STILL_NS   (PYRO_NS_PER_MS / 2) /* for so long a mover that may run still does */
+#define SETTLE_NS     \
+    (PYRO_NS_PER_MS / \
+     2)               /* for so long one that runs outside of Python may be about to fall asleep */
+#define GIL_BYTES 512 /* no GIL struct is larger: mutexes and conditions lie within */
 
 static const char *wait_kind_name(enum pyro_wait_kind kind)
 {
@@ -71,6 +74,14 @@ static void find_wait(struct pyro_thread_state *state, const struct pyro_state_h
     state->wait = pyro_writer_wait(writer, wait_kind_name(wait.kind), wait.text);
 }
 
+/* One that just began to run outside of Python may be on its way to a wait, for the GIL most of all, whose turns are shorter than
+ * RECHECK_NS: asked again soon, then ever later. */
+static uint64_t settle(const struct pyro_thread_state *state, bool fresh)
+{
+    uint64_t next_ns = fresh ? SETTLE_NS : 2 * state->recheck_ns;
+    return next_ns < RECHECK_NS ? next_ns : RECHECK_NS;
+}
+
 static void ask_kernel(struct pyro_thread_state *state, const struct pyro_state_hints *hints,
                        struct pyro_writer *writer)
 {
@@ -83,6 +94,9 @@ static void ask_kernel(struct pyro_thread_state *state, const struct pyro_state_
         return;
     }
     bool was_asleep = state->state == PYRO_STATE_WAITING || state->state == PYRO_STATE_GIL_WAIT;
+    state->recheck_ns = kernel.state == 'R' && !hints->may_run
+                            ? settle(state, hints->moved || was_asleep)
+                            : RECHECK_NS;
     if (kernel.state == 'R') {
         state->state = running_or_runnable(state);
         state->calm = state->state == PYRO_STATE_RUNNING;
@@ -106,7 +120,7 @@ void pyro_thread_state_peek(struct pyro_thread_state *state)
         state->has_peeked_wait = pyro_kernel_thread_wait(&state->kernel, &state->peeked_wait) == 0;
 }
 
-/* One that holds the GIL stands where it stood at its last sample. At high rates that means nothing, at others it is mostly
+/* One that may run stands where it stood at its last sample. At high rates that means nothing, at others it is mostly
  * chance: as long as the kernel found it on a CPU lately it is not asked again. */
 static bool surely_runs(const struct pyro_thread_state *state, const struct pyro_state_hints *hints)
 {
@@ -124,11 +138,11 @@ void pyro_thread_state_update(struct pyro_thread_state *state, const struct pyro
         state->waits_known = false;
         state->moved_ns = hints->now_ns;
     }
-    if (hints->holds_gil && (hints->moved || surely_runs(state, hints))) {
+    if (hints->may_run && (hints->moved || surely_runs(state, hints))) {
         state->state = PYRO_STATE_RUNNING;
-    } else if (hints->wants_gil && !hints->holds_gil) {
+    } else if (hints->wants_gil && !hints->may_run) {
         state->state = PYRO_STATE_GIL_WAIT;
-    } else if (state->checked_ns == 0 || hints->now_ns - state->checked_ns > RECHECK_NS) {
+    } else if (state->checked_ns == 0 || hints->now_ns - state->checked_ns > state->recheck_ns) {
         ask_kernel(state, hints, writer);
     }
     bool asleep = state->state == PYRO_STATE_WAITING;

@@ -1,8 +1,9 @@
 /* sample/state.h - what one thread is doing, asking the kernel as seldom as the truth allows.
  *
- * What the interpreter tells rides in every sweep. The kernel is asked (2-4 us) only about a thread that does not hold
- * the GIL and moved since its last sample, about one that holds it and stands still (every RECHECK_NS at most, while it
- * gets its CPU), and every RECHECK_NS about one that goes on standing still; what it waits on once per stay. */
+ * What the interpreter tells rides in every sweep. The kernel is asked (2-4 us) only about a thread that may not run
+ * Python code and moved since its last sample, about one that may and stands still (every RECHECK_NS at most, while it
+ * gets its CPU), and every RECHECK_NS about one that goes on standing still (sooner about one that runs outside of Python, where it
+ * may be about to wait); what it waits on once per stay. */
 #ifndef PYRO_SAMPLE_STATE_H
 #define PYRO_SAMPLE_STATE_H
 
@@ -15,6 +16,7 @@ struct pyro_thread_state {
     enum pyro_state state;
     uint32_t wait;             /* of the recording; PYRO_NO_ID */
     uint64_t checked_ns;       /* when the kernel was asked last; 0: never since it moved */
+    uint64_t recheck_ns;       /* after that it is asked again */
     uint64_t moved_ns;         /* the last sample in which it had moved */
     uint64_t asked_ns;         /* when the kernel was asked last */
     bool calm;                 /* it said then that the thread ran and got its CPU */
@@ -29,8 +31,8 @@ struct pyro_thread_state {
 /* What the sweep itself told. */
 struct pyro_state_hints {
     uint64_t now_ns;
-    bool moved; /* its frame or instruction is not that of its last sample */
-    bool holds_gil;
+    bool moved;     /* its frame or instruction is not that of its last sample */
+    bool may_run;   /* Python code: it holds the GIL; without one it is attached */
     bool wants_gil; /* 3.15 */
     uint64_t gil;   /* address of the GIL: a futex near it is a wait for the GIL; 0 when unknown */
 };

@@ -2,7 +2,7 @@
  *
  * Only a thread that holds the GIL can change its Python stack. The GIL counts how often it changed hands, so a
  * thread that cannot have held it since its last sample stands as it stood, and is not read again: of many threads
- * mostly one is. */
+ * mostly one is. Without a GIL every thread may have run, and is read. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,6 @@
 
 #include "base/clock.h"
 
-#define RELIST_NS       (500 * PYRO_NS_PER_MS) /* new interpreters, names of threads */
 #define SPANS_A_CALL    1000
 #define SPANS_AN_INTERP 3
 #define ATTEMPTS_MAX    3 /* at one sweep */
@@ -22,13 +21,19 @@
 
 /* -- interpreters ----------------------------------------------------------------------------- */
 
+/* Free-threaded: whether there is a GIL at all stands before what is read of it. So many bytes. */
+static uint32_t gil_before(const struct pyro_layout *layout)
+{
+    return layout->free_threaded ? layout->gil.holder - layout->gil.enabled : 0;
+}
+
 /* Three spans for each: lists (not more often than every LISTS_NS), GIL, generation; of size 0 where there is none. */
 static size_t plan_interp(struct pyro_sampler *sampler, struct pyro_sampled_interp *interp,
                           uint64_t now_ns, struct pyro_span *spans)
 {
     const struct pyro_layout *layout = &sampler->runtime.layout;
     pyro_addr gil = layout->interp.gil != PYRO_ABSENT
-                        ? pyro_addr_plus(interp->gil, layout->gil.holder)
+                        ? pyro_addr_plus(interp->gil, layout->gil.holder - gil_before(layout))
                         : pyro_addr_plus(sampler->runtime.addr, layout->runtime.gil_holder);
     /* One thread alone says itself whether it holds the GIL (3.15). */
     bool wanted = sampler->thread_count > 1 || layout->tstate.holds_gil == PYRO_ABSENT;
@@ -39,7 +44,8 @@ static size_t plan_interp(struct pyro_sampler *sampler, struct pyro_sampled_inte
         interp->lists_read_ns = now_ns;
     spans[0] = (struct pyro_span){.addr = pyro_addr_plus(interp->addr, interp->lists_from),
                                   .size = lists_due ? interp->lists_size : 0};
-    spans[1] = (struct pyro_span){.addr = gil, .size = has_gil ? GIL_BYTES : 0};
+    spans[1] =
+        (struct pyro_span){.addr = gil, .size = has_gil ? gil_before(layout) + GIL_BYTES : 0};
     spans[2] =
         (struct pyro_span){.addr = pyro_addr_plus(interp->addr, layout->interp.code_generation),
                            .size = has_generation && lists_due ? 8 : 0};
@@ -68,6 +74,13 @@ static void parse_gil(struct pyro_sampled_interp *interp, const uint8_t *gil, bo
     interp->gil_holder = pyro_addr_at(locked > 0 ? holder : 0);
 }
 
+static bool is_enabled(const uint8_t *gil)
+{
+    int32_t enabled;
+    memcpy(&enabled, gil, sizeof enabled);
+    return enabled == PYRO_GIL_ENABLED;
+}
+
 static void parse_interp(struct pyro_sampler *sampler, struct pyro_sampled_interp *interp,
                          const struct pyro_span *spans)
 {
@@ -83,7 +96,10 @@ static void parse_interp(struct pyro_sampler *sampler, struct pyro_sampled_inter
             memcpy(&collecting, (const uint8_t *)spans[0].data + spans[0].size - 4, 4);
         interp->collecting = collecting != 0;
     }
-    parse_gil(interp, spans[1].size ? spans[1].data : NULL, sampler->attempts > 0);
+    parse_gil(interp, spans[1].size ? (const uint8_t *)spans[1].data + gil_before(layout) : NULL,
+              sampler->attempts > 0);
+    if (layout->free_threaded && spans[1].size && !is_enabled(spans[1].data))
+        interp->gil_holder = pyro_addr_at(0);
     if (spans[2].size)
         memcpy(&interp->generation, spans[2].data, 8);
 }
@@ -226,11 +242,26 @@ static void learn_cpu(const struct pyro_sampler *sampler, struct pyro_sampled_th
         thread->cpu = kernel.cpu;
 }
 
-/* The thread of those known that may be running Python now, or NULL. */
+/* Free-threaded: the one that was attached when it was looked at last; NULL: none was, or several. */
+static struct pyro_sampled_thread *only_attached(const struct pyro_sampler *sampler)
+{
+    struct pyro_sampled_thread *only = NULL;
+    for (size_t i = 0; i < sampler->thread_count; i++) {
+        if (sampler->threads[i]->attached && only)
+            return NULL;
+        if (sampler->threads[i]->attached)
+            only = sampler->threads[i];
+    }
+    return only;
+}
+
+/* The thread of those known that may be running Python now, or NULL: it is not one. */
 static struct pyro_sampled_thread *running_thread(const struct pyro_sampler *sampler)
 {
     if (sampler->thread_count == 1)
         return sampler->threads[0];
+    if (sampler->runtime.layout.free_threaded)
+        return only_attached(sampler);
     for (size_t i = 0; i < sampler->thread_count; i++) {
         struct pyro_sampled_thread *thread = sampler->threads[i];
         if (pyro_sampler_interp_of(sampler, thread)->gil_holder.u == thread->info.tstate.u)
@@ -262,7 +293,9 @@ static bool proved_still_late(struct pyro_sampler *sampler,
     else if (running)
         learn_cpu(sampler, running, NULL);
     sampler->seat_kept = sampler->seat_kept && pyro_seat_kept(sampler->seat);
-    return running && proved_still(sampler, thread);
+    /* Without a GIL only the note of the thread itself tells. */
+    bool told = !sampler->runtime.layout.free_threaded || thread == running;
+    return running && told && proved_still(sampler, thread);
 }
 
 static void take_thread(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
@@ -505,7 +538,7 @@ static int sweep_stopped(struct pyro_sampler *sampler, uint64_t now_ns,
             take_thread(sampler, thread, (size_t)arrived - interp_spans, now_ns, counters);
             counters->stopped++;
         }
-        (void)pyro_pauser_resume(sampler->pauser, thread->info.kernel_id);
+        pyro_pauser_release(sampler->pauser, thread->info.kernel_id);
         if (arrived < (ssize_t)interp_spans)
             return -ESRCH;
     }
@@ -515,8 +548,8 @@ static int sweep_stopped(struct pyro_sampler *sampler, uint64_t now_ns,
 int pyro_sampler_sweep(struct pyro_sampler *sampler, struct pyro_seat *seat, uint64_t now_ns,
                        struct pyro_counters *counters, int *ret_cpu)
 {
-    sampler->seat = sampler->runtime.layout.free_threaded ? NULL : seat;
-    if (sampler->relist || now_ns - sampler->listed_ns > RELIST_NS) {
+    sampler->seat = seat;
+    if (sampler->relist || now_ns > sampler->relist_ns) {
         int status = pyro_sampler_list(sampler, now_ns);
         if (status < 0)
             return status;

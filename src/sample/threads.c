@@ -4,6 +4,7 @@
 
 #include "sample/internal.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #define LISTS_MAX \
@@ -11,13 +12,19 @@
 #define LIST_MAX \
     4096 /* threads of one process that are sampled; more are not (and the log says so) */
 
+#define RELIST_NS (500 * PYRO_NS_PER_MS) /* new interpreters, threads that go by another name */
+/* What is not settled yet is looked at again after an eighth of the time that it is not. */
+#define UNSETTLED_PART 8
+/* Whoever shares its creator's ids for longer is no new thread, but another state of the same one. */
+#define MAKING_NS_MAX (5 * PYRO_NS_PER_S)
+
 static struct pyro_sampled_thread *thread_find(const struct pyro_sampler *sampler,
                                                const struct pyro_thread_info *info)
 {
     for (size_t i = 0; i < sampler->thread_count; i++) {
         struct pyro_sampled_thread *thread = sampler->threads[i];
         if (thread->info.tstate.u == info->tstate.u && thread->info.native_id == info->native_id &&
-            thread->info.interp.u == info->interp.u)
+            thread->info.unique_id == info->unique_id && thread->info.interp.u == info->interp.u)
             return thread;
     }
     return NULL;
@@ -33,6 +40,7 @@ void pyro_sampled_thread_free(struct pyro_sampled_thread *thread)
     free(thread->stacks);
     free(thread->functions);
     free(thread->paths);
+    free(thread->callees);
     free(thread);
 }
 
@@ -45,7 +53,17 @@ static void name_thread(struct pyro_sampler *sampler, struct pyro_sampled_thread
     pyro_writer_thread_name(sampler->writer, thread->id, name);
 }
 
-static int thread_add(struct pyro_sampler *sampler, const struct pyro_thread_info *info)
+/* The same thread as before, whatever its state says of it by now. */
+static void thread_identify(struct pyro_sampled_thread *thread, const struct pyro_thread_info *info)
+{
+    thread->info = *info;
+    thread->reader.thread_id = info->thread_id;
+    thread->reader.native_id = (uint64_t)info->told_id;
+    thread->reader.unique_id = info->unique_id;
+}
+
+static int thread_add(struct pyro_sampler *sampler, const struct pyro_thread_info *info,
+                      uint64_t now_ns)
 {
     if (sampler->thread_count == sampler->thread_capacity) {
         size_t capacity = sampler->thread_capacity ? sampler->thread_capacity * 2 : 16;
@@ -64,7 +82,8 @@ static int thread_add(struct pyro_sampler *sampler, const struct pyro_thread_inf
         free(thread);
         return status;
     }
-    thread->info = *info;
+    thread_identify(thread, info);
+    thread->added_ns = now_ns;
     if (sampler->note_offset)
         thread->note =
             pyro_addr_plus(pyro_addr_at(info->thread_id), (uint64_t)sampler->note_offset);
@@ -133,10 +152,60 @@ static int interps_list(struct pyro_sampler *sampler)
     return 0;
 }
 
+/* Is the I-th, which was not there before, a thread that does not run yet? Its creator makes its state: the ids in it are none,
+ * or, before 3.12, those of the creator, who comes later in the list. */
+static bool being_made(const struct pyro_sampler *sampler, const struct pyro_thread_info *infos,
+                       int count, int i, uint64_t now_ns)
+{
+    const struct pyro_layout *layout = &sampler->runtime.layout;
+    if (layout->tstate.native_thread_id != PYRO_ABSENT && infos[i].native_id == 0)
+        return true;
+    if (layout->minor >= 12 || infos[i].native_id == 0 ||
+        (sampler->making_ns && now_ns - sampler->making_ns > MAKING_NS_MAX))
+        return false;
+    for (int k = i + 1; k < count; k++)
+        if (infos[k].native_id == infos[i].native_id && infos[k].interp.u == infos[i].interp.u)
+            return true;
+    return false;
+}
+
+static int thread_see(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
+                      const struct pyro_thread_info *info, uint64_t now_ns)
+{
+    if (!thread)
+        return thread_add(sampler, info, now_ns);
+    thread->seen = true;
+    thread_identify(thread, info);
+    if (!thread->named)
+        name_thread(sampler, thread);
+    return 0;
+}
+
+/* Something has not been as it should since SINCE_NS: look again soon, and more and more seldom. */
+static void relist_soon(struct pyro_sampler *sampler, uint64_t since_ns, uint64_t now_ns)
+{
+    uint64_t soon_ns = now_ns + (now_ns - since_ns) / UNSETTLED_PART;
+    if (soon_ns < sampler->relist_ns)
+        sampler->relist_ns = soon_ns;
+}
+
+static void look_again_at_unsettled(struct pyro_sampler *sampler, bool making, uint64_t now_ns)
+{
+    if (!making)
+        sampler->making_ns = 0;
+    else if (!sampler->making_ns)
+        sampler->making_ns = now_ns;
+    if (making)
+        relist_soon(sampler, sampler->making_ns, now_ns);
+    for (size_t i = 0; i < sampler->thread_count; i++)
+        if (!sampler->threads[i]->named) /* threading learns of it a moment after it began */
+            relist_soon(sampler, sampler->threads[i]->added_ns, now_ns);
+}
+
 int pyro_sampler_list(struct pyro_sampler *sampler, uint64_t now_ns)
 {
     static struct pyro_thread_info infos[LIST_MAX];
-    sampler->listed_ns = now_ns;
+    sampler->relist_ns = now_ns + RELIST_NS;
     sampler->relist = false;
     if (interps_list(sampler) < 0)
         return -ESRCH;
@@ -148,21 +217,15 @@ int pyro_sampler_list(struct pyro_sampler *sampler, uint64_t now_ns)
         count = LIST_MAX;
     for (size_t i = 0; i < sampler->thread_count; i++)
         sampler->threads[i]->seen = false;
-    bool tells_native_id = sampler->runtime.layout.tstate.native_thread_id != PYRO_ABSENT;
+    int made = 0;
     for (int i = 0; i < count; i++) {
-        if (tells_native_id && infos[i].native_id == 0) {
-            sampler->relist = true; /* it is just being made */
-            continue;
-        }
         struct pyro_sampled_thread *thread = thread_find(sampler, &infos[i]);
-        if (thread) {
-            thread->seen = true;
-            if (!thread->named)
-                name_thread(sampler, thread);
-        } else if (thread_add(sampler, &infos[i]) < 0) {
+        if (!thread && being_made(sampler, infos, count, i, now_ns))
+            made++;
+        else if (thread_see(sampler, thread, &infos[i], now_ns) < 0)
             pyro_log("sample", "cannot follow thread %d", (int)infos[i].native_id);
-        }
     }
     threads_drop_unseen(sampler);
+    look_again_at_unsettled(sampler, made > 0, now_ns);
     return sampler->thread_count > 0 ? 0 : -EAGAIN;
 }

@@ -17,6 +17,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+/* What is opened is the memory of the program that runs at that moment: after exec it is empty. */
+#define TRIES         8
 #define MAPS_TEXT_MAX (256u << 20)
 
 #ifndef BCACHEFS_SUPER_MAGIC
@@ -188,16 +190,25 @@ static int read_all(int fd, struct pyro_buffer *buffer)
     }
 }
 
-static int load(pid_t pid, struct pyro_maps *ret_maps)
+/* Append the text of the file. */
+static int read_file(pid_t pid, struct pyro_buffer *text)
 {
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return pyro_proc_errno(errno);
-    struct pyro_buffer text = {0};
-    int error = read_all(fd, &text);
+    int error = read_all(fd, text);
     close(fd);
+    return error;
+}
+
+static int load(pid_t pid, struct pyro_maps *ret_maps)
+{
+    struct pyro_buffer text = {0};
+    int error = 0;
+    for (int i = 0; error == 0 && text.size == 0 && i < TRIES; i++)
+        error = read_file(pid, &text);
     if (error == 0 && text.size == 0)
         error = -ESRCH; /* a zombie has no memory, nor has a kernel thread */
     if (error == 0)

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "target/internal.h"
 #include "target/memory.h"
+#include "target/seat.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -21,13 +22,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define STOP_TIMEOUT_NS     (100 * PYRO_NS_PER_MS)
 #define RUNNABLE_TIMEOUT_NS (2 * PYRO_NS_PER_S)
-#define SPIN_NS             (200 * PYRO_NS_PER_US) /* a stop usually takes less */
+#define SPIN_NS             (20 * PYRO_NS_PER_US) /* a stop usually takes less */
 #define WATCH_NS            (1 * PYRO_NS_PER_MS)
 #define ATTACHED_MAX        4096
 #define KEEPER_STACK        (256u << 10)
@@ -54,6 +56,7 @@ struct pyro_pauser {
     enum request request;
     pid_t request_tid;
     int answer;
+    bool unanswered; /* the caller's own */
     /* The keeper's own. */
     struct attached attached[ATTACHED_MAX];
     size_t count;
@@ -148,7 +151,7 @@ static int await_stop(const struct pyro_pauser *pauser, pid_t tid, int *ret_sign
             return -ESRCH;
         if (time_is_up(pauser, tid, passed_ns))
             return -ETIMEDOUT;
-        pyro_clock_sleep_until(pyro_clock_ns() + SPIN_NS / 4);
+        pyro_clock_sleep_until(pyro_clock_ns() + SPIN_NS);
     }
 }
 
@@ -245,6 +248,8 @@ static void await_request(struct pyro_pauser *pauser)
 static void *keep(void *context)
 {
     struct pyro_pauser *pauser = context;
+    (void)prctl(PR_SET_TIMERSLACK, 1);
+    pyro_seat_short_turns();
     for (;;) {
         await_request(pauser);
         switch (pauser->request) {
@@ -264,14 +269,21 @@ static void *keep(void *context)
 
 /* -- the caller's side -------------------------------------------------------------------------- */
 
-static int ask(struct pyro_pauser *pauser, enum request request, pid_t tid)
+static int await_answer(struct pyro_pauser *pauser)
 {
+    while (pauser->unanswered && sem_wait(&pauser->answered) < 0)
+        continue; /* EINTR */
+    pauser->unanswered = false;
+    return pauser->answer;
+}
+
+static void ask(struct pyro_pauser *pauser, enum request request, pid_t tid)
+{
+    (void)await_answer(pauser);
     pauser->request = request;
     pauser->request_tid = tid;
+    pauser->unanswered = true;
     sem_post(&pauser->asked);
-    while (sem_wait(&pauser->answered) < 0)
-        continue; /* EINTR */
-    return pauser->answer;
 }
 
 /* The keeper takes no signals: they are for threads that expect them. */
@@ -327,8 +339,7 @@ void pyro_pauser_free(struct pyro_pauser *pauser)
 {
     if (!pauser)
         return;
-    pauser->request = REQUEST_END;
-    sem_post(&pauser->asked);
+    ask(pauser, REQUEST_END, 0);
     pthread_join(pauser->keeper, NULL);
     sem_destroy(&pauser->asked);
     sem_destroy(&pauser->answered);
@@ -337,10 +348,17 @@ void pyro_pauser_free(struct pyro_pauser *pauser)
 
 int pyro_pauser_stop(struct pyro_pauser *pauser, pid_t tid)
 {
-    return ask(pauser, REQUEST_STOP, tid);
+    ask(pauser, REQUEST_STOP, tid);
+    return await_answer(pauser);
 }
 
 int pyro_pauser_resume(struct pyro_pauser *pauser, pid_t tid)
 {
-    return ask(pauser, REQUEST_RESUME, tid);
+    pyro_pauser_release(pauser, tid);
+    return await_answer(pauser);
+}
+
+void pyro_pauser_release(struct pyro_pauser *pauser, pid_t tid)
+{
+    ask(pauser, REQUEST_RESUME, tid);
 }

@@ -27,5 +27,8 @@ void pyro_pauser_free(
 int pyro_pauser_stop(struct pyro_pauser *pauser, pid_t tid);
 /* -ESRCH: it was not stopped by this pauser, or was killed meanwhile. */
 int pyro_pauser_resume(struct pyro_pauser *pauser, pid_t tid);
+/* The same, not waiting until it is done: on a CPU of both, the thread would be let run first, and we only at the kernel's next
+ * tick. */
+void pyro_pauser_release(struct pyro_pauser *pauser, pid_t tid);
 
 #endif

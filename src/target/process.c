@@ -1,12 +1,16 @@
 /* target/process.c - /proc/PID and /proc/PID/task/TID. Formats: proc(5). */
 #include "target/process.h"
 
+#include "base/map.h"
 #include "base/redact.h"
 #include "target/internal.h"
+#include "target/memory.h"
 
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +20,8 @@
 #define STAT_TEXT_MAX   1024 /* a stat line is 52 numbers and a name */
 #define STATUS_TEXT_MAX 8192
 #define COMMAND_MAX     (64u << 10) /* for showing */
+#define AUXV_MAX        64
+#define CPUS_MAX        8192 /* as many as a kernel can be built for */
 #define ARGUMENTS_MAX   (16u << 20)
 
 /* -- reading /proc ------------------------------------------------------------------------------ */
@@ -241,6 +247,25 @@ bool pyro_process_alive(pid_t pid, uint64_t start_ticks)
     return line.start_ticks == start_ticks && line.state != 'Z' && line.state != 'X';
 }
 
+int pyro_process_image(pid_t pid, const struct pyro_memory *memory, uint64_t *ret_image)
+{
+    Elf64_auxv_t entries[AUXV_MAX];
+    uint8_t random[16];
+    ssize_t length = pyro_proc_read(pid, "auxv", (char *)entries, sizeof(entries));
+    if (length < 0)
+        return (int)length;
+    for (size_t i = 0; i < (size_t)length / sizeof(entries[0]); i++) {
+        if (entries[i].a_type != AT_RANDOM)
+            continue;
+        pyro_addr addr = pyro_addr_at(entries[i].a_un.a_val);
+        int error = pyro_memory_read(memory, addr, random, sizeof(random));
+        if (error == 0)
+            *ret_image = pyro_hash_bytes(random, sizeof(random));
+        return error;
+    }
+    return -ENOENT;
+}
+
 /* Appends at most MAX bytes of /proc/PID/cmdline; *ret_whole tells whether that was all. */
 static int read_cmdline(pid_t pid, size_t max, struct pyro_buffer *buffer, bool *ret_whole)
 {
@@ -271,6 +296,16 @@ int pyro_process_arguments(pid_t pid, struct pyro_buffer *buffer)
     bool whole;
     int error = read_cmdline(pid, ARGUMENTS_MAX, buffer, &whole);
     return error == 0 && !whole ? -E2BIG : error;
+}
+
+uint32_t pyro_process_cpus(pid_t pid)
+{
+    cpu_set_t *cpus = CPU_ALLOC(CPUS_MAX);
+    uint32_t count = 0;
+    if (cpus && sched_getaffinity(pid, CPU_ALLOC_SIZE(CPUS_MAX), cpus) == 0)
+        count = (uint32_t)CPU_COUNT_S(CPU_ALLOC_SIZE(CPUS_MAX), cpus);
+    CPU_FREE(cpus);
+    return count;
 }
 
 int pyro_process_command(pid_t pid, struct pyro_buffer *buffer)

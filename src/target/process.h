@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/error.h"
+#include "target/memory.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,8 +33,14 @@ bool pyro_process_alive(pid_t pid,
 int pyro_process_command(pid_t pid, struct pyro_buffer *buffer);
 /* The arguments one by one, NUL-separated as the kernel gives them. */
 int pyro_process_arguments(pid_t pid, struct pyro_buffer *buffer);
+/* How many CPUs it may run on; 0: cannot be told. */
+uint32_t pyro_process_cpus(pid_t pid);
 /* The path of the program, as the target sees it (" (deleted)" removed). */
 int pyro_process_exe(pid_t pid, char *path, size_t size);
+
+/* Which program it runs: another one after exec, also of the same file; the same in a forked child. A hash of the 16 random
+ * bytes that the kernel gives each program it starts (AT_RANDOM of getauxval(3)). Negative errno as of a read. */
+int pyro_process_image(pid_t pid, const struct pyro_memory *memory, uint64_t *ret_image);
 
 /* -- all of them ------------------------------------------------------------------------------ */
 

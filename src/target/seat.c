@@ -53,7 +53,7 @@ bool pyro_seat_kept(const struct pyro_seat *seat)
 }
 
 /* Who asks for short turns is let in sooner (Linux 6.12 and later; refused before, which does no harm). */
-static void ask_for_short_turns(void)
+void pyro_seat_short_turns(void)
 {
     struct {
         uint32_t size, policy;
@@ -146,7 +146,7 @@ static void *sit(void *argument)
     struct place *place = argument;
     (void)prctl(PR_SET_TIMERSLACK, 1);
     (void)prctl(PR_SET_NAME, "pyrometer-seat");
-    ask_for_short_turns();
+    pyro_seat_short_turns();
     for (;;) {
         wait_for_turn(place);
         if (place->seats->over)

@@ -28,6 +28,9 @@ struct pyro_seat {
 void pyro_seat_begin(struct pyro_seat *seat);
 bool pyro_seat_kept(const struct pyro_seat *seat);
 
+/* The calling thread wants to be let in soon when it wakes up, and never stays for long. */
+void pyro_seat_short_turns(void);
+
 /* What is done on the seats. Returns the CPU to go on at (PYRO_SEAT_NONE: any), or PYRO_SEAT_DONE. Called again
  * there, or here if there is no seat to be had (a CPU we may not use). */
 typedef int (*pyro_seat_work)(struct pyro_seat *seat, void *context);

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from format_helpers import Export
+
+pytestmark = pytest.mark.beside
 
 
 def read(export: Export, name: str, *options: str) -> dict[tuple[str, ...], int]:

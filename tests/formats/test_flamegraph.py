@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,9 @@ import pytest
 from busy import HOSTILE
 from format_helpers import Export
 
+pytestmark = pytest.mark.beside
+
 SVG = "{http://www.w3.org/2000/svg}"
-CHROMIUM = "/usr/bin/chromium"
 
 
 @pytest.fixture(scope="module")
@@ -51,17 +51,6 @@ def test_threads_are_roots_when_asked(export: Export) -> None:
 
 
 # ---- in the browser ----
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright: not installed")
-    if not os.access(CHROMIUM, os.X_OK):
-        pytest.skip(f"chromium: not at {CHROMIUM}")
-    with api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

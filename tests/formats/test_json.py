@@ -8,6 +8,8 @@ import pytest
 from busy import HOSTILE
 from format_helpers import Export, function_named
 
+pytestmark = pytest.mark.beside
+
 
 @pytest.fixture(scope="module")
 def profile(export: Export) -> dict:

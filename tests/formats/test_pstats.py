@@ -1,15 +1,18 @@
-"""Our .prof files in Python's own pstats, the oldest and a new one, and in snakeviz and tuna."""
+"""Our .prof files in Python's own pstats, the oldest and a new one, and in snakeviz, tuna and gprof2dot."""
 
 from __future__ import annotations
 
 import json
 import pstats
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from format_helpers import Export, function_named
 from pythons import all_pythons
+
+pytestmark = pytest.mark.beside
 
 READERS = [python for python in all_pythons() if python.id in ("3.8", "3.13")]
 
@@ -64,3 +67,11 @@ def test_tuna_reads_it(prof: Path) -> None:
     tuna = pytest.importorskip("tuna.main")
     tree = tuna.read(str(prof))
     assert "main" in json.dumps(tree)
+
+
+def test_gprof2dot_reads_it(prof: Path) -> None:
+    pytest.importorskip("gprof2dot")
+    dot = subprocess.run(
+        [sys.executable, "-m", "gprof2dot", "-f", "pstats", prof], capture_output=True, text=True, check=True
+    )
+    assert dot.stdout.startswith("digraph") and "main" in dot.stdout

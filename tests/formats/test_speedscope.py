@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from format_helpers import Export
 
+pytestmark = pytest.mark.beside
+
 jsonschema = pytest.importorskip("jsonschema")
 
 

@@ -16,6 +16,8 @@ from oracle import campaign
 from oracle.recording import ELIDED, UNSURE
 from pythons import Python, Target, start_target
 
+pytestmark = pytest.mark.beside
+
 MOVING = "reporter"  # the thread that tells; it moves
 MOST_UNSURE = 3  # of the first samples of a thread
 OTHER_READER = {"PYROMETER_READ": "mem"}

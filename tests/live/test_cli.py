@@ -16,11 +16,16 @@ from pathlib import Path
 
 import pytest
 
-from pythons import REPOSITORY, Python, Target, find_python, start_target
+from pythons import REPOSITORY, Python, Target, start_target
+
+pytestmark = pytest.mark.beside
 
 SECONDS = 60
-COMMANDS = ("run", "record", "dump", "stats", "export", "help", "version")
-FORMATS = ("flamegraph", "collapsed", "speedscope", "pstats", "pprof", "json")
+COMMANDS = (
+    "run", "record", "top", "dump", "view", "stats", "lines", "memory", "findings", "share", "diff", "bench", "compare", "export", "token", "requests",
+    "help", "version",
+)  # fmt: skip
+FORMATS = ("html", "flamegraph", "collapsed", "speedscope", "pstats", "pprof", "json")
 
 
 @pytest.fixture(autouse=True)
@@ -31,25 +36,19 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "state" / "pyrometer"
 
 
-@pytest.fixture
-def one() -> Python:
-    for name in ("3.12", "3.11-debian", "3.11"):
-        python = find_python(name)
-        if not python.missing:
-            return python
-    pytest.skip("none of the Pythons 3.11 and 3.12")
-
-
 BUSY = """
-import queue, threading
+import queue, threading, time
 def leaf(): return sum(range(20))
 def spin(password, account):
     settings = {"api_key": "k-secret", "size": 3}
+    print("READY", flush=True)
     while True:
         leaf()
 def idle(jobs): jobs.get()
-threading.Thread(target=idle, args=(queue.Queue(),), name="worker", daemon=True).start()
-print("READY", flush=True)
+jobs = queue.Queue()
+threading.Thread(target=idle, args=(jobs,), name="worker", daemon=True).start()
+while not jobs.not_empty._waiters: time.sleep(0.01)
+time.sleep(0.01)  # with the GIL free: the worker is at its lock, not waiting for the GIL
 spin("hunter2", "me")
 """
 
@@ -59,6 +58,7 @@ def busy(one: Python, tmp_path: Path) -> Iterator[Target]:
     path = tmp_path / "busy.py"
     path.write_text(BUSY)
     with start_target(one, path, "--token=abc123", "postgres://me:pw@host/db") as target:
+        time.sleep(0.2)  # until it has printed that, and has the GIL again
         yield target
 
 
@@ -185,16 +185,24 @@ def test_manual_page_is_valid(pyrometer: Path, tmp_path: Path) -> None:
         ("record -p 0", "'0' is no process id"),
         ("record -p -1", "'-1' is no process id"),
         ("record -p 99999999999", "is no process id"),
-        ("record -p 1 -f flame -o x", "say one of pyro flamegraph"),
+        ("record -p 1 -f flame -o x", "say one of pyro html flamegraph"),
         ("record -p 1 -f collapsed", "-f needs a file"),
         ("record -p 1 -o x.foo", "the suffix of 'x.foo' names no format"),
         ("record -p 1 --exact=yes", "--exact takes no value"),
         ("record -p 1 --exact --apart", "choose one"),
-        ("record -p 1 --lines", "record has no option --lines"),
+        ("record -p 1 --lines", "pyrometer record --pid 1 --inject --lines"),
+        ("record -p 1 --inject --lines total", "--lines takes its NAME,... after a =; --lines=total"),
+        ("record -p 1 --inject --lines --sampled-times", "with --lines, to sample their times: pyrometer run --sampled-times"),
+        ("run --lines total HERE", "--lines takes its NAME,... after a =; --lines=total"),
+        ("run --memory python HERE", "--memory takes its WHAT after a =; --memory=python"),
+        ("run --memory --trace HERE", "cannot be had in one run; run it once with each"),
+        ("memory --lines", "to count lines: pyrometer run --lines=NAME,..."),
         ("stats --pid 12", "pyrometer record --pid 12"),
-        ("stats a b", "stats does not take 'b'"),
+        ("export a b", "export does not take 'b'"),
         ("stats -n x", "'x' is no number of rows"),
         ("stats -n -3", "'-3' is no number of rows"),
+        ("stats -n 1.5", "say 20, or 0.1 for a tenth of them"),
+        ("stats --only (", "is no regular expression"),
         ("stats --clock sun", "say wall, cpu, gil or wait"),
         ("stats --callers (", "is no regular expression"),
         ("stats --by file", "say thread or process"),
@@ -213,7 +221,7 @@ def test_manual_page_is_valid(pyrometer: Path, tmp_path: Path) -> None:
     ],
 )
 def test_mistakes(pyrometer: Path, typed: str, answer: str) -> None:
-    assert answer in refused(pyrometer, 2, *typed.split())
+    assert answer in refused(pyrometer, 2, *typed.replace("HERE", __file__).split())
 
 
 def test_numbers_and_units(pyrometer: Path, busy: Target) -> None:
@@ -475,7 +483,7 @@ def test_dump(pyrometer: Path, busy: Target, one: Python) -> None:
     assert text.startswith(f"Process {busy.pid}: ") and f"\nPython {one.version} (" in text
     assert f'\nThread {busy.pid} "MainThread" (' in text and "holds the GIL" in text
     assert '"worker" (waiting' in text
-    assert re.search(r"^    spin \(busy.py:\d\)\n    <module> \(busy.py:11\)$", text, re.MULTILINE), text
+    assert re.search(r"^    spin \(busy.py:\d\)\n    <module> \(busy.py:14\)$", text, re.MULTILINE), text
     assert "hunter2" not in text and "abc123" not in text and "pw@host" not in text
 
 

@@ -20,6 +20,8 @@ import pytest
 from oracle import campaign
 from pythons import Python, Target, find_python, start_target
 
+pytestmark = pytest.mark.beside
+
 NOBODY = "65534"
 NEWER = "16"  # a minor version nobody has seen yet
 OK, FAILED, USAGE, UNREACHABLE, BAD_FILE = 0, 1, 2, 3, 4
@@ -33,15 +35,6 @@ def some_python(request: pytest.FixtureRequest) -> Python:
     if python.missing:
         pytest.skip(f"Python {python.id}: {python.missing}")
     return python
-
-
-@pytest.fixture
-def one_python() -> Python:
-    for id in ("3.13", "3.12", "3.11", "3.11-debian"):
-        with contextlib.suppress(StopIteration):
-            if not find_python(id).missing:
-                return find_python(id)
-    pytest.skip("no Python 3.11 to 3.13")
 
 
 def start(pyrometer: Path, *arguments: str | int | Path, **options) -> subprocess.Popen:
@@ -116,10 +109,10 @@ def test_kill_pyrometer(pyrometer: Path, some_python: Python, mode: str, tmp_pat
 
 
 @pytest.mark.parametrize("mode", ["default", "exact"])
-def test_recording_of_killed_pyrometer_is_readable(pyrometer: Path, one_python: Python, mode: str,
+def test_recording_of_killed_pyrometer_is_readable(pyrometer: Path, one: Python, mode: str,
                                                    tmp_path: Path) -> None:
     file = tmp_path / "killed.pyro"
-    with busy(one_python) as target:
+    with busy(one) as target:
         process = start(pyrometer, "record", "--pid", target.pid, "-d", 60, "-r", 1000, "-o", file,
                         *(["--exact"] if mode == "exact" else []))
         time.sleep(2.5)
@@ -128,9 +121,9 @@ def test_recording_of_killed_pyrometer_is_readable(pyrometer: Path, one_python: 
     assert samples_in(pyrometer, file) > 500
 
 
-def test_recording_is_readable_while_written(pyrometer: Path, one_python: Python, tmp_path: Path) -> None:
+def test_recording_is_readable_while_written(pyrometer: Path, one: Python, tmp_path: Path) -> None:
     file = tmp_path / "growing.pyro"
-    with busy(one_python) as target:
+    with busy(one) as target:
         process = start(pyrometer, "record", "--pid", target.pid, "-d", 4, "-r", 1000, "-o", file)
         time.sleep(2.5)
         early = samples_in(pyrometer, file)
@@ -154,15 +147,15 @@ def test_kill_target(pyrometer: Path, some_python: Python, mode: str, tmp_path: 
     assert code == OK, lines
     told = [line for line in lines if re.search(r"\b(ended|exited|gone|died|killed)\b", line)]
     assert len(told) == 1, lines
-    assert samples_in(pyrometer, file) > 300
+    assert samples_in(pyrometer, file) > 100  # of 1,000 ticks; others run beside it
 
 
-def test_kill_target_at_any_moment(pyrometer: Path, one_python: Python, tmp_path: Path) -> None:
+def test_kill_target_at_any_moment(pyrometer: Path, one: Python, tmp_path: Path) -> None:
     """Around the moment of attaching too: reached and ended, or not reached; one line either way."""
     chance = random.Random(1)
     seen = set()
     for attempt in range(15):
-        with busy(one_python, "alternating plain") as target:
+        with busy(one, "alternating plain") as target:
             file = tmp_path / f"{attempt}.pyro"
             process = start(pyrometer, "record", "--pid", target.pid, "-d", 20, "-r", 1000, "-o", file)
             time.sleep(chance.random() ** 2 * 0.1)
@@ -179,16 +172,16 @@ def test_kill_target_at_any_moment(pyrometer: Path, one_python: Python, tmp_path
     assert OK in seen
 
 
-def test_interrupt_ends_normally(pyrometer: Path, one_python: Python, tmp_path: Path) -> None:
+def test_interrupt_ends_normally(pyrometer: Path, one: Python, tmp_path: Path) -> None:
     file = tmp_path / "interrupted.pyro"
-    with busy(one_python) as target:
+    with busy(one) as target:
         process = start(pyrometer, "record", "--pid", target.pid, "-d", 60, "-r", 1000, "-o", file)
         time.sleep(1.0)
         process.send_signal(signal.SIGINT)
         code, lines = end(process, 5)
         assert code == OK, lines
         assert_runs_on(target)
-    assert samples_in(pyrometer, file) > 300
+    assert samples_in(pyrometer, file) > 100  # of 1,000 ticks; others run beside it
 
 
 # ---- the disk ----
@@ -214,9 +207,9 @@ def assert_disk_line(code: int, lines: list[str]) -> None:
     assert len(told) == 1, lines
 
 
-def test_full_disk(pyrometer: Path, one_python: Python, tmp_path: Path) -> None:
+def test_full_disk(pyrometer: Path, one: Python, tmp_path: Path) -> None:
     """The disk gets full in the middle: what was written before can be read."""
-    with tiny_disk("96k") as disk, busy(one_python, "orm shop") as target:
+    with tiny_disk("96k") as disk, busy(one, "orm shop") as target:
         file = disk / "full.pyro"
         process = start(pyrometer, "record", "--pid", target.pid, "-d", 60, "-r", 10000, "-o", file)
         code, lines = end(process, 50)
@@ -227,16 +220,16 @@ def test_full_disk(pyrometer: Path, one_python: Python, tmp_path: Path) -> None:
     assert samples_in(pyrometer, copy) > 1000
 
 
-def test_full_from_the_start(pyrometer: Path, one_python: Python) -> None:
-    with busy(one_python) as target:
+def test_full_from_the_start(pyrometer: Path, one: Python) -> None:
+    with busy(one) as target:
         process = start(pyrometer, "record", "--pid", target.pid, "-d", 20, "-r", 1000, "-o", "/dev/full", "-f", "pyro")
         assert_disk_line(*end(process, 25))
         assert_runs_on(target)
 
 
-def test_folder_that_is_not_there(pyrometer: Path, one_python: Python) -> None:
+def test_folder_that_is_not_there(pyrometer: Path, one: Python) -> None:
     """Said before the recording, not after."""
-    with busy(one_python) as target:
+    with busy(one) as target:
         began = time.monotonic()
         process = start(pyrometer, "record", "--pid", target.pid, "-d", 20, "-o", "/no/such/folder/x.pyro")
         code, lines = end(process)
@@ -249,9 +242,9 @@ def test_folder_that_is_not_there(pyrometer: Path, one_python: Python) -> None:
 
 @pytest.mark.parametrize("after", ["python", "sleep"])
 @pytest.mark.parametrize("follow", [False, True], ids=["alone", "subprocesses"])
-def test_target_that_execs(pyrometer: Path, one_python: Python, after: str, follow: bool, tmp_path: Path) -> None:
+def test_target_that_execs(pyrometer: Path, one: Python, after: str, follow: bool, tmp_path: Path) -> None:
     file = tmp_path / "exec.pyro"
-    with start_target(one_python, "execer.py", after, "--seconds", "30") as target:
+    with start_target(one, "execer.py", after, "--seconds", "30") as target:
         process = start(pyrometer, "record", "--pid", target.pid, "-d", 3, "-r", 500, "-o", file,
                         *(["--subprocesses"] if follow else []))
         time.sleep(1.0)
@@ -272,11 +265,11 @@ def test_target_that_execs(pyrometer: Path, one_python: Python, after: str, foll
 
 @pytest.mark.parametrize("follow", [False, True], ids=["alone", "subprocesses"])
 @pytest.mark.parametrize("execute", [0, 1], ids=["fork", "exec"])
-def test_target_that_forks_a_thousand_times(pyrometer: Path, one_python: Python, follow: bool, execute: int,
+def test_target_that_forks_a_thousand_times(pyrometer: Path, one: Python, follow: bool, execute: int,
                                             tmp_path: Path) -> None:
     count = 200 if execute else 1000
     file = tmp_path / "forks.pyro"
-    with start_target(one_python, "forker.py", str(count), "--execute", str(execute), "--seconds", "60") as target:
+    with start_target(one, "forker.py", str(count), "--execute", str(execute), "--seconds", "60") as target:
         process = start(pyrometer, "record", "--pid", target.pid, "-d", 60, "-r", 1000, "-o", file,
                         *(["--subprocesses"] if follow else []))
         assert target.readline(120) == str(count), "every child ended well"
@@ -300,6 +293,15 @@ def test_target_that_exits_at_once(pyrometer: Path, some_python: Python, tmp_pat
         assert lines and len(lines) < 12, lines
         if code == UNREACHABLE:
             assert len(lines) <= 2, lines
+
+
+def test_run_of_a_program_that_ends_as_it_is_looked_at(pyrometer: Path, tmp_path: Path) -> None:
+    """While the kernel takes a large memory apart there is nothing to read, and no exit status yet."""
+    for megabytes in range(10, 60, 2):
+        large = ["dd", "if=/dev/zero", "of=/dev/null", f"bs={megabytes}M", "count=1", "status=none"]
+        done = subprocess.run([pyrometer, "run", "--", *large], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (OK, ""), done
+        assert "ended too early" in done.stderr, done.stderr
 
 
 # ---- processes that cannot be recorded ----
@@ -364,8 +366,8 @@ def as_nobody(pyrometer: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("command", [["record", "-d", "1"], ["dump"]], ids=["record", "dump"])
-def test_ordinary_user_is_told_what_to_type(pyrometer: Path, one_python: Python, command: list[str]) -> None:
-    with busy(one_python) as target:
+def test_ordinary_user_is_told_what_to_type(pyrometer: Path, one: Python, command: list[str]) -> None:
+    with busy(one) as target:
         done = subprocess.run([*as_nobody(pyrometer), pyrometer, *command, "--pid", str(target.pid)],
                               capture_output=True, text=True, check=False, timeout=20, cwd="/")
         lines = [line for line in done.stderr.splitlines() if line.strip()]

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pythons import Python, find_python
+from pythons import Python
+
+pytestmark = pytest.mark.beside
 
 SECONDS = 120
 
@@ -20,15 +22,6 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("VIRTUAL_ENV", raising=False)
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def one() -> Python:
-    for name in ("3.12", "3.11-debian", "3.11"):
-        python = find_python(name)
-        if not python.missing:
-            return python
-    pytest.skip("none of the Pythons 3.11 and 3.12")
 
 
 BURN = """

@@ -287,8 +287,7 @@ def compare_with_stopped(program, python, case, rates, seed, stopped=10000, stop
                 recording = record(program, target.pid, seconds, rate, exact, None if exact else env)
                 found = cells_of(recording, case.skip)
                 have.extend(found if exact or keep is None else filter(keep, found))
-            if window + 1 >= windows and all(len(have) >= 0.95 * kind[3]
-                                             for have, kind in zip(cells, kinds)):
+            if window + 1 >= windows and all(len(have) >= kind[3] for have, kind in zip(cells, kinds)):
                 break
     return [significance.Homogeneity(have, cells[-1]) for have in cells[:-1]]
 

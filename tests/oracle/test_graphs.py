@@ -7,17 +7,11 @@ import pytest
 
 from oracle import campaign
 from oracle.recording import fault
-from pythons import TARGETS, find_python
+from pythons import TARGETS
+
+pytestmark = pytest.mark.beside
 
 SELF_SAMPLE = Path(__file__).with_name("self_sample.py")
-
-
-@pytest.fixture(params=["3.8", "3.12", "3.15"])
-def some_python(request):
-    python = find_python(request.param)
-    if python.missing:
-        pytest.skip(f"Python {python.id}: {python.missing}")
-    return python
 
 
 def running_part(stacks):

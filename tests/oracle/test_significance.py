@@ -8,6 +8,8 @@ import pytest
 
 from oracle import significance
 
+pytestmark = pytest.mark.beside
+
 SHARES = [0.3, 0.2, 0.1, 0.1, 0.08, 0.06, 0.05, 0.04, 0.03, 0.02, 0.01, 0.01]
 
 

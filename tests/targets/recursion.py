@@ -75,7 +75,7 @@ def graph(variant):
     standing = depth - most if depth > 1000 else 0
     pairs = truth.pairs_of_path("<module>", "main", "~")
     pairs |= truth.pairs_of_path("~", "run", "stand", "run_parts", "mark")
-    pairs |= {("main", "ready"), ("stand", "stand"), ("run", "__init__"), ("run", "~"), ("run_parts", "finish"),
+    pairs |= {("main", "ready"), ("stand", "stand"), ("run", "__init__"), ("run", "~"),
               ("run_parts", "~"), ("run_parts", "__init__")}
     for top in ("first", "second"):
         for side in ("left", "right"):

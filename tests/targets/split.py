@@ -42,7 +42,7 @@ def parts_of(variant):
 def graph(variant):
     pairs = truth.pairs_of_path("<module>", "main", "descend", "run_parts", "mark")
     pairs |= {("descend", "descend"), ("main", "ready"), ("main", "finish"),
-              ("run_parts", "__init__"), ("run_parts", "finish")}
+              ("run_parts", "__init__")}
     lines = truth.lines_of_file(__file__)
     for side in ("thirty", "seventy"):
         pairs |= truth.pairs_of_path("run_parts", side,

@@ -160,7 +160,8 @@ class Graph:
     """
 
     def __init__(self, pairs, roots=("<module>",), call_lines=None, most=None):
-        self.pairs = set(pairs)
+        # Whoever marks its stopwatch also ends it.
+        self.pairs = set(pairs) | {(one, "finish") for one, other in pairs if other == "mark"}
         self.roots = set(roots)
         self.call_lines = call_lines or {}
         self.most = most or {}
@@ -277,4 +278,4 @@ def lines_of_file(path):
 MAIN = ("<module>", "main", "run_parts")
 # `ready` may still be on its way out when the profiler looks for the first time.
 MAIN_PAIRS = pairs_of_path(*MAIN) | {("run_parts", "mark"), ("run_parts", "__init__"),
-                                     ("run_parts", "finish"), ("main", "ready"), ("main", "finish")}
+                                     ("main", "ready"), ("main", "finish")}

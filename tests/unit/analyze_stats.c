@@ -289,10 +289,115 @@ static void rows_are_sorted_as_asked(void)
 {
     check_order(PYRO_SORT_CUMULATIVE, "<mo ord exe Cur Ord wal {bu [un ");
     check_order(PYRO_SORT_TIME, "Cur Ord wal {bu [un <mo ord exe ");
-    check_order(PYRO_SORT_NAME, "<mo Cur Ord [un exe ord wal {bu ");
-    check_order(PYRO_SORT_FILE, "{bu [un <mo exe Ord wal ord Cur ");
+    /* A C function is '<built-in ...>' in the file '~' for pstats, and so is what is no function. */
+    check_order(PYRO_SORT_NAME, "{bu <mo Cur Ord [un exe ord wal ");
+    check_order(PYRO_SORT_FILE, "<mo exe Ord wal ord Cur {bu [un ");
+    check_order(PYRO_SORT_NFL, "{bu <mo Cur Ord [un exe ord wal ");
+    check_order(PYRO_SORT_STDNAME, "<mo exe Ord wal ord Cur [un {bu ");
     check_order(PYRO_SORT_LINE, "{bu [un <mo wal Ord ord Cur exe ");
     check_order(PYRO_SORT_CALLS, "<mo ord exe Cur Ord wal {bu [un "); /* not counted: by time */
+}
+
+/* A function of FILE is called CALLER_CALLS times and calls one that waits CALLS times, for WAITED_MS of a second: how often a
+ * call of its own the mark says. 0: there is none. */
+static uint64_t mark_of(const char *file, uint64_t caller_calls, uint64_t calls, uint64_t waited_ms)
+{
+    struct pyro_profile *profile = fixture_profile();
+    uint32_t module = fixture_code(profile, "<module>", "/srv/shop/app.py", 1);
+    uint32_t caller = fixture_code(profile, "order_list", file, 40);
+    uint32_t callee = fixture_code(profile, "fetch", "/srv/shop/orm.py", 10);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, module, caller, callee),
+                .state = PYRO_STATE_WAITING, .count = waited_ms);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, module, caller),
+                .state = PYRO_STATE_RUNNING, .flags = PYRO_SAMPLE_GIL, .count = 1000 - waited_ms);
+    const struct pyro_frame *frames = profile->frames;
+    fixture_calls(profile, PYRO_NO_ID, frames[module].function, 1);
+    fixture_calls(profile, frames[module].function, frames[caller].function, caller_calls);
+    fixture_calls(profile, frames[caller].function, frames[callee].function, calls);
+    struct pyro_stats *stats = stats_of(profile, ALL());
+    const struct pyro_stats_row *row = row_of(stats, "fetch");
+    uint64_t marked = row->repeated_by == frames[caller].function ? row->repeated : 0;
+    CHECK(marked || row->repeated_by == PYRO_NO_ID);
+    pyro_stats_free(stats);
+    fixture_free(profile);
+    return marked;
+}
+
+static void what_is_called_again_and_again_is_marked(void)
+{
+    const char *mine = "/srv/shop/views.py", *library = "/usr/lib/python3.12/views.py";
+    CHECK_EQ(mark_of(mine, 1, 847, 900), 847);
+    CHECK_EQ(mark_of(mine, 1, 100, 900), 100);
+    CHECK_EQ(mark_of(mine, 1, 99, 900), 0);
+    CHECK_EQ(mark_of(mine, 6, 120, 900), 20);
+    CHECK_EQ(mark_of(mine, 6, 119, 900), 0);
+    CHECK_EQ(mark_of(mine, 1, 847, 51), 847);
+    CHECK_EQ(mark_of(mine, 1, 847, 49), 0);
+    CHECK_EQ(mark_of(library, 1, 847, 900), 0);
+}
+
+/* A profile whose calls were timed: two functions of one file, and a C function. */
+static struct pyro_profile *timed_profile(void)
+{
+    struct pyro_profile *profile = fixture_profile();
+    uint32_t nine = fixture_function(profile, "nine", "/a.py", 9, PYRO_FUNCTION_PYTHON);
+    uint32_t ten = fixture_function(profile, "ten", "/a.py", 10, PYRO_FUNCTION_PYTHON);
+    uint32_t len = fixture_function(profile, "{built-in method len}", "", 0, PYRO_FUNCTION_C);
+    const struct pyro_timed_function functions[] = {
+        {nine, 15, 3, 0.25, 1.0}, {ten, 2, 2, 0.5, 0.75}, {len, 40, 40, 0.125, 0.125}};
+    const struct pyro_timed_edge edges[] = {{nine, nine, 12, 2, 0.125, 0.5},
+                                            {ten, nine, 3, 3, 0.125, 1.0},
+                                            {nine, len, 10, 0, NAN, NAN},
+                                            {ten, len, 30, 0, NAN, NAN}};
+    profile->timed_functions = malloc(sizeof(functions));
+    profile->timed_edges = malloc(sizeof(edges));
+    memcpy(profile->timed_functions, functions, sizeof(functions));
+    memcpy(profile->timed_edges, edges, sizeof(edges));
+    profile->timed_function_count = 3;
+    profile->timed_edge_count = 4;
+    profile->timed = true;
+    return profile;
+}
+
+static void timed_calls_are_taken_as_they_are(void)
+{
+    struct pyro_profile *profile = timed_profile();
+    struct pyro_stats *stats = stats_of(profile, ALL(.sort = PYRO_SORT_STDNAME));
+    CHECK_EQ(stats->row_count, 3);
+    CHECK_EQ(stats->rows[0].function, 1); /* ten: line 10 stands before line 9, as texts */
+    CHECK_EQ(stats->ncalls, 57);
+    CHECK_EQ(stats->primitive_calls, 45);
+    CHECK(stats->total_s == 0.875);
+    const struct pyro_stats_row *nine = row_of(stats, "nine");
+    CHECK(nine->timed && nine->ncalls == 15 && nine->primitive_calls == 3);
+    CHECK(nine->tottime_s == 0.25 && nine->cumtime_s == 1.0 && nine->tottime_sigma_s == 0);
+    const struct pyro_stats_edge *edge = edge_of(stats, "ten", "nine");
+    CHECK(edge->ncalls == 3 && edge->primitive_calls == 3 && edge->self_s == 0.125 &&
+          edge->time_s == 1.0);
+    edge = edge_of(stats, "ten", "{built-in method len}");
+    CHECK_EQ(edge->ncalls, 30);
+    CHECK_EQ(edge->primitive_calls, PYRO_NO_CALLS);
+    CHECK(isnan(edge->time_s) && edge < edge_of(stats, "nine", "{built-in method len}"));
+    pyro_stats_free(stats);
+    fixture_free(profile);
+}
+
+static void counts_of_a_sampler_are_samples(void)
+{
+    struct pyro_profile *profile = timed_profile();
+    profile->timed_by_samples = true;
+    struct pyro_stats *stats = stats_of(profile, ALL());
+    const struct pyro_stats_row *nine = row_of(stats, "nine");
+    CHECK_EQ(nine->ncalls, PYRO_NO_CALLS);
+    CHECK_EQ(nine->samples_total, 15);
+    CHECK_EQ(nine->samples_self, 3);
+    CHECK(!nine->timed && near(nine->tottime_sigma_s, 0.25 / sqrt(3)));
+    CHECK_EQ(edge_of(stats, "ten", "nine")->ncalls, PYRO_NO_CALLS);
+    CHECK_EQ(edge_of(stats, "ten", "nine")->samples, 3);
+    CHECK_EQ(stats->ncalls, PYRO_NO_CALLS);
+    CHECK_EQ(stats->samples, 45);
+    pyro_stats_free(stats);
+    fixture_free(profile);
 }
 
 static void key_names_are_those_of_pstats(void)
@@ -349,6 +454,8 @@ int main(void)
                       TEST(the_error_is_that_of_a_binomial_count),
                       TEST(twenty_thousand_frames_are_walked_without_recursion),
                       TEST(random_trees_agree_with_the_plain_definition),
-                      TEST(rows_are_sorted_as_asked), TEST(key_names_are_those_of_pstats),
+                      TEST(rows_are_sorted_as_asked), TEST(timed_calls_are_taken_as_they_are),
+                      TEST(what_is_called_again_and_again_is_marked),
+                      TEST(counts_of_a_sampler_are_samples), TEST(key_names_are_those_of_pstats),
                       TEST(an_empty_recording_has_no_rows));
 }

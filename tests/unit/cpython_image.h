@@ -13,8 +13,8 @@
 
 #define FOLDER "../../../fuzz/corpus/walker/"
 
-static const char *const versions[] = {"3.8",  "3.9",  "3.10", "3.11",
-                                       "3.12", "3.13", "3.14", "3.15"};
+static const char *const versions[] = {"3.8",  "3.9",   "3.10", "3.11", "3.12",
+                                       "3.13", "3.13t", "3.14", "3.15"};
 #define VERSIONS (sizeof versions / sizeof *versions)
 
 /* A snapshot file in memory, its bytes addressable as the target's. */

@@ -117,6 +117,41 @@ static void newer_minor_is_guessed(void)
     CHECK_EQ(pyro_layout_from_debug_offsets(bytes, size, &layout, NULL), -EINVAL);
 }
 
+/* Of 3.13t from a process, of the others from Debian's headers, compiled with Py_GIL_DISABLED. */
+static void real_free_threaded(void)
+{
+    static const struct {
+        const char *file;
+        uint32_t attachment, tlbc, tlbc_index, cached_keys;
+        size_t enabled; /* which of the numbers says where the GIL's `enabled` is */
+    } known[] = {
+        {"debug_offsets-3.13t.hex", 40, PYRO_ABSENT, PYRO_ABSENT, 896, 13},
+        {"debug_offsets-3.14t.hex", 44, 224, 72, 896, 14},
+        {"debug_offsets-3.15t.hex", 48, 224, 72, 904, 14},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        uint8_t bytes[ROOM] = {0};
+        struct pyro_layout layout;
+        size_t size = load_offsets(known[i].file, bytes);
+        CHECK_EQ(pyro_layout_from_debug_offsets(bytes, size, &layout, NULL), 0);
+        CHECK(layout.free_threaded);
+        CHECK_EQ(layout.object.size, 32);
+        CHECK_EQ(layout.gil.enabled, 0);
+        CHECK_EQ(layout.gil.holder, 16);
+        CHECK_EQ(layout.gil.locked, 24);
+        CHECK_EQ(layout.cell.content, 32);
+        CHECK_EQ(layout.dict.used, 32);
+        CHECK_EQ(layout.unicode.compact_data, 72);
+        CHECK_EQ(layout.tstate.attachment, known[i].attachment);
+        CHECK(layout.tstate.attachment + 4 <= layout.tstate.size);
+        CHECK_EQ(layout.code.tlbc, known[i].tlbc);
+        CHECK_EQ(layout.frame.tlbc_index, known[i].tlbc_index);
+        CHECK_EQ(layout.type.cached_keys, known[i].cached_keys);
+        set_number(bytes, 24 + 8 * known[i].enabled, 17); /* behind the holder */
+        CHECK_EQ(pyro_layout_from_debug_offsets(bytes, size, &layout, NULL), -EINVAL);
+    }
+}
+
 static void free_threaded_is_told(void)
 {
     uint8_t bytes[ROOM] = {0};
@@ -157,8 +192,10 @@ static void check_bounds(const struct pyro_layout *layout)
     CHECK(layout->gil.locked <= PYRO_OBJECT_SIZE_MAX);
 }
 
-static const char *const real_files[] = {"debug_offsets-3.13.hex", "debug_offsets-3.14.hex",
-                                         "debug_offsets-3.15.hex"};
+static const char *const real_files[] = {"debug_offsets-3.13.hex",  "debug_offsets-3.14.hex",
+                                         "debug_offsets-3.15.hex",  "debug_offsets-3.13t.hex",
+                                         "debug_offsets-3.14t.hex", "debug_offsets-3.15t.hex"};
+#define REAL_FILES ((int)(sizeof real_files / sizeof *real_files))
 static const uint64_t hostile_values[] = {0,
                                           1,
                                           4,
@@ -184,7 +221,7 @@ static const uint64_t hostile_values[] = {0,
 static void one_hostile_number(void)
 {
     unsigned refused = 0, accepted = 0;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < REAL_FILES; i++) {
         uint8_t real[ROOM] = {0}, bytes[ROOM];
         size_t size = load_offsets(real_files[i], real);
         for (size_t at = 24; at + 8 <= size; at += 8) {
@@ -208,14 +245,14 @@ static void many_hostile_numbers(void)
 {
     uint32_t random = 1;
     for (int round = 0; round < 100000; round++) {
-        static uint8_t real[3][ROOM];
+        static uint8_t real[REAL_FILES][ROOM];
         uint8_t bytes[ROOM];
         struct pyro_layout layout;
         struct pyro_error error;
-        if (round < 3)
+        if (round < REAL_FILES)
             load_offsets(real_files[round], real[round]);
-        memcpy(bytes, real[round % 3], sizeof bytes);
-        for (int changes = 1 + round % 5; round >= 3 && changes; changes--) {
+        memcpy(bytes, real[round % REAL_FILES], sizeof bytes);
+        for (int changes = 1 + round % 5; round >= REAL_FILES && changes; changes--) {
             random = random * 1664525 + 1013904223;
             set_number(bytes, 24 + (random >> 8) % 100 * 8,
                        round % 2 ? hostile_values[(random >> 4) % HOSTILE] : (random >> 16) % 1200);
@@ -265,7 +302,8 @@ static void versions_as_text(void)
 int main(void)
 {
     return CHECK_MAIN(TEST(static_tables), TEST(real_3_13), TEST(real_3_14), TEST(real_3_15),
-                      TEST(newer_minor_is_guessed), TEST(free_threaded_is_told),
-                      TEST(one_hostile_number), TEST(many_hostile_numbers),
-                      TEST(refuses_short_and_foreign_bytes), TEST(versions_as_text));
+                      TEST(newer_minor_is_guessed), TEST(real_free_threaded),
+                      TEST(free_threaded_is_told), TEST(one_hostile_number),
+                      TEST(many_hostile_numbers), TEST(refuses_short_and_foreign_bytes),
+                      TEST(versions_as_text));
 }

@@ -47,10 +47,12 @@ static void threads_and_names(void)
         read_image(&image, versions[i]);
         open_image(&image);
         printf("# %s\n", versions[i]);
-        CHECK_EQ(image.runtime.layout.minor, 8 + i);
+        bool free_threaded = strchr(versions[i], 't') != NULL;
+        CHECK_EQ(image.runtime.layout.minor, strtoul(versions[i] + 2, NULL, 10));
+        CHECK_EQ(image.runtime.layout.free_threaded, free_threaded);
         CHECK_EQ(image.count, 3);
         CHECK(!pyro_addr_is_null(image.runtime.code_type));
-        CHECK(strncmp(image.runtime.version_text, versions[i], strlen(versions[i])) == 0);
+        CHECK(strncmp(image.runtime.version_text, versions[i], strcspn(versions[i], "t")) == 0);
         CHECK(thread_called(&image, "MainThread") != NULL);
         CHECK(thread_called(&image, "worker") != NULL);
         CHECK(thread_called(&image, "w\u00f6rker 2") != NULL);

@@ -11,7 +11,7 @@
 
 #define FRAMES_MAX    (PYRO_STACK_FRAMES_MAX + PYRO_STACK_ENTERED_MAX)
 #define WITH_CHUNKS   3 /* versions[] from here on: 3.11 */
-#define WITH_CLEARING 6 /* and 3.14 */
+#define WITH_CLEARING 7 /* and 3.14 */
 
 /* One thread and what is needed to look at it again and again. */
 struct watch {
@@ -144,7 +144,8 @@ static void compare(const struct watch *watch)
             continue;
         CHECK(shown < dump.count);
         CHECK_STR(code.name, dump.frames[shown].name);
-        CHECK_EQ(pyro_code_line(runtime, &code, frame->instruction), dump.frames[shown].line);
+        CHECK_EQ(pyro_code_line(memory, runtime, &code, frame->instruction),
+                 dump.frames[shown].line);
         shown++;
     }
     CHECK_EQ(shown, dump.count);
@@ -514,6 +515,7 @@ static void a_circle_of_chunks_ends(void)
 
 struct deep {
     uint8_t chunks[DEEP_CHUNKS][DEEP_SIZE], tstate[PYRO_TSTATE_SIZE_MAX], shim[1024];
+    size_t tangled; /* frames are out of order from here on; 0: they are not */
 };
 
 static void put(uint8_t *bytes, uint32_t offset, uint64_t value)
@@ -534,6 +536,8 @@ static void deep_build(struct deep *deep, const struct pyro_layout *layout, uint
         uint64_t chunk = DEEP_BASE + i * DEEP_SIZE, at = layout->chunk.data;
         put(deep->chunks[i], layout->chunk.previous, i ? chunk - DEEP_SIZE : 0);
         put(deep->chunks[i], layout->chunk.size, DEEP_SIZE);
+        if (i + 1 < chunks) /* in words from the first on */
+            put(deep->chunks[i], layout->chunk.top, DEEP_FRAMES * DEEP_FRAME / 8);
         for (int k = 0; k < DEEP_FRAMES; k++, number++, at += DEEP_FRAME) {
             put(deep->chunks[i] + at, layout->frame.executable, DEEP_CODE + 16 * number);
             put(deep->chunks[i] + at, layout->frame.previous, previous);
@@ -627,7 +631,39 @@ static void deep_put_shim(struct deep *deep, const struct pyro_layout *layout, s
     deep->shim[SHIM_AT + layout->frame.owner] = 3;
 }
 
-/* Let the program go on for a while: its last frames are left, others entered; now and then something below changes. */
+static void deep_call(struct deep *deep, const struct pyro_layout *layout, size_t caller,
+                      size_t called)
+{
+    uint64_t above, below;
+    uint8_t *bytes = deep_frame(deep, layout, called, &above);
+    (void)deep_frame(deep, layout, caller, &below);
+    put(bytes, layout->frame.previous, below);
+}
+
+/* AT + 3 calls AT, which calls AT + 4: no program does, but a torn copy may say so. Or all in order again. */
+static void deep_tangle(struct deep *deep, const struct pyro_layout *layout, size_t at,
+                        bool tangled)
+{
+    deep_call(deep, layout, tangled ? at - 1 : at + 2, at + 3);
+    deep_call(deep, layout, tangled ? at + 3 : at - 1, at);
+    deep_call(deep, layout, tangled ? at : at + 3, at + 4);
+    deep->tangled = tangled ? at : 0;
+}
+
+/* Where the data stack of the innermost frame LAST ends: behind it, or some frames before, those out of order perhaps. */
+static size_t deep_end(const struct deep *deep, size_t last, unsigned *random)
+{
+    size_t first = last - last % DEEP_FRAMES,
+           tangled = deep->tangled + 1 + (size_t)rand_r(random) % 3;
+    if (rand_r(random) % 4)
+        return last + 1;
+    return tangled >= first && tangled <= last
+               ? tangled
+               : last + 1 - (size_t)rand_r(random) % (last + 1 - first);
+}
+
+/* Let the program go on for a while: its last frames are left, others entered; now and then something below changes, or
+ * the data stack ends below the innermost frame already. */
 static void deep_go_on(struct deep *deep, const struct pyro_layout *layout, unsigned *random)
 {
     uint64_t leaf, other;
@@ -636,7 +672,7 @@ static void deep_go_on(struct deep *deep, const struct pyro_layout *layout, unsi
     size_t pick = (size_t)rand_r(random) % 8 ? last - (size_t)rand_r(random) % 5
                                              : (size_t)rand_r(random) % last;
     uint8_t *bytes = deep_frame(deep, layout, pick, &other);
-    switch (rand_r(random) % 5) {
+    switch (rand_r(random) % 7) {
     case 4:
         deep_put_shim(deep, layout, SHIM_ABOVE - 1 - (size_t)rand_r(random) % 2);
         break;
@@ -647,16 +683,28 @@ static void deep_go_on(struct deep *deep, const struct pyro_layout *layout, unsi
         put(bytes, layout->frame.instruction, (uint64_t)rand_r(random));
         break;
     case 2: /* it is called by one further down, or as before */
-        (void)deep_frame(deep, layout,
-                         pick - (pick > 9 ? (size_t)rand_r(random) % 3 : 0) - (pick > 0), &other);
-        if (pick > 0)
-            put(bytes, layout->frame.previous, other);
+        if (pick > 9)
+            deep_call(deep, layout, pick - 1 - (size_t)rand_r(random) % 3, pick);
+        break;
+    case 3: /* a shim, or no more */
+        bytes[layout->frame.owner] = rand_r(random) % 8 ? 0 : 3;
+        break;
+    case 5: /* 3.11-3.13: it executes, or waits for a call; 3.11: C code called it, or not */
+        if (layout->frame.stacktop != PYRO_ABSENT)
+            memset(bytes + layout->frame.stacktop, rand_r(random) % 8 ? 0 : 0xff, 4);
+        if (layout->frame.is_entry != PYRO_ABSENT)
+            bytes[layout->frame.is_entry] = rand_r(random) % 2;
         break;
     default: /* only a value on its stack */
         put(bytes, DEEP_FRAME - 8, (uint64_t)rand_r(random));
     }
+    if (deep->tangled && rand_r(random) % 16 == 0)
+        deep_tangle(deep, layout, deep->tangled, false);
+    else if (!deep->tangled && rand_r(random) % 16 == 0)
+        deep_tangle(deep, layout, last - 5 - (size_t)rand_r(random) % 30, true);
     put(deep->tstate, layout->tstate.chunk, DEEP_BASE + last / DEEP_FRAMES * DEEP_SIZE);
-    put(deep->tstate, layout->tstate.chunk_top, leaf + DEEP_FRAME);
+    put(deep->tstate, layout->tstate.chunk_top,
+        leaf + DEEP_FRAME * deep_end(deep, last, random) - DEEP_FRAME * last);
     put(layout->frames == PYRO_FRAMES_CFRAME ? deep->shim : deep->tstate,
         layout->frames == PYRO_FRAMES_CFRAME ? 512 + layout->cframe_current_frame
                                              : layout->tstate.frame,
@@ -671,7 +719,7 @@ static bool same_frame(const struct pyro_raw_frame *a, const struct pyro_raw_fra
 
 static bool same_stack(const struct pyro_raw_stack *a, const struct pyro_raw_stack *b)
 {
-    bool same = a->count == b->count && a->broken == b->broken;
+    bool same = a->count == b->count && a->broken == b->broken && a->certain == b->certain;
     for (size_t i = 0; same && i < a->count; i++)
         same = same_frame(&a->frames[i], &b->frames[i]);
     return same;
@@ -698,7 +746,7 @@ static void what_did_not_change_is_taken_over(void)
         with.reader.stands_still = without.reader.stands_still =
             true; /* links count, not guesses */
         unsigned random = 1;
-        size_t reused = 0, frames = 0;
+        size_t reused = 0, frames = 0, left_over = 0;
         for (int round = 0; round < PRIOR_ROUNDS; round++) {
             if (round > 0)
                 memcpy(prior, with.stack.frames, with.stack.count * sizeof(*prior));
@@ -711,15 +759,172 @@ static void what_did_not_change_is_taken_over(void)
             CHECK(with.stack.reused <= with.stack.count);
             reused += with.stack.reused;
             frames += with.stack.count;
+            left_over += with.stack.certain > 0 && with.stack.certain < with.stack.reused;
             deep_go_on(&deep, layout, &random);
             pyro_memory_free(memory); /* it has a copy */
             memory = deep_memory(&deep);
         }
         printf("# %zu of %zu frames taken over\n", reused, frames);
         CHECK(reused > frames / 4);
+        CHECK(left_over > 0 || layout->frame.stacktop != PYRO_ABSENT);
         watch_close_fresh(&without);
         pyro_memory_free(memory);
         watch_close(&with);
+    }
+}
+
+/* -- chunks that come and go, and frames at their edges --------------------------------------------- */
+
+/* A thread with CHUNKS chunks full of frames, looked at three times while it stands still. */
+static struct pyro_memory *deep_open(struct watch *watch, struct deep *deep,
+                                     struct pyro_thread_info *thread, size_t version,
+                                     uint64_t chunks)
+{
+    *watch = (struct watch){0};
+    printf("# %s\n", versions[version]);
+    read_image(&watch->image, versions[version]);
+    open_image(&watch->image);
+    *thread = watch->image.threads[0];
+    thread->tstate = pyro_addr_at(DEEP_TSTATE);
+    deep_build(deep, &watch->image.runtime.layout, thread->interp.u, chunks);
+    struct pyro_memory *memory = deep_memory(deep);
+    watch_thread(watch, &watch->image.runtime, thread);
+    watch->reader.stands_still = true;
+    for (int round = 0; round < 3; round++)
+        CHECK_EQ(look_at(watch, memory), 0);
+    CHECK(!watch->stack.broken);
+    CHECK_EQ(watch->stack.count, chunks * DEEP_FRAMES);
+    return memory;
+}
+
+static struct pyro_memory *deep_again(const struct deep *deep, struct pyro_memory *memory)
+{
+    pyro_memory_free(memory); /* it has a copy */
+    return deep_memory(deep);
+}
+
+/* Exchange chunks 1 and 2 of three: the same frames at each other's addresses. */
+static void deep_exchange(struct deep *deep, const struct pyro_layout *layout)
+{
+    static uint8_t one[DEEP_SIZE];
+    memcpy(one, deep->chunks[1], DEEP_SIZE);
+    memcpy(deep->chunks[1], deep->chunks[2], DEEP_SIZE);
+    memcpy(deep->chunks[2], one, DEEP_SIZE);
+    put(deep->chunks[1], layout->chunk.previous, DEEP_BASE + 2 * DEEP_SIZE);
+    put(deep->chunks[2], layout->chunk.previous, DEEP_BASE);
+    uint64_t address, below;
+    for (size_t number = DEEP_FRAMES; number < 3 * DEEP_FRAMES; number++) {
+        size_t under = number == 2 * DEEP_FRAMES ? DEEP_FRAMES - 1
+                       : number == DEEP_FRAMES   ? 3 * DEEP_FRAMES - 1
+                                                 : number - 1;
+        uint8_t *bytes = deep_frame(deep, layout, number, &address);
+        (void)deep_frame(deep, layout, under, &below);
+        put(bytes, layout->frame.previous, below);
+    }
+    (void)deep_frame(deep, layout, 2 * DEEP_FRAMES - 1, &address);
+    put(deep->tstate, layout->tstate.chunk, DEEP_BASE + DEEP_SIZE);
+    put(deep->tstate, layout->tstate.chunk_top, address + DEEP_FRAME);
+    put(layout->frames == PYRO_FRAMES_CFRAME ? deep->shim : deep->tstate,
+        layout->frames == PYRO_FRAMES_CFRAME ? 512 + layout->cframe_current_frame
+                                             : layout->tstate.frame,
+        address);
+}
+
+/* Chunks that were left and begun again lie where others lay: the list is what they say now. */
+static void chunks_that_changed_places_are_followed(void)
+{
+    static struct deep deep;
+    for (size_t i = WITH_CHUNKS; i < VERSIONS; i++) {
+        struct watch watch;
+        struct pyro_thread_info thread;
+        struct pyro_memory *memory = deep_open(&watch, &deep, &thread, i, 3);
+        deep_exchange(&deep, layout_of(&watch));
+        memory = deep_again(&deep, memory);
+        CHECK_EQ(look_at(&watch, memory), 0);
+        CHECK(!watch.stack.broken);
+        CHECK_EQ(watch.reader.chunk_count, 3);
+        for (size_t k = 0; k < 3; k++)
+            CHECK_EQ(watch.reader.chunks[k].address, DEEP_BASE + (k == 0   ? 1
+                                                                  : k == 1 ? 2
+                                                                           : 0) *
+                                                                     DEEP_SIZE);
+        CHECK_EQ(watch.stack.count, 3 * DEEP_FRAMES);
+        for (size_t k = 0; k < watch.stack.count; k++) {
+            CHECK_EQ(watch.stack.frames[k].code, DEEP_CODE + 16 * k);
+            CHECK(watch.stack.frames[k].flags & PYRO_FRAME_IN_CHUNK);
+        }
+        pyro_memory_free(memory);
+        watch_close(&watch);
+    }
+}
+
+/* Let frame LAST be the innermost: entered a moment ago, it does not execute and names PREVIOUS. */
+static void deep_enter(struct deep *deep, const struct pyro_layout *layout, size_t last,
+                       uint64_t previous)
+{
+    uint64_t address, chunk = last / DEEP_FRAMES;
+    uint8_t *bytes = deep_frame(deep, layout, last, &address);
+    put(bytes, layout->frame.previous, previous);
+    memset(bytes + layout->frame.stacktop, 0, 4);
+    put(deep->tstate, layout->tstate.chunk, DEEP_BASE + chunk * DEEP_SIZE);
+    put(deep->tstate, layout->tstate.chunk_top, address + DEEP_FRAME);
+    put(layout->frames == PYRO_FRAMES_CFRAME ? deep->shim : deep->tstate,
+        layout->frames == PYRO_FRAMES_CFRAME ? 512 + layout->cframe_current_frame
+                                             : layout->tstate.frame,
+        address);
+}
+
+/* 3.11-3.13: a frame is the current one before it names its caller. Till then it names none, or who called from an earlier
+ * frame there. Where it lies tells. */
+static void a_frame_that_is_entered_was_called_from_below(void)
+{
+    static struct deep deep;
+    const size_t lasts[] = {2 * DEEP_FRAMES,
+                            2 * DEEP_FRAMES + 7}; /* the first of its chunk, or not */
+    for (size_t i = WITH_CHUNKS; i < WITH_CLEARING; i++)
+        for (size_t k = 0; k < 4; k++) {
+            struct watch watch;
+            struct pyro_thread_info thread;
+            struct pyro_memory *memory = deep_open(&watch, &deep, &thread, i, 3);
+            size_t last = lasts[k / 2];
+            uint64_t stale = 0, caller;
+            if (k % 2)
+                (void)deep_frame(&deep, layout_of(&watch), last - 3, &stale);
+            (void)deep_frame(&deep, layout_of(&watch), last - 1, &caller);
+            deep_enter(&deep, layout_of(&watch), last, stale);
+            memory = deep_again(&deep, memory);
+            CHECK_EQ(look_at(&watch, memory), 0);
+            CHECK(!watch.stack.broken);
+            CHECK_EQ(watch.stack.count, last + 1);
+            CHECK_EQ(watch.stack.frames[last].previous, caller);
+            for (size_t frame = 0; frame <= last; frame++)
+                CHECK_EQ(watch.stack.frames[frame].code, DEEP_CODE + 16 * frame);
+            pyro_memory_free(memory);
+            watch_close(&watch);
+        }
+}
+
+/* One that others were pushed behind was not just entered: what it names is believed. */
+static void a_frame_below_the_end_is_believed(void)
+{
+    static struct deep deep;
+    const size_t last = 2 * DEEP_FRAMES + 7;
+    for (size_t i = WITH_CHUNKS; i < WITH_CLEARING; i++) {
+        struct watch watch;
+        struct pyro_thread_info thread;
+        struct pyro_memory *memory = deep_open(&watch, &deep, &thread, i, 3);
+        const struct pyro_layout *layout = layout_of(&watch);
+        uint64_t named, address;
+        (void)deep_frame(&deep, layout, last - 3, &named);
+        (void)deep_frame(&deep, layout, last, &address);
+        deep_enter(&deep, layout, last, named);
+        put(deep.tstate, layout->tstate.chunk_top, address + 2 * DEEP_FRAME);
+        memory = deep_again(&deep, memory);
+        CHECK_EQ(look_at(&watch, memory), 0);
+        CHECK_EQ(watch.stack.count, last - 1);
+        CHECK_EQ(watch.stack.frames[last - 2].previous, named);
+        pyro_memory_free(memory);
+        watch_close(&watch);
     }
 }
 
@@ -737,5 +942,7 @@ int main(void)
         TEST(an_unreadable_memory_confirms_nothing), TEST(circles_of_frames_end),
         TEST(a_caller_out_of_reach_is_a_broken_chain), TEST(wild_chunk_headers_are_survived),
         TEST(a_circle_of_chunks_ends), TEST(the_middle_of_a_deep_stack_is_elided),
-        TEST(what_did_not_change_is_taken_over));
+        TEST(what_did_not_change_is_taken_over), TEST(chunks_that_changed_places_are_followed),
+        TEST(a_frame_that_is_entered_was_called_from_below),
+        TEST(a_frame_below_the_end_is_believed));
 }

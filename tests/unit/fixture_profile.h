@@ -132,6 +132,24 @@ static inline void fixture_add(struct pyro_profile *profile, struct fixture_samp
 }
 #define FIXTURE_ADD(profile, ...) fixture_add(profile, (struct fixture_sample){__VA_ARGS__})
 
+/* Counted calls of the main thread; a function is counted as often as it is called. */
+static inline void fixture_calls(struct pyro_profile *profile, uint32_t caller, uint32_t callee,
+                                 uint64_t count)
+{
+    FIXTURE_GROW(profile->calls, profile->call_count);
+    profile->calls[profile->call_count++] =
+        (struct pyro_calls){.caller = caller, .callee = callee, .count = count};
+}
+
+/* A counted line of a thread; in the order of functions, lines, threads. */
+static inline void fixture_line(struct pyro_profile *profile, uint32_t thread, uint32_t function,
+                                uint32_t line, uint64_t hits, uint64_t time_ns)
+{
+    FIXTURE_GROW(profile->lines, profile->line_count);
+    profile->lines[profile->line_count++] =
+        (struct pyro_line_count){thread, function, line, hits, time_ns};
+}
+
 /* Empty but for the root stack, one process and its main thread. */
 static inline struct pyro_profile *fixture_profile(void)
 {
@@ -164,6 +182,13 @@ static inline void fixture_free(struct pyro_profile *profile)
     free(profile->processes);
     free(profile->threads);
     free(profile->waits);
+    free(profile->calls);
+    free(profile->queries);
+    free(profile->lookups);
+    free(profile->arguments);
+    free(profile->lines);
+    free(profile->timed_functions);
+    free(profile->timed_edges);
     pyro_samples_free(&profile->samples);
     pyro_strings_free(&profile->strings);
     free(profile);

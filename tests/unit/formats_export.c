@@ -1,4 +1,5 @@
 /* tests/unit/formats_export.c - formats/formats.h: what each format's bytes say. tests/formats/ asks the real programs. */
+#include "base/json.h"
 #include "formats/formats.h"
 #include "formats/pprof.pb-c.h"
 #include "formats/tree.h"
@@ -132,14 +133,14 @@ static void deep_stacks_are_elided_in_the_middle(void)
     struct pyro_tree tree;
     CHECK_EQ(pyro_tree_init(&tree, profile, &OPTIONS(.clock = PYRO_CLOCK_WALL)), 0);
     CHECK_EQ(pyro_tree_fill(&tree), 0);
-    CHECK_EQ(tree.nodes[0].total_samples, 200);
+    CHECK_EQ(tree.nodes[0].total_count, 200);
     size_t elided = 0;
     for (size_t i = 0; i < tree.count; i++) {
         CHECK(tree.nodes[i].depth <= PYRO_TREE_DEEPEST + 1);
         if (tree.nodes[i].kind != PYRO_NODE_ELIDED)
             continue;
         CHECK_EQ(tree.nodes[i].depth, PYRO_TREE_FIRST + 1);
-        elided += tree.nodes[i].total_samples;
+        elided += tree.nodes[i].total_count;
     }
     CHECK_EQ(elided, 200 - 3); /* depths 101, 201, 301 are whole; 401 and deeper are not */
     pyro_tree_clear(&tree);
@@ -214,6 +215,22 @@ static void json_survives_hostile_names(void)
     CHECK(root);
     json_decref(root);
     fixture_free(profile);
+}
+
+static void seconds_have_nine_decimals(void)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    struct pyro_json json = pyro_json_to(out);
+    const double values[] = {0, 1.5, 0.000000001, 0.0000000004, -0.25, 12.123456789, NAN};
+    pyro_json_array(&json, NULL);
+    for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)
+        pyro_json_seconds(&json, NULL, values[i]);
+    pyro_json_end(&json);
+    fclose(out);
+    CHECK_STR(text, "[0,1.5,0.000000001,0,-0.25,12.123456789,null]");
+    free(text);
 }
 
 /* -- json --------------------------------------------------------------------------------------- */
@@ -370,7 +387,7 @@ int main(void)
         TEST(deep_stacks_are_elided_in_the_middle), TEST(deep_stacks_make_small_files),
         TEST(the_picture_escapes_what_xml_could_take_for_its_own),
         TEST(json_survives_hostile_names), TEST(json_holds_every_sample),
-        TEST(speedscope_weights_add_up_by_thread), TEST(pprof_adds_up_and_refers_to_what_is_there),
-        TEST(a_wide_profile_stays_a_small_picture), TEST(every_format_takes_an_empty_recording),
-        TEST(a_full_disk_is_an_error));
+        TEST(seconds_have_nine_decimals), TEST(speedscope_weights_add_up_by_thread),
+        TEST(pprof_adds_up_and_refers_to_what_is_there), TEST(a_wide_profile_stays_a_small_picture),
+        TEST(every_format_takes_an_empty_recording), TEST(a_full_disk_is_an_error));
 }

@@ -165,23 +165,50 @@ static void ids_that_are_not_known_are_bad(void)
     start();
     add_basics();
     CHECK_EQ(parse_it(NULL), 0);
-    CHECK_BAD(PYRO_CHUNK_STRINGS, "\1a");         /* twice */
-    CHECK_BAD(PYRO_CHUNK_STRINGS, "\0");          /* empty */
-    CHECK_BAD(PYRO_CHUNK_STRINGS, "\5c");         /* longer than the block */
-    CHECK_BAD(PYRO_CHUNK_FUNCTIONS, "\10\0\1\0"); /* name 5 */
-    CHECK_BAD(PYRO_CHUNK_FUNCTIONS, "\0\3\1\0");  /* file -1 */
-    CHECK_BAD(PYRO_CHUNK_FUNCTIONS, "\0\0\1\3");  /* kind 3 */
-    CHECK_BAD(PYRO_CHUNK_FUNCTIONS, "\0\0\1");    /* half of one */
-    CHECK_BAD(PYRO_CHUNK_FRAMES, "\2\0");         /* function 1 */
-    CHECK_BAD(PYRO_CHUNK_WAITS, "\3\0");          /* kind 3 */
-    CHECK_BAD(PYRO_CHUNK_PROCESSES, "\0\0\0\3");  /* version 3 */
-    CHECK_BAD(PYRO_CHUNK_THREADS, "\2\0\0\0\0");  /* thread 2 before 1 */
-    CHECK_BAD(PYRO_CHUNK_THREADS, "\1\1\0\0\0");  /* process 1 */
-    CHECK_BAD(PYRO_CHUNK_THREADS, "\1\0\0\7\0");  /* name 7 */
-    CHECK_BAD(PYRO_CHUNK_EDGES, "\0\2");          /* function 1 */
-    CHECK_BAD(PYRO_CHUNK_SOURCES, "\6\0\0");      /* file 3 */
-    CHECK_BAD(PYRO_CHUNK_STACKS, "\0");           /* its own parent, and no second block */
-    CHECK_BAD(PYRO_CHUNK_INFO, "");               /* a second one */
+    CHECK_BAD(PYRO_CHUNK_STRINGS, "\1a");                                /* twice */
+    CHECK_BAD(PYRO_CHUNK_STRINGS, "\0");                                 /* empty */
+    CHECK_BAD(PYRO_CHUNK_STRINGS, "\5c");                                /* longer than the block */
+    CHECK_BAD(PYRO_CHUNK_FUNCTIONS, "\10\0\1\0");                        /* name 5 */
+    CHECK_BAD(PYRO_CHUNK_FUNCTIONS, "\0\3\1\0");                         /* file -1 */
+    CHECK_BAD(PYRO_CHUNK_FUNCTIONS, "\0\0\1\3");                         /* kind 3 */
+    CHECK_BAD(PYRO_CHUNK_FUNCTIONS, "\0\0\1");                           /* half of one */
+    CHECK_BAD(PYRO_CHUNK_FRAMES, "\2\0");                                /* function 1 */
+    CHECK_BAD(PYRO_CHUNK_WAITS, "\3\0");                                 /* kind 3 */
+    CHECK_BAD(PYRO_CHUNK_PROCESSES, "\0\0\0\3");                         /* version 3 */
+    CHECK_BAD(PYRO_CHUNK_THREADS, "\2\0\0\0\0");                         /* thread 2 before 1 */
+    CHECK_BAD(PYRO_CHUNK_THREADS, "\1\1\0\0\0");                         /* process 1 */
+    CHECK_BAD(PYRO_CHUNK_THREADS, "\1\0\0\7\0");                         /* name 7 */
+    CHECK_BAD(PYRO_CHUNK_EDGES, "\0\2");                                 /* function 1 */
+    CHECK_BAD(PYRO_CHUNK_SOURCES, "\6\0\0");                             /* file 3 */
+    CHECK_BAD(PYRO_CHUNK_QUERIES, "\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0");   /* process 1 */
+    CHECK_BAD(PYRO_CHUNK_QUERIES, "\0\2\0\0\0\0\0\0\1\0\0\0\0\0\0\0");   /* site 1 */
+    CHECK_BAD(PYRO_CHUNK_QUERIES, "\0\0\0\1\0\0\0\0\1\0\0\0\0\0\0\0");   /* sender 1 */
+    CHECK_BAD(PYRO_CHUNK_QUERIES, "\0\0\0\0\x7f\0\0\0\1\0\0\0\0\0\0\0"); /* text 127 */
+    CHECK_BAD(PYRO_CHUNK_QUERIES, "\0\0\0\0\0\0\0\2\1\0\0\0\0\0\0\0");   /* many 2 */
+    CHECK_BAD(PYRO_CHUNK_QUERIES, "\0\0\0\0\0\0\0\0\1");                 /* half of one */
+    CHECK_BAD(PYRO_CHUNK_LINES, "\1\0\3\5\5");                           /* thread 1 */
+    CHECK_BAD(PYRO_CHUNK_LINES, "\0\1\3\5\5");                           /* function 1 */
+    CHECK_BAD(PYRO_CHUNK_LINES, "\0\0\3\5");                             /* half of one */
+    CHECK_BAD(PYRO_CHUNK_MEMORY, "\1\0\5\5\1\1\0\0\0\0");                /* process 1 */
+    CHECK_BAD(PYRO_CHUNK_MEMORY, "\0\7\5\5\1\1\0\0\0\0");                /* stack 7 */
+    CHECK_BAD(PYRO_CHUNK_MEMORY, "\0\0\5\6\1\1\0\0\0\0");                /* freed more */
+    CHECK_BAD(PYRO_CHUNK_MEMORY, "\0\0\5\5\1\2\0\0\0\0");                /* and more often */
+    CHECK_BAD(PYRO_CHUNK_MEMORY, "\0\0\5\5\1\1\0\0\2\0");                /* briefly, too */
+    CHECK_BAD(PYRO_CHUNK_MEMORY, "\0\0\5\5\1\1\0\0\0");                  /* half of one */
+    CHECK_BAD(PYRO_CHUNK_HEAPS, "\1\1\1\0\0\0\0\0\1\0");                 /* process 1 */
+    CHECK_BAD(PYRO_CHUNK_HEAPS, "\0\1\1\0\0\0\0\0\1");                   /* half of one */
+    CHECK_BAD(PYRO_CHUNK_RESIDENT, "\1\1\1\1\1");                        /* process 1 */
+    CHECK_BAD(PYRO_CHUNK_RESIDENT, "\0\1\1\1");                          /* half of one */
+    CHECK_BAD(PYRO_CHUNK_CALLS, "\1\1\1\1");                             /* thread 1 */
+    CHECK_BAD(PYRO_CHUNK_CALLS, "\0\2\1\1");                             /* caller 1 */
+    CHECK_BAD(PYRO_CHUNK_CALLS, "\0\1\2\1");                             /* callee 1 */
+    CHECK_BAD(PYRO_CHUNK_CALLS, "\0\1\1");                               /* half of one */
+    CHECK_BAD(PYRO_CHUNK_CALLS, "\0\1\1\xff\xff\xff\xff\xff\xff\xff\xff\x7f"); /* too many */
+    CHECK_BAD(PYRO_CHUNK_PROBES, "\1\3\0\0\1\1\1\1");                          /* process 1 */
+    CHECK_BAD(PYRO_CHUNK_PROBES, "\0\3\7\0\1\1\1\1");                          /* reason 7 */
+    CHECK_BAD(PYRO_CHUNK_PROBES, "\0\3\0\0\1\1\1");                            /* half of one */
+    CHECK_BAD(PYRO_CHUNK_STACKS, "\0"); /* its own parent, and no second block */
+    CHECK_BAD(PYRO_CHUNK_INFO, "");     /* a second one */
     CHECK_BAD(PYRO_CHUNK_FRAMES, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\0"); /* a huge step */
 }
 
@@ -233,7 +260,6 @@ static void samples_that_cannot_be_are_bad(void)
         {PYRO_COLUMN_STACKS, "\4", 1}, /* stack 2 */
         {PYRO_COLUMN_STACKS, "\1", 1}, /* stack -1 */
         {PYRO_COLUMN_STATES, "\5", 1},
-        {PYRO_COLUMN_STATES, "\x81", 1},
         {PYRO_COLUMN_STATES, "\x21", 1}, /* a wait that is not there */
         {PYRO_COLUMN_STATES, "\x41", 1}, /* a drop that is not there */
     };

@@ -19,7 +19,8 @@ static struct pyro_writer *open_writer(void)
                                              .pid = 4242,
                                              .started_unix_us = 1700000000000000,
                                              .rate_hz = 1000,
-                                             .exact = true};
+                                             .exact = true,
+                                             .cpus = 12};
     struct pyro_writer *writer = NULL;
     struct pyro_error error = {0};
     CHECK_EQ(pyro_writer_open(path, &info, &writer, &error), 0);
@@ -102,6 +103,7 @@ static void keeps_what_the_recording_is(void)
     CHECK_EQ(profile->info.pid, 4242);
     CHECK_EQ(profile->info.started_unix_us, 1700000000000000);
     CHECK_EQ(profile->info.rate_hz, 1000);
+    CHECK_EQ(profile->info.cpus, 12);
     CHECK(profile->info.exact && profile->complete && !profile->torn);
     CHECK_EQ(profile->stack_count, 1);
     CHECK_EQ(profile->samples.count, 0);
@@ -182,6 +184,52 @@ static void definitions_come_back(void)
     CHECK_EQ(profile->threads[thread].native_id, UINT64_C(1) << 40);
     CHECK_STR(pyro_profile_text(profile, profile->waits[0].kind), "socket");
     CHECK_STR(pyro_profile_text(profile, profile->waits[0].text), "recv 127.0.0.1:5432");
+    pyro_profile_free(profile);
+}
+
+static void membership_tests_are_added_up(void)
+{
+    struct pyro_writer *writer = open_writer();
+    (void)stack_of(writer, PYRO_STACK_ROOT, "ab");
+    const struct pyro_lookup first = {1, 100, 90, 10, 9, 5000, 300, 700, 2};
+    const struct pyro_lookup more = {1, 50, 40, 5, 4, 900, 200, 250, 1};
+    const struct pyro_lookup no_list = {1, 1, 1, 1, 0, 0, 0, 0, 0};
+    const struct pyro_lookup other = {0, 7, 6, 0, 0, 0, 0, 0, 0};
+    const struct pyro_lookup unknown = {2, 1, 1, 0, 0, 0, 0, 0, 0};
+    pyro_writer_lookup(writer, &first);
+    pyro_writer_lookup(writer, &other);
+    pyro_writer_lookup(writer, &more);
+    pyro_writer_lookup(writer, &no_list);
+    pyro_writer_lookup(writer, &unknown);
+    struct pyro_profile *profile = close_and_read(writer);
+    CHECK_EQ(profile->lookup_count, 2);
+    CHECK_EQ(profile->lookups[0].testing, 6);
+    const struct pyro_lookup *lookup = &profile->lookups[1];
+    CHECK_EQ(lookup->samples, 151);
+    CHECK_EQ(lookup->testing, 131);
+    CHECK_EQ(lookup->looked, 16);
+    CHECK_EQ(lookup->lists, 13);
+    CHECK_EQ(lookup->length, 5900);
+    CHECK_EQ(lookup->shortest, 200);
+    CHECK_EQ(lookup->longest, 700);
+    CHECK_EQ(lookup->changes, 3);
+    pyro_profile_free(profile);
+}
+
+static void arguments_are_added_up(void)
+{
+    struct pyro_writer *writer = open_writer();
+    (void)stack_of(writer, PYRO_STACK_ROOT, "ab");
+    pyro_writer_arguments(writer, &(struct pyro_arguments){1, 100, 7, 2});
+    pyro_writer_arguments(writer, &(struct pyro_arguments){0, 5, 5, 0});
+    pyro_writer_arguments(writer, &(struct pyro_arguments){1, 50, 1, 1});
+    pyro_writer_arguments(writer, &(struct pyro_arguments){2, 1, 1, 1}); /* of no function */
+    struct pyro_profile *profile = close_and_read(writer);
+    CHECK_EQ(profile->argument_count, 2);
+    CHECK_EQ(profile->arguments[0].looked, 5);
+    CHECK_EQ(profile->arguments[1].looked, 150);
+    CHECK_EQ(profile->arguments[1].distinct, 8);
+    CHECK_EQ(profile->arguments[1].unknown, 3);
     pyro_profile_free(profile);
 }
 
@@ -377,6 +425,24 @@ static void an_unsure_top_is_cut_and_says_so(void)
     pyro_profile_free(profile);
 }
 
+static void nothing_but_unsure_is_unsure(void)
+{
+    struct pyro_writer *writer = open_writer();
+    struct pyro_function recorded = {.name = string(writer, "[unsure]"),
+                                     .file = string(writer, ""),
+                                     .kind = PYRO_FUNCTION_SPECIAL};
+    uint32_t frame = pyro_writer_frame(writer, pyro_writer_function(writer, &recorded), 0);
+    put_sample(writer, 10, pyro_writer_stack(writer, PYRO_STACK_ROOT, frame), PYRO_STACK_ROOT);
+    put_sample(writer, 20, stack_of(writer, PYRO_STACK_ROOT, "a"), PYRO_STACK_ROOT);
+    struct pyro_profile *profile = close_and_read(writer);
+    CHECK_STR(names_of(profile, pyro_sample_stack(profile, 0)), "[unsure]");
+    CHECK_EQ(pyro_sample_flags(profile, 0), PYRO_SAMPLE_UNSURE);
+    CHECK_STR(names_of(profile, pyro_sample_stack(profile, 1)),
+              "a"); /* a root's first function is */
+    CHECK_EQ(profile->counters.unsure, 1);
+    pyro_profile_free(profile);
+}
+
 /* The recorder writes [unsure] too; a table that adds up by function must have one row of it. */
 static void there_is_one_unsure_function(void)
 {
@@ -523,10 +589,12 @@ int main(void)
 {
     return CHECK_MAIN(TEST(keeps_what_the_recording_is), TEST(texts_that_are_not_told_stay_null),
                       TEST(the_same_thing_has_the_same_id), TEST(unknown_ids_are_refused),
-                      TEST(definitions_come_back), TEST(a_later_name_and_time_of_a_thread_win),
+                      TEST(definitions_come_back), TEST(membership_tests_are_added_up),
+                      TEST(arguments_are_added_up), TEST(a_later_name_and_time_of_a_thread_win),
                       TEST(source_lines_are_found), TEST(long_texts_are_cut_between_characters),
                       TEST(counters_come_back), TEST(samples_come_back_as_they_were),
-                      TEST(an_unsure_top_is_cut_and_says_so), TEST(there_is_one_unsure_function),
+                      TEST(an_unsure_top_is_cut_and_says_so), TEST(nothing_but_unsure_is_unsure),
+                      TEST(there_is_one_unsure_function),
                       TEST(edges_learned_later_make_a_sample_sure),
                       TEST(a_frame_on_the_root_needs_no_edge),
                       TEST(agreed_parts_off_the_stack_count_up_to_the_fork),

@@ -1,5 +1,5 @@
 /* How samples lie in memory: what they share, where blocks and stretches end, and what all of it takes. */
-#include "check.h"
+#include "fixture_recording.h"
 #include "profile/samples.h"
 #include "profile/writer.h"
 
@@ -134,8 +134,7 @@ static uint32_t process;
 
 static void start(void)
 {
-    const struct pyro_recording_info info = {.rate_hz = 1000};
-    CHECK_EQ(pyro_writer_open(path, &info, &writer, NULL), 0);
+    writer = fixture_record(path, 1000);
     process = pyro_writer_process(writer, 1, 0, "", "");
 }
 
@@ -159,11 +158,7 @@ static void put(uint32_t thread, uint32_t stack, uint32_t agreed, enum pyro_stat
 
 static struct pyro_profile *finish(void)
 {
-    struct pyro_profile *profile;
-    CHECK_EQ(pyro_writer_close(writer, NULL), 0);
-    CHECK_EQ(pyro_profile_read(path, &profile, NULL), 0);
-    unlink(path);
-    return profile;
+    return fixture_read_back(path, writer);
 }
 
 static void sweeps_without_samples_have_times(void)

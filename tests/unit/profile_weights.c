@@ -1,5 +1,5 @@
 /* How much time a sample stands for. */
-#include "check.h"
+#include "fixture_recording.h"
 #include "profile/profile.h"
 #include "profile/writer.h"
 
@@ -11,8 +11,7 @@ static uint32_t stack;
 
 static void start(uint32_t rate_hz)
 {
-    const struct pyro_recording_info info = {.rate_hz = rate_hz};
-    CHECK_EQ(pyro_writer_open(path, &info, &writer, NULL), 0);
+    writer = fixture_record(path, rate_hz);
     struct pyro_function function = {.name = pyro_writer_string(writer, "f", 1)};
     uint32_t frame = pyro_writer_frame(writer, pyro_writer_function(writer, &function), 1);
     stack = pyro_writer_stack(writer, PYRO_STACK_ROOT, frame);
@@ -33,11 +32,7 @@ static void sweep_of(uint64_t time_us, uint32_t threads)
 
 static struct pyro_profile *finish(void)
 {
-    struct pyro_profile *profile;
-    CHECK_EQ(pyro_writer_close(writer, NULL), 0);
-    CHECK_EQ(pyro_profile_read(path, &profile, NULL), 0);
-    unlink(path);
-    return profile;
+    return fixture_read_back(path, writer);
 }
 
 static double sum_of_thread(const struct pyro_profile *profile, uint32_t thread)

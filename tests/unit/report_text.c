@@ -145,7 +145,7 @@ static void the_table_adds_up_to_the_duration(void)
 {
     struct pyro_profile *profile = fixture_orders();
     check_table(profile, PYRO_CLOCK_WALL,
-                (struct pyro_report_table){.limit = 3, .fold_libraries = true},
+                (struct pyro_report_table){.limit.rows = 3, .fold_libraries = true},
                 "ncalls tottime        percall cumtime percall filename:lineno(function)\n"
                 "     -  <0.001              -   1.000       - orders.py:1(<module>)\n"
                 "     -  <0.001              -   0.930       - views.py:45(order_list)\n"
@@ -198,6 +198,94 @@ static void callers_and_callees(void)
                 "             -   0.002    0 %  [unsure]\n");
     check_table(profile, PYRO_CLOCK_WALL, (struct pyro_report_table){.callers = "nobody"},
                 "\nno function matches 'nobody'\n");
+    fixture_free(profile);
+}
+
+static struct pyro_profile *timed_profile(bool by_samples)
+{
+    struct pyro_profile *profile = fixture_profile();
+    uint32_t main = fixture_function(profile, "main", "/srv/shop/a.py", 1, PYRO_FUNCTION_PYTHON);
+    uint32_t fact = fixture_function(profile, "fact", "/srv/shop/a.py", 9, PYRO_FUNCTION_PYTHON);
+    uint32_t len = fixture_function(profile, "{built-in method len}", "", 0, PYRO_FUNCTION_C);
+    const struct pyro_timed_function functions[] = {
+        {main, 1, 1, 0.25, 1.5}, {fact, 150, 30, 0.75, 1.0}, {len, 400, 400, 0.0001, 0.0001}};
+    const struct pyro_timed_edge edges[] = {{fact, fact, 120, 20, 0.5, 0.625},
+                                            {main, fact, 30, 30, 0.25, 1.0},
+                                            {main, len, 400, 0, NAN, NAN}};
+    profile->timed_functions = malloc(sizeof(functions));
+    profile->timed_edges = malloc(sizeof(edges));
+    memcpy(profile->timed_functions, functions, sizeof(functions));
+    memcpy(profile->timed_edges, edges, sizeof(edges));
+    profile->timed_function_count = profile->timed_edge_count = 3;
+    profile->timed = true;
+    profile->timed_by_samples = by_samples;
+    return profile;
+}
+
+static void timed_calls_are_shown_as_pstats_does(void)
+{
+    struct pyro_profile *profile = timed_profile(false);
+    static const char header[] =
+        "ncalls tottime percall cumtime percall filename:lineno(function)\n";
+    static const char fact[] = "150/30   0.750   0.005   1.000   0.033 a.py:9(fact)\n";
+    char expected[1024];
+    snprintf(expected, sizeof(expected), "%s%s%s%s%s", header,
+             "     1   0.250   0.250   1.500   1.500 a.py:1(main)\n", fact,
+             "   400  <0.001  0.25us  <0.001  0.25us {built-in method len}\n",
+             "         1.000                         total\n");
+    check_table(profile, PYRO_CLOCK_WALL, (struct pyro_report_table){0}, expected);
+    snprintf(expected, sizeof(expected), "%s%s%s%s", header, fact,
+             "         0.250                         [2 more functions]\n",
+             "         1.000                         total\n");
+    check_table(profile, PYRO_CLOCK_WALL,
+                (struct pyro_report_table){.only = "fact|len", .limit.share = 0.3}, expected);
+    check_table(profile, PYRO_CLOCK_WALL,
+                (struct pyro_report_table){.callers = "fact", .callees = "main"},
+                "\ncallers of a.py:9(fact)   1.000 s\n"
+                "        ncalls tottime cumtime\n"
+                "            30   0.250   1.000  100 %  a.py:1(main)\n"
+                "        120/20   0.500   0.625   62 %  a.py:9(fact)\n"
+                "\ncallees of a.py:1(main)   1.500 s\n"
+                "        ncalls tottime cumtime\n"
+                "            30   0.250   1.000   67 %  a.py:9(fact)\n"
+                "           400       -       -      -  {built-in method len}\n");
+    check_table(profile, PYRO_CLOCK_WALL, (struct pyro_report_table){.callers = "main"},
+                "\ncallers of a.py:1(main)   1.500 s\n"
+                "        ncalls tottime cumtime\n"
+                "    none was seen\n");
+    fixture_free(profile);
+}
+
+static void line_1_of_timed_calls_is_that_of_pstats(void)
+{
+    for (int by_samples = 0; by_samples < 2; by_samples++) {
+        struct pyro_profile *profile = timed_profile(by_samples);
+        struct pyro_stats *stats = stats_of(profile, PYRO_CLOCK_WALL);
+        FILE *out = page();
+        pyro_report_headline(out, stats, &style);
+        fclose(out);
+        CHECK_STR(written, by_samples
+                               ? "431 samples in 1.000 seconds\n"
+                               : "551 function calls (431 primitive calls) in 1.000 seconds\n");
+        free(written);
+        pyro_stats_free(stats);
+        fixture_free(profile);
+    }
+}
+
+static void samples_in_a_prof_file_are_called_so(void)
+{
+    struct pyro_profile *profile = timed_profile(true);
+    profile->timed_edges[1].total_s = profile->timed_edges[1].self_s = NAN;
+    check_table(profile, PYRO_CLOCK_WALL, (struct pyro_report_table){.only = "fact"},
+                "nsamples tottime        percall cumtime percall filename:lineno(function)\n"
+                "  150/30   0.750              -   1.000       - a.py:9(fact)\n"
+                "           0.250                                [2 more functions]\n"
+                "           1.000                                total\n");
+    check_table(profile, PYRO_CLOCK_WALL, (struct pyro_report_table){.callers = "len"},
+                "\ncallers of {built-in method len}   0.000 s\n"
+                "      nsamples tottime cumtime\n"
+                "           400       -       -  100 %  a.py:1(main)\n");
     fixture_free(profile);
 }
 
@@ -274,6 +362,8 @@ static void paths_are_told_apart(void)
     CHECK(!pyro_path_is_library("/srv/shop/x.py", "/srv/shop") &&
           !pyro_path_is_library("x.py", "/srv/shop"));
     CHECK(!pyro_path_is_library("<string>", "/srv/shop"));
+    CHECK(pyro_path_is_library("/srv/p/build/src/probe/bootstrap/sitecustomize.py", "/srv") &&
+          !pyro_path_is_library("/srv/p/sitecustomize.py", "/srv"));
     CHECK_STR(pyro_path_basename("/usr/lib/python3.11/json/__init__.py"), "json/__init__.py");
     CHECK_STR(pyro_path_basename("/srv/orm.py"), "orm.py");
     CHECK_STR(pyro_path_basename("__main__.py"), "__main__.py");
@@ -333,7 +423,7 @@ static void json_keeps_its_contract(void)
         "command",       "pid",           "python",          "started", "duration_s",
         "modes",         "rate_hz",       "samples",         "unsure",  "missed_ticks",
         "late",          "sampler_cpu_s", "collector_cpu_s", "probe_s", "cpu_kernel_s",
-        "cpu_profile_s", "waiting"};
+        "cpu_profile_s", "waiting",       "not_counted"};
     static const char *const function_keys[] = {
         "name",      "file",      "line",    "kind",         "ncalls",        "primitive_calls",
         "tottime_s", "cumtime_s", "probe_s", "samples_self", "samples_total", "callers"};
@@ -372,8 +462,11 @@ int main(void)
     return CHECK_MAIN(TEST(line_1_says_what_it_waits_for), TEST(percentages_add_up),
                       TEST(programs_are_named_by_their_script), TEST(durations_and_rates_are_short),
                       TEST(the_table_adds_up_to_the_duration), TEST(small_library_rows_are_folded),
-                      TEST(callers_and_callees), TEST(a_bad_regular_expression_is_an_error),
-                      TEST(hostile_names_stay_harmless), TEST(long_labels_lose_folders_first),
-                      TEST(paths_are_told_apart), TEST(quality_tells_what_went_wrong),
-                      TEST(quality_tells_who_had_the_cpu), TEST(json_keeps_its_contract));
+                      TEST(callers_and_callees), TEST(timed_calls_are_shown_as_pstats_does),
+                      TEST(line_1_of_timed_calls_is_that_of_pstats),
+                      TEST(samples_in_a_prof_file_are_called_so),
+                      TEST(a_bad_regular_expression_is_an_error), TEST(hostile_names_stay_harmless),
+                      TEST(long_labels_lose_folders_first), TEST(paths_are_told_apart),
+                      TEST(quality_tells_what_went_wrong), TEST(quality_tells_who_had_the_cpu),
+                      TEST(json_keeps_its_contract));
 }

@@ -60,7 +60,7 @@ static void who_holds_the_gil_and_moves_runs(void)
     struct watch watch;
     pid_t child = child_start(sleeper); /* whatever the kernel says */
     watch_open(&watch, child);
-    CHECK_EQ(update(&watch, (struct pyro_state_hints){.moved = true, .holds_gil = true}),
+    CHECK_EQ(update(&watch, (struct pyro_state_hints){.moved = true, .may_run = true}),
              PYRO_STATE_RUNNING);
     CHECK_EQ(watch.state.wait, PYRO_NO_ID);
     watch_close(&watch);
@@ -75,7 +75,7 @@ static void who_moved_just_now_is_believed_to_run(void)
     watch_open(&watch, child);
     CHECK(
         EVENTUALLY(update(&watch, (struct pyro_state_hints){.moved = true}) == PYRO_STATE_WAITING));
-    struct pyro_state_hints hints = {.now_ns = pyro_clock_ns(), .moved = true, .holds_gil = true};
+    struct pyro_state_hints hints = {.now_ns = pyro_clock_ns(), .moved = true, .may_run = true};
     CHECK_EQ(update(&watch, hints), PYRO_STATE_RUNNING);
     hints.moved = false;
     hints.now_ns += PYRO_NS_PER_MS / 10;
@@ -101,13 +101,54 @@ static void who_got_its_cpu_lately_is_not_asked_about(void)
                      kernel.state == 'T'));
     uint64_t asked_ns = watch.state.asked_ns;
     struct pyro_state_hints hints = {
-        .now_ns = asked_ns + PYRO_NS_PER_MS, .moved = true, .holds_gil = true};
+        .now_ns = asked_ns + PYRO_NS_PER_MS, .moved = true, .may_run = true};
     CHECK_EQ(update(&watch, hints), PYRO_STATE_RUNNING);
     hints.moved = false;
     hints.now_ns = asked_ns + 5 * PYRO_NS_PER_MS;
     CHECK_EQ(update(&watch, hints), PYRO_STATE_RUNNING);
     hints.now_ns = asked_ns + 11 * PYRO_NS_PER_MS;
     CHECK_EQ(update(&watch, hints), PYRO_STATE_WAITING);
+    watch_close(&watch);
+    child_kill(child);
+}
+
+/* It let go of the GIL: the kernel may see it run on its way to sleep. */
+static void who_runs_without_the_gil_is_asked_about_again_soon(void)
+{
+    struct watch watch;
+    pid_t child = child_start(spinner);
+    watch_open(&watch, child);
+    CHECK(
+        EVENTUALLY(update(&watch, (struct pyro_state_hints){.moved = true}) == PYRO_STATE_RUNNING));
+    kill(child, SIGSTOP);
+    struct pyro_kernel_state kernel;
+    CHECK(EVENTUALLY(pyro_kernel_thread_stat(&watch.state.kernel, &kernel) == 0 &&
+                     kernel.state == 'T'));
+    struct pyro_state_hints hints = {.now_ns = watch.state.asked_ns + PYRO_NS_PER_MS / 4};
+    CHECK_EQ(update(&watch, hints), PYRO_STATE_RUNNING);
+    hints.now_ns += PYRO_NS_PER_MS;
+    CHECK_EQ(update(&watch, hints), PYRO_STATE_WAITING);
+    watch_close(&watch);
+    child_kill(child);
+}
+
+/* C code that computes for long: not each time. */
+static void who_goes_on_without_the_gil_is_asked_about_ever_later(void)
+{
+    struct watch watch;
+    pid_t child = child_start(spinner);
+    watch_open(&watch, child);
+    CHECK(
+        EVENTUALLY(update(&watch, (struct pyro_state_hints){.moved = true}) == PYRO_STATE_RUNNING));
+    struct pyro_state_hints hints = {.now_ns = watch.state.asked_ns};
+    unsigned asked = 0;
+    for (int i = 0; i < 1000; i++) { /* 100 ms */
+        uint64_t before_ns = watch.state.asked_ns;
+        hints.now_ns += PYRO_NS_PER_MS / 10;
+        update(&watch, hints);
+        asked += watch.state.asked_ns != before_ns;
+    }
+    CHECK(asked >= 10 && asked <= 15);
     watch_close(&watch);
     child_kill(child);
 }
@@ -181,7 +222,10 @@ int main(void)
 {
     return CHECK_MAIN(
         TEST(who_holds_the_gil_and_moves_runs), TEST(who_moved_just_now_is_believed_to_run),
-        TEST(who_got_its_cpu_lately_is_not_asked_about), TEST(who_wants_the_gil_waits_for_it),
-        TEST(a_sleeper_waits_and_what_for_is_kept), TEST(a_busy_thread_runs_or_wants_to),
-        TEST(a_thread_that_ended_is_unknown), TEST(without_a_thread_id_nothing_is_asked));
+        TEST(who_got_its_cpu_lately_is_not_asked_about),
+        TEST(who_runs_without_the_gil_is_asked_about_again_soon),
+        TEST(who_goes_on_without_the_gil_is_asked_about_ever_later),
+        TEST(who_wants_the_gil_waits_for_it), TEST(a_sleeper_waits_and_what_for_is_kept),
+        TEST(a_busy_thread_runs_or_wants_to), TEST(a_thread_that_ended_is_unknown),
+        TEST(without_a_thread_id_nothing_is_asked));
 }

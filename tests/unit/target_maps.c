@@ -263,11 +263,36 @@ static void who_is_gone_has_no_maps(void)
     CHECK_EQ(error.code, -ESRCH);
 }
 
+/* It executes itself for ever, which takes about a millisecond each time. */
+static void become_another_program(int ready_fd)
+{
+    static const char script[] = "exec sh -c \"$0\" \"$0\"";
+    child_ready(ready_fd);
+    execlp("sh", "sh", "-c", script, script, NULL);
+    _exit(127);
+}
+
+static void who_becomes_another_program_has_maps_at_any_moment(void)
+{
+    struct pyro_error error;
+    pid_t pid = child_start(become_another_program);
+    int missed = 0;
+    for (int i = 0; i < 20000; i++) {
+        struct pyro_maps maps;
+        int code = pyro_maps_load(pid, &maps, &error);
+        missed += code != 0;
+        if (code == 0)
+            pyro_maps_clear(&maps);
+    }
+    child_kill(pid);
+    CHECK_EQ(missed, 0);
+}
+
 int main(void)
 {
-    return CHECK_MAIN(TEST(lines_become_mappings), TEST(overlaps_of_a_moving_target_are_trimmed),
-                      TEST(damaged_text_is_refused),
-                      TEST(the_mapped_file_is_opened_even_when_replaced),
-                      TEST(by_name_only_the_same_file_is_opened),
-                      TEST(live_maps_hold_what_is_there), TEST(who_is_gone_has_no_maps));
+    return CHECK_MAIN(
+        TEST(lines_become_mappings), TEST(overlaps_of_a_moving_target_are_trimmed),
+        TEST(damaged_text_is_refused), TEST(the_mapped_file_is_opened_even_when_replaced),
+        TEST(by_name_only_the_same_file_is_opened), TEST(live_maps_hold_what_is_there),
+        TEST(who_is_gone_has_no_maps), TEST(who_becomes_another_program_has_maps_at_any_moment));
 }

@@ -274,11 +274,49 @@ static void a_deleted_program_keeps_its_name(void)
     }
 }
 
+/* 0: it is between two programs. */
+static uint64_t image_of(pid_t pid)
+{
+    struct pyro_memory *memory;
+    uint64_t image = 0;
+    if (pyro_memory_open(pid, &memory, NULL) < 0)
+        return 0;
+    int error = pyro_process_image(pid, memory, &image);
+    pyro_memory_free(memory);
+    return error == 0 ? image : 0;
+}
+
+/* The image of PID, once it is another program than we are. */
+static uint64_t image_after_exec(pid_t pid)
+{
+    uint64_t image = 0;
+    CHECK(EVENTUALLY((image = image_of(pid)) != 0 && image != image_of(getpid())));
+    return image;
+}
+
+static void exec_makes_another_program_and_fork_does_not(void)
+{
+    pid_t forked = child_start(child_ready);
+    CHECK(image_of(getpid()) != 0);
+    CHECK_EQ(image_of(forked), image_of(getpid()));
+    child_kill(forked);
+    uint64_t images[2];
+    for (int i = 0; i < 2; i++) {
+        pid_t pid = fork();
+        if (pid == 0)
+            _exit(execl("/bin/sleep", "sleep", "60", (char *)NULL));
+        images[i] = image_after_exec(pid);
+        child_kill(pid);
+    }
+    CHECK(images[0] != images[1]);
+}
+
 int main(void)
 {
     return CHECK_MAIN(
         TEST(a_hostile_name_does_not_confuse), TEST(the_pid_in_its_own_namespace_is_told),
         TEST(command_and_arguments_are_told), TEST(a_zombie_shows_its_name),
         TEST(every_process_is_visited_in_order), TEST(children_are_found_and_grandchildren_not),
-        TEST(threads_are_listed_and_looked_at), TEST(a_deleted_program_keeps_its_name));
+        TEST(threads_are_listed_and_looked_at), TEST(a_deleted_program_keeps_its_name),
+        TEST(exec_makes_another_program_and_fork_does_not));
 }

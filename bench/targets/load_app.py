@@ -1,0 +1,65 @@
+"""A service with no framework, as WSGI (wsgi) and as ASGI (asgi): each request reads one row and works a little.
+
+LOAD_OPTIONS has the middleware's options as JSON ("": no middleware), LOAD_DATABASE a path of SQLite's or a postgresql: URL. /a and /b
+work in functions of their own, so that a recording shows whose it is.
+"""
+
+import json
+import os
+import sqlite3
+import threading
+
+from pyrometer.web import ASGIMiddleware, WSGIMiddleware, count_queries
+
+OPTIONS = os.environ.get("LOAD_OPTIONS", "")
+DATABASE = os.environ["LOAD_DATABASE"]
+ROUNDS = 2000  # some 0.1 ms
+
+local = threading.local()
+
+
+def connect():
+    if DATABASE.startswith("postgresql:"):
+        import psycopg
+
+        return psycopg.connect(DATABASE, autocommit=True), "SELECT name FROM load_row WHERE id = %s"
+    return sqlite3.connect(DATABASE), "SELECT name FROM load_row WHERE id = ?"
+
+
+def read_row():
+    if not hasattr(local, "connection"):
+        made, local.query = connect()
+        local.connection = count_queries(made)
+    return local.connection.execute(local.query, (7,)).fetchone()[0]
+
+
+def work_a():
+    return sum(at * at for at in range(ROUNDS))
+
+
+def work_b():
+    return sum(at + at for at in range(ROUNDS))
+
+
+def answer(path):
+    work = work_a if path == "/a" else work_b
+    return f"{path} {read_row()} {work()}".encode()
+
+
+def wsgi(environ, start_response):
+    body = answer(environ["PATH_INFO"])
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+async def asgi(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    body = answer(scope["path"])
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
+    await send({"type": "http.response.body", "body": body})
+
+
+if OPTIONS:
+    wsgi = WSGIMiddleware(wsgi, **json.loads(OPTIONS))
+    asgi = ASGIMiddleware(asgi, **json.loads(OPTIONS))

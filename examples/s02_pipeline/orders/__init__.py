@@ -1,0 +1,1 @@
+"""A pipeline for orders: check, enrich, add up."""

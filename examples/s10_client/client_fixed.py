@@ -1,0 +1,21 @@
+"""The fix that a profile points to: one connection for all requests."""
+
+from typing import List
+
+import client
+
+BUFFER_SIZE = 1024
+
+
+def fetch_all(service: client.Service, orders: int) -> List[bytes]:
+    answers = []
+    connection = service.connection()
+    for number in range(orders):
+        connection.request("GET", f"/orders/{number}")
+        answers.append(client.read(connection.getresponse(), BUFFER_SIZE))
+    connection.close()
+    return answers
+
+
+if __name__ == "__main__":
+    client.main(fetch_all)

@@ -1,0 +1,1 @@
+"""The faces of other profilers, for an import that is changed in one line."""

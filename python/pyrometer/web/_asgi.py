@@ -1,0 +1,99 @@
+"""Middleware for ASGI: Starlette and FastAPI (app.add_middleware(ASGIMiddleware, ...)), Django under ASGI, and the rest."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from pyrometer.web._page import HEADERS, page
+from pyrometer.web._service import TOKEN_HEADER, WAIT_S, Options, Service
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyrometer.web._service import Kept, Request
+
+TOKEN_KEY = TOKEN_HEADER.lower().encode()
+STEP_S = 0.002
+
+
+def token_of(scope: Any) -> str | None:
+    """What the header has; None: there is none."""
+    for name, value in scope["headers"]:
+        if name == TOKEN_KEY:
+            text: str = value.decode("latin-1")
+            return text
+    return None
+
+
+async def figures(service: Service, request: Request, kept: Kept | None) -> dict[str, Any] | None:
+    """The sampler's, for which other requests are not kept waiting."""
+    if kept is None or not request.told or service.sampler is None or request.slot is None:
+        return None
+    try:
+        import asyncio
+
+        until = monotonic() + WAIT_S
+        while (answer := service.sampler.answer(kept.id)) is None and service.sampler.runs and monotonic() < until:
+            await asyncio.sleep(STEP_S)
+        service.sampler.give_up(kept.id)
+        return answer
+    except Exception:  # no asyncio, but trio
+        service.failed()
+        return None
+
+
+class ASGIMiddleware:
+    """Profiles requests of APP as OPTIONS say: see pyrometer.web.Options. A request is measured until its answer begins, which
+    is passed on as it comes."""
+
+    def __init__(self, app: Any, **options: Any) -> None:
+        self.app = app
+        self.service = Service(Options(**options))
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """ASGI's."""
+        service = self.service
+        if not service.open or scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        path = scope["path"].encode()
+        token = token_of(scope) if service.options.secret is not None else None
+        query = scope.get("query_string", b"").decode("latin-1") if service.options.internal_ips else ""
+        client = scope["client"][0] if scope.get("client") else None
+        if path == service.options.page and service.admitted(path, token, query, client, scope):
+            await _send_page(service, send)
+            return
+        request = service.begin(scope["method"], path, token, query, client, scope)
+        if request is None:
+            await self.app(scope, receive, send)
+        else:
+            await self._profiled(request, scope, receive, send)
+
+    async def _profiled(self, request: Request, scope: Any, receive: Any, send: Any) -> None:
+        service = self.service
+
+        async def send_start(message: Any) -> None:
+            if message["type"] == "http.response.start" and not request.done:
+                kept = service.end(request, message["status"])
+                found = service.headers(request, kept, await figures(service, request, kept))
+                if found:
+                    encoded = [(name.lower().encode(), value.encode()) for name, value in found]
+                    message = {**message, "headers": [*message.get("headers", ()), *encoded]}
+            await send(message)
+
+        try:
+            args = (scope, receive, send_start)
+            if request.slot is None:
+                await self.app(*args)
+            else:
+                await service.slots.awaiting(request.slot)(self.app, args)
+        finally:
+            service.end(request, 500)  # if no answer began
+            service.release(request)
+
+
+async def _send_page(service: Service, send: Any) -> None:
+    headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": page(service)})

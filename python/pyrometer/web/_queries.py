@@ -1,0 +1,305 @@
+"""Which queries a request sends: how many, for how long, from which of the program's lines, and which are of one shape.
+
+Told by the hooks that the libraries offer: Django's execute_wrapper, SQLAlchemy's engine events, and for plain DB-API a proxy,
+count_queries(). What is kept of a query is its shape, never a value: shapes, hashes of parameters and whose code a file is come
+from the C part, by the code that `pyrometer findings` counts queries with. Where that does not fit this Python, queries are counted and
+timed, and told apart by a hash of their text.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextvars import ContextVar
+from time import monotonic_ns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+QUERIES_MIN = 10  # of one shape from one line: fewer are not worth a change (src/analyze/rules/n_plus_one.c)
+ALIKE_EACH = 10  # each set of parameters so often, on average: it is the same query again
+ENTRIES_MAX = 1000  # of one request: what comes on top is counted in all, not by line
+PARAMETERS_MAX = 4096  # that are remembered for each
+FRAMES_MAX = 200  # that are searched for a line of the program's own
+READS, WRITES = ("SELECT", "WITH"), ("INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE")
+
+
+class Entry:
+    """Queries of one shape from one line."""
+
+    __slots__ = ("count", "many", "parameters", "time_ns", "unknown")
+
+    def __init__(self) -> None:
+        self.count = self.time_ns = self.unknown = self.many = 0
+        self.parameters: set[int] = set()
+
+
+class Queries:
+    """Those of one request; its threads and tasks may add at a time. Most requests are forgotten unread: what they did not do costs nothing."""
+
+    count = time_ns = lost = 0
+    entries: dict[tuple[str, str, int], Entry] = {}  # everybody's, and empty, until the first query
+
+    def add(self, sql: object, parameters: object, many: bool) -> Entry | None:
+        """A query begins. None: its time goes nowhere but into that of all."""
+        self.count += 1
+        file, line = _site()
+        key = (_shape(sql), file, line)
+        entry = self.entries.get(key)
+        if entry is None:
+            if len(self.entries) >= ENTRIES_MAX:
+                self.lost += 1
+                return None
+            own: dict[tuple[str, str, int], Entry] = self.__dict__.setdefault("entries", {})
+            entry = own.setdefault(key, Entry())
+        entry.count += 1
+        entry.many += many
+        value = None if many else _value_hash(parameters)
+        if value is None or len(entry.parameters) >= PARAMETERS_MAX:
+            entry.unknown += 1
+        else:
+            entry.parameters.add(value)
+        return entry
+
+    def end(self, entry: Entry | None, took_ns: int) -> None:
+        """It ended."""
+        self.time_ns += took_ns
+        if entry is not None:
+            entry.time_ns += took_ns
+
+    def verdict(self) -> tuple[str, str, int, int] | None:
+        """The worst repetition: "n+1", "same" or "writes", the file and line it comes from, how often. None: there is none."""
+        worst = None
+        for (shape, file, line), entry in list(self.entries.items()):
+            kind = _kind(shape, entry)
+            if kind and file and (worst is None or entry.count > worst[3]):
+                worst = (kind, file, line, entry.count)
+        return worst
+
+    def from_line(self, file: str, line: int) -> int:
+        """How many one line sent."""
+        return sum(entry.count for (_, its, at), entry in list(self.entries.items()) if (its, at) == (file, line))
+
+
+def _kind(shape: str, entry: Entry) -> str | None:
+    if entry.count < QUERIES_MIN or entry.many:
+        return None
+    verb = shape.lstrip("(").upper()
+    if verb.startswith(WRITES):
+        return "writes"
+    if shape and not verb.startswith(READS):
+        return None
+    return "same" if not entry.unknown and len(entry.parameters) * ALIKE_EACH <= entry.count else "n+1"
+
+
+current: ContextVar[Queries | None] = ContextVar("pyrometer_queries", default=None)
+"""Those of the request that runs here; None: nobody wants them."""
+errors = 0
+"""Of our own, which no query is to suffer from."""
+
+
+# -- texts, values and lines -----------------------------------------------------------------------
+
+_own_files: dict[str, bool] = {}
+
+
+def _load() -> tuple[Any, Any, Any]:
+    try:
+        from pyrometer._find import find_probe
+
+        find_probe()
+        from pyrometer._probe import is_library, sql_shape, value_hash
+    except ImportError:
+        return _shape_by_hash, lambda value: None, _is_library_by_name
+    return sql_shape, value_hash, is_library
+
+
+def _shape_by_hash(sql: object) -> str:
+    """The verb is no secret; the rest is not to be seen."""
+    text = sql if isinstance(sql, str) else ""
+    verb = text.lstrip().split(None, 1)[0] if text.strip() else ""
+    return f"{verb[:10] if verb.isalpha() else ''} ? {hash(text):x}"
+
+
+def _is_library_by_name(path: str) -> bool:
+    version = f"/python{sys.version_info[0]}.{sys.version_info[1]}"
+    return path.startswith("<frozen ") or "/site-packages/" in path or "/dist-packages/" in path or f"/lib{version}" in path
+
+
+_shape, _value_hash, _is_library = _load()
+
+
+def _frames() -> Iterator[Any]:
+    """From here down; of a greenlet, as SQLAlchemy's asynchronous engines use them, on to the one that waits for it."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+    if "greenlet" in sys.modules:
+        waiting = sys.modules["greenlet"].getcurrent().parent
+        frame = waiting.gr_frame if waiting is not None else None
+        while frame is not None:
+            yield frame
+            frame = frame.f_back
+
+
+def _site() -> tuple[str, int]:
+    """The line of the program's own that is nearest; ("", 0): there is none."""
+    for number, frame in enumerate(_frames()):
+        path = frame.f_code.co_filename
+        own = _own_files.get(path)
+        if own is None:
+            own = _own_files[path] = path.startswith(_PACKAGE) is False and not _is_library(path)
+        if own:
+            return path, frame.f_lineno
+        if number >= FRAMES_MAX:
+            break
+    return "", 0
+
+
+_PACKAGE = __file__[: -len("web/_queries.py")]
+
+
+def _begin(sql: object, parameters: object, many: bool) -> tuple[Queries, Entry | None, int] | None:
+    """None: nobody asks, or something of ours failed."""
+    queries = current.get()
+    if queries is None:
+        return None
+    try:
+        return queries, queries.add(sql, parameters, many), monotonic_ns()
+    except Exception:
+        _failed()
+        return None
+
+
+def _end(begun: tuple[Queries, Entry | None, int] | None) -> None:
+    if begun is not None:
+        queries, entry, began_ns = begun
+        queries.end(entry, monotonic_ns() - began_ns)
+
+
+def _failed() -> None:
+    global errors
+    errors += 1
+
+
+# -- Django ----------------------------------------------------------------------------------------
+
+
+def _django_wrapper(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+    begun = _begin(sql, params, many)
+    try:
+        return execute(sql, params, many, context)
+    finally:
+        _end(begun)
+
+
+def _watch_django_connection(connection: Any, **signal: Any) -> None:
+    if _django_wrapper not in connection.execute_wrappers:
+        connection.execute_wrappers.append(_django_wrapper)
+
+
+def watch_django() -> None:
+    """Those of all connections, whenever they are made."""
+    from django.db import connections
+    from django.db.backends.signals import connection_created
+
+    connection_created.connect(_watch_django_connection, dispatch_uid="pyrometer")
+    made = getattr(connections, "_connections", None)  # connections.all() would make those that nobody uses
+    for alias in connections:
+        if hasattr(made, alias):
+            _watch_django_connection(connections[alias])
+
+
+# -- SQLAlchemy ------------------------------------------------------------------------------------
+
+watches_sqlalchemy = False
+
+
+def watch_sqlalchemy() -> None:
+    """Those of every engine, as soon as the program has imported SQLAlchemy; to be called now and then."""
+    global watches_sqlalchemy
+    if watches_sqlalchemy or "sqlalchemy.engine" not in sys.modules:
+        return
+    watches_sqlalchemy = True
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    event.listen(Engine, "before_cursor_execute", _sqlalchemy_before)
+    event.listen(Engine, "after_cursor_execute", _sqlalchemy_after)
+
+
+def _sqlalchemy_before(conn: Any, cursor: Any, statement: Any, parameters: Any, context: Any, executemany: Any) -> None:
+    begun = _begin(statement, parameters, bool(executemany))
+    if begun is not None and context is not None:
+        context._pyrometer_begun = begun
+
+
+def _sqlalchemy_after(conn: Any, cursor: Any, statement: Any, parameters: Any, context: Any, executemany: Any) -> None:
+    _end(getattr(context, "_pyrometer_begun", None))
+
+
+# -- plain DB-API ----------------------------------------------------------------------------------
+
+
+def count_queries(connection: Any) -> Any:
+    """CONNECTION, of any DB-API driver, in a proxy whose cursors count: use that in its place."""
+    return _Connection(connection)
+
+
+class _Proxy:
+    __slots__ = ("_inner",)
+
+    def __init__(self, inner: Any) -> None:
+        object.__setattr__(self, "_inner", inner)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._inner, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._inner, name)
+
+    def _counted(self, name: str, many: bool, args: Any, kwargs: Any) -> Any:
+        """What the driver returns; its cursor, which may be itself, as a proxy."""
+        begun = _begin(args[0] if args else None, args[1] if len(args) > 1 else None, many)
+        try:
+            made = getattr(self._inner, name)(*args, **kwargs)
+        finally:
+            _end(begun)
+        if made is self._inner:
+            return self
+        return _Cursor(made) if hasattr(made, "fetchone") else made
+
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        return self._counted("execute", False, args, kwargs)
+
+    def executemany(self, *args: Any, **kwargs: Any) -> Any:
+        return self._counted("executemany", True, args, kwargs)
+
+    def __exit__(self, *exception: Any) -> Any:
+        return self._inner.__exit__(*exception)
+
+    def __enter__(self) -> Any:
+        entered = self._inner.__enter__()
+        return self if entered is self._inner else type(self)(entered)
+
+
+class _Connection(_Proxy):
+    __slots__ = ()
+
+    def cursor(self, *args: Any, **kwargs: Any) -> Any:
+        return _Cursor(self._inner.cursor(*args, **kwargs))
+
+
+class _Cursor(_Proxy):
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._inner)
+
+    def __next__(self) -> Any:
+        return next(self._inner)

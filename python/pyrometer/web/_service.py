@@ -1,0 +1,379 @@
+"""What all middlewares share: which requests are profiled, what is kept of them, what is said.
+
+A middleware calls begin() before the program and end() when its answer begins; neither raises, whatever is wrong with us.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import re
+import stat
+import time
+import weakref
+from collections import deque
+from time import monotonic_ns
+
+from pyrometer.web import _queries, _tokens
+from pyrometer.web._sampler import Sampler
+from pyrometer.web._slots import Slots
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+TOKEN_HEADER = "X-Pyrometer-Token"
+HEADER_MAX = 1000
+RECENT = 100  # requests that the page shows
+TITLE_MAX = 200
+WAIT_S = 0.25  # for the sampler's figures, where the answer tells them
+NS_PER_S = 1_000_000_000
+TOLD = ("token", "when", "url")  # who is told the result; the others' requests are kept, and their answers as they were
+
+log = logging.getLogger("pyrometer.web")
+_services: weakref.WeakSet[Service] = weakref.WeakSet()
+
+
+class Options:
+    """What is profiled, and where it goes. Without any of the first five, nothing is.
+
+    secret, secret_file: who has the secret makes tokens (`pyrometer token`); a request with a good one is profiled
+    when: called with what the framework has of the request (WSGI's environ, ASGI's scope, Django's request); true: profile it
+    share: of all requests, 0 to 1
+    slow_s: keep requests whose answer took so many seconds to begin
+    failed: keep those with a status of 500 and more, or an exception
+    url: with debug, also `?profile` in the URL, of clients whose address is in internal_ips
+    directory: for recordings, made if it is not there; None: requests are counted and timed, without a profile
+    rate_hz: samples a second; keep, keep_bytes: recordings, and their bytes: the oldest go
+    page: a path that shows the recent requests to who could profile them (by token, when or url); None: there is none
+    """
+
+    def __init__(
+        self,
+        *,
+        secret: str | bytes | None = None,
+        secret_file: str | os.PathLike[str] | None = None,
+        when: Callable[[Any], object] | None = None,
+        share: float = 0.0,
+        slow_s: float | None = None,
+        failed: bool = False,
+        url: bool = False,
+        debug: bool = False,
+        internal_ips: Iterable[str] = (),
+        directory: str | os.PathLike[str] | None = None,
+        rate_hz: int = 200,
+        keep: int = 200,
+        keep_bytes: int = 200_000_000,
+        page: str | None = None,
+    ) -> None:
+        if secret is not None and secret_file is not None:
+            raise ValueError("secret or secret_file, not both")
+        if not 0 <= share <= 1:
+            raise ValueError(f"share lies between 0 and 1, not {share!r}")
+        if slow_s is not None and not slow_s >= 0:
+            raise ValueError(f"slow_s is in seconds and not below 0, not {slow_s!r}")
+        if not 1 <= rate_hz <= 10_000 or keep < 1 or keep_bytes < 1:
+            raise ValueError("rate_hz lies between 1 and 10000; keep and keep_bytes are above 0")
+        if isinstance(secret, str):
+            secret = secret.encode()
+        self.secret = _tokens.read_secret(secret_file) if secret_file is not None else secret
+        if self.secret is not None:
+            _tokens.checked_secret(self.secret)
+        self.when = when
+        self.share = share
+        self.slow_ns = None if slow_s is None else int(min(slow_s, 1e9) * NS_PER_S)
+        self.failed = failed
+        self.internal_ips = frozenset(internal_ips) if url and debug else frozenset()
+        self.directory = None if directory is None else _private_directory(os.fspath(directory))
+        self.rate_hz, self.keep, self.keep_bytes = rate_hz, keep, keep_bytes
+        self.page = None if page is None else page.encode()
+
+
+def _private_directory(path: str) -> str:
+    """Made if need be; ValueError if others may write there."""
+    path = os.path.abspath(path)
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    status = os.stat(path)
+    if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o022:
+        raise ValueError(f"{path} is to be this user's, and nobody else may write there: chmod 700 {path}")
+    return path
+
+
+class Request(_queries.Queries):
+    """One that may be kept, and what it sends to databases: one object, since most are forgotten at their end."""
+
+    done = False
+    id = ""
+    before: Any = None
+
+    def __init__(self, method: str, path: bytes, why: str, slot: int | None) -> None:
+        self.method = method
+        self.path = path
+        self.why = why  # "token", "when", "share", "url"; "": only if it turns out slow or failed
+        self.slot = slot
+        self.began_ns = monotonic_ns()
+
+    @property
+    def told(self) -> bool:
+        """Does the answer tell?"""
+        return self.why in TOLD
+
+    @property
+    def title(self) -> str:
+        """ "GET /orders/7": without what follows the question mark, which may be secret."""
+        shown = "".join(c if c.isprintable() else "?" for c in self.path.decode("utf-8", "replace"))
+        return f"{_plain(self.method, 10)} {shown}"[:TITLE_MAX]
+
+
+class Kept:
+    """What is remembered of one that was kept."""
+
+    __slots__ = ("answer", "id", "queries", "status", "sql_s", "title", "total_s", "verdict", "when_s", "why")
+
+    def __init__(self, request: Request, why: str, total_s: float, status: int) -> None:
+        self.id, self.title, self.why = request.id, request.title, why
+        self.total_s, self.status, self.when_s = total_s, status, time.time()
+        self.queries, self.sql_s = request.count, request.time_ns / NS_PER_S
+        self.verdict = request.verdict()
+        self.answer: dict[str, Any] | None = None
+
+
+class Service:
+    """One for each middleware."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.watches = options.slow_ns is not None or options.failed
+        self.slow_ns = float("inf") if options.slow_ns is None else options.slow_ns
+        self.open = bool(self.watches or options.secret or options.when or options.share or options.internal_ips)
+        self.slots = Slots()
+        self.recent: deque[Kept] = deque(maxlen=RECENT)
+        self.counts = dict.fromkeys(("requests", "kept", "refused", "no_slot", "errors"), 0)
+        self._logged: set[str] = set()
+        self.sampler = None
+        if self.open and options.directory is not None:
+            limits = (options.rate_hz, options.keep, options.keep_bytes)
+            self.sampler = Sampler(options.directory, *limits, self._answered, self._log_once)
+        _services.add(self)
+
+    # -- who is profiled ---------------------------------------------------------------------------
+
+    def admitted(self, path: bytes, token: str | None, query: str, client: str | None, info: Any) -> str:
+        """ "token", "when" or "url": who sent it may see the result. "": not so."""
+        try:
+            return self._admitted(path, token, query, client, info)
+        except Exception:
+            self.failed()
+            return ""
+
+    def _admitted(self, path: bytes, token: str | None, query: str, client: str | None, info: Any) -> str:
+        options = self.options
+        if token is not None and options.secret is not None:
+            why = _tokens.refusal(options.secret, token, path, time.time())
+            if why is None:
+                return "token"
+            self.counts["refused"] += 1
+            self._log_once(f"a token was refused: {why}")
+        if options.when is not None and options.when(info):
+            return "when"
+        if query and client in options.internal_ips and "profile" in (part.partition("=")[0] for part in query.split("&")):
+            return "url"
+        return ""
+
+    def begin(self, method: str, path: bytes, token: str | None, query: str, client: str | None, info: Any) -> Request | None:
+        """None: nothing of this request is wanted."""
+        try:
+            self.counts["requests"] += 1
+            options = self.options
+            why = ""
+            if token is not None or options.when is not None or (query and options.internal_ips):
+                why = self._admitted(path, token, query, client, info)
+            if not why and options.share and random.random() < options.share:
+                why = "share"
+            return self._begin(method, path, why) if why or self.watches else None
+        except Exception:
+            self.failed()
+            return None
+
+    def _begin(self, method: str, path: bytes, why: str) -> Request:
+        if not _queries.watches_sqlalchemy:
+            _queries.watch_sqlalchemy()
+        slot = None
+        if self.sampler is not None:
+            if not self.sampler.runs:
+                self._start()
+            slot = self.slots.take()
+            if slot is None:
+                self.counts["no_slot"] += 1
+        request = Request(method, path, why, slot)
+        request.before = _queries.current.set(request)
+        return request
+
+    def _start(self) -> None:
+        try:
+            assert self.sampler is not None
+            if self.sampler.due:
+                self.sampler.start()
+        except Exception as error:
+            self.counts["errors"] += 1
+            self._log_once(f"no profiles: the sampler cannot be started: {error}")
+
+    # -- what is kept ------------------------------------------------------------------------------
+
+    def end(self, request: Request, status: int) -> Kept | None:
+        """The answer begins, or there is none (500). None: it is not kept."""
+        try:
+            if request.done:
+                return None
+            request.done = True
+            now_ns = monotonic_ns()
+            took_ns = now_ns - request.began_ns
+            why = request.why
+            if not why and self.options.failed and status >= 500:
+                why = "failed"
+            if not why and took_ns >= self.slow_ns:
+                why = "slow"
+            return self._keep(request, why, now_ns, took_ns, status) if why else None
+        except Exception:
+            self.failed()
+            return None
+
+    def _keep(self, request: Request, why: str, now_ns: int, took_ns: int, status: int) -> Kept:
+        now_s = time.time()  # names in the order of time: the oldest recordings go first
+        request.id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now_s))}-{int(now_s % 1 * 1e6):06d}-{os.urandom(2).hex()}"
+        kept = Kept(request, why, took_ns / NS_PER_S, status)
+        self.counts["kept"] += 1
+        self.recent.append(kept)
+        if self.sampler is not None and request.slot is not None:
+            self.sampler.cut(request.id, request.slot, request.began_ns, now_ns, request.title, request.told)
+        return kept
+
+    def over(self, request: Request, status: str) -> None:
+        """end() and release() of one whose answer says nothing: "404 Not Found" was its beginning."""
+        try:
+            took_ns = monotonic_ns() - request.began_ns
+            if took_ns >= self.slow_ns or request.why or (status >= "5" and self.options.failed):
+                self.end(request, int(status[:3]) if status[:3].isdigit() else 0)
+            request.done = True
+            if request.slot is not None:
+                self.slots.give(request.slot)
+            _queries.current.reset(request.before)
+        except Exception:
+            self.failed()
+
+    def release(self, request: Request) -> None:
+        """The program is done with it, its answer may be under way."""
+        try:
+            if request.slot is not None:
+                self.slots.give(request.slot)
+            _queries.current.reset(request.before)
+        except ValueError:  # another context than that of begin(): it ends with the request anyway
+            pass
+        except Exception:
+            self.failed()
+
+    def _answered(self, answer: dict[str, Any]) -> None:
+        if answer.get("error"):
+            self._log_once(f"a recording could not be written, which is logged once: {self.options.directory}: {answer['error'].split(': ')[-1]}")
+        for kept in list(self.recent):  # others may add one meanwhile
+            if kept.id == answer["id"]:
+                kept.answer = answer
+                return
+
+    # -- what is said ------------------------------------------------------------------------------
+
+    def headers(self, request: Request, kept: Kept | None, answer: dict[str, Any] | None) -> list[tuple[str, str]]:
+        """For the answer of one whose sender is told."""
+        if kept is None or not request.told:
+            return []
+        try:
+            return [("Server-Timing", _server_timing(kept, answer)), ("X-Profile", _x_profile(kept, request, answer))]
+        except Exception:
+            self.failed()
+            return []
+
+    def headers_now(self, request: Request, kept: Kept | None) -> list[tuple[str, str]]:
+        """The same, after waiting for the sampler's figures a little."""
+        answer = None
+        if kept is not None and request.told and self.sampler is not None and request.slot is not None:
+            try:
+                answer = self.sampler.wait(kept.id, WAIT_S)
+            except Exception:
+                self.failed()
+        return self.headers(request, kept, answer)
+
+    def failed(self) -> None:
+        """Something of ours did: the request goes on without us. To be called in an except block."""
+        self.counts["errors"] += 1
+        self._log_once("an error of pyrometer's own, which is logged once", exc_info=True)
+
+    def _log_once(self, text: str, exc_info: bool = False) -> None:
+        if text not in self._logged and len(self._logged) < 100:
+            self._logged.add(text)
+            log.warning(text, exc_info=exc_info)
+
+
+def stats() -> dict[str, Any]:
+    """Added up over the middlewares of this process: requests, kept, refused (tokens), no_slot (more at a time than can be told apart),
+    errors of our own, and what the sampler says."""
+    found: dict[str, Any] = {"query_errors": _queries.errors, "sampler": []}
+    for service in list(_services):
+        for name, count in service.counts.items():
+            found[name] = found.get(name, 0) + count
+        if service.sampler is not None:
+            service.sampler.poll()
+            found["sampler"].append(service.sampler.state)
+    return found
+
+
+def _forked() -> None:
+    for service in list(_services):
+        service.slots = Slots()
+        if service.sampler is not None:
+            service.sampler.forget()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
+# -- words -----------------------------------------------------------------------------------------
+
+
+def _plain(text: str, most: int = 100) -> str:
+    """For a header: what is odd in it is "_"."""
+    return re.sub(r"[^A-Za-z0-9_./+-]", "_", text)[-most:]
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f}s" if value >= 0.1 else f"{value:.3f}s"
+
+
+def _base(path: str) -> str:
+    return _plain(os.path.basename(path))
+
+
+def _x_profile(kept: Kept, request: Request, answer: dict[str, Any] | None) -> str:
+    parts = [f"total={_seconds(kept.total_s)}"]
+    sampled = answer is not None and answer.get("samples")
+    if answer is not None and sampled:
+        parts.append(f"python={_seconds(answer['running_s'])}")
+    parts.append(f"sql={kept.queries}/{_seconds(kept.sql_s)}")
+    if kept.verdict:
+        kind, file, line, count = kept.verdict
+        parts.append(f"{kind}={_base(file)}:{line}x{count}")
+    if answer is not None and sampled and answer["top_file"]:
+        queries = request.from_line(answer["top_file"], answer["top_line"])
+        parts.append(f"top={_base(answer['top_file'])}:{answer['top_line']}:{_seconds(answer['top_s'])}" + (f"/{queries}" if queries else ""))
+    if answer is not None and answer.get("missed_s", 0) > 0.01:
+        parts.append(f"unseen={_seconds(answer['missed_s'])}")
+    parts.append(f"id={kept.id}")
+    return " ".join(parts)[:HEADER_MAX]
+
+
+def _server_timing(kept: Kept, answer: dict[str, Any] | None) -> str:
+    parts = [f"total;dur={1000 * kept.total_s:.1f}", f'sql;dur={1000 * kept.sql_s:.1f};desc="{kept.queries} queries"']
+    if answer is not None and answer.get("samples"):
+        parts.append(f"python;dur={1000 * answer['running_s']:.1f}")
+    return ", ".join(parts)[:HEADER_MAX]

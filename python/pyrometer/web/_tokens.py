@@ -1,0 +1,42 @@
+"""Tokens that `pyrometer token` prints (src/cli/token.c): signed, expiring, good for one path."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+
+SECRET_MIN, SECRET_MAX = 16, 4095
+TOKEN_MAX = 128
+AHEAD_MAX_S = 86_400 + 300  # a token is good for a day at most, and clocks differ
+_TOKEN = re.compile(r"1\.([0-9]{1,12})\.([0-9a-f]{64})", re.ASCII)
+
+
+def read_secret(path: str | os.PathLike[str]) -> bytes:
+    """What the file has, without the line break at its end. ValueError: too short or too long."""
+    with open(path, "rb") as file:
+        return checked_secret(file.read(SECRET_MAX + 2).rstrip(b"\r\n"))
+
+
+def checked_secret(secret: bytes) -> bytes:
+    """SECRET; ValueError if it is no good one."""
+    if not SECRET_MIN <= len(secret) <= SECRET_MAX:
+        raise ValueError(f"the secret has {len(secret)} bytes, and needs {SECRET_MIN} to {SECRET_MAX}")
+    return secret
+
+
+def refusal(secret: bytes, token: str, path: bytes, now_s: float) -> str | None:
+    """Why TOKEN is not good for PATH now; None: it is."""
+    if len(token) > TOKEN_MAX:
+        return "oversized"
+    found = _TOKEN.fullmatch(token)
+    if not found:
+        return "malformed"
+    expires, mac = found.groups()
+    message = b"pyrometer profile 1\n%s\n%s" % (expires.encode(), path)
+    if not hmac.compare_digest(hmac.new(secret, message, hashlib.sha256).hexdigest(), mac):
+        return "forged, or for another path"
+    if not now_s < int(expires) <= now_s + AHEAD_MAX_S:
+        return "expired"
+    return None

@@ -1,0 +1,112 @@
+"""Middleware for WSGI: Flask (app.wsgi_app = WSGIMiddleware(app.wsgi_app, ...)), Django under WSGI, and the rest."""
+
+from __future__ import annotations
+
+from pyrometer.web._page import HEADERS, page
+from pyrometer.web._service import TOKEN_HEADER, Options, Service
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from pyrometer.web._service import Request
+
+TOKEN_KEY = "HTTP_" + TOKEN_HEADER.upper().replace("-", "_")
+
+
+class WSGIMiddleware:
+    """Profiles requests of APP as OPTIONS say: see pyrometer.web.Options. A request is measured until APP returns its answer's body,
+    which is passed on untouched."""
+
+    def __init__(self, app: Any, **options: Any) -> None:
+        self.app = app
+        self.service = Service(Options(**options))
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """WSGI's."""
+        service = self.service
+        if not service.open:
+            made: Iterable[bytes] = self.app(environ, start_response)
+            return made
+        path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1", "replace")
+        token, query, client = environ.get(TOKEN_KEY), environ.get("QUERY_STRING", ""), environ.get("REMOTE_ADDR")
+        if path == service.options.page and service.admitted(path, token, query, client, environ):
+            start_response("200 OK", HEADERS)
+            return [page(service)]
+        request = service.begin(environ.get("REQUEST_METHOD", ""), path, token, query, client, environ)
+        if request is None:
+            made = self.app(environ, start_response)
+            return made
+        if request.told:
+            return _Answer(service, request, start_response).of(self.app, environ)
+        return self._watched(request, environ, start_response)
+
+    def _watched(self, request: Request, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """One whose answer says nothing."""
+        service, status = self.service, ""
+
+        def start(text: str, *more: Any) -> Any:
+            nonlocal status
+            status = text
+            return start_response(text, *more)
+
+        slot, args = request.slot, (environ, start)
+        try:
+            body: Iterable[bytes] = self.app(*args) if slot is None else service.slots.call(slot)(self.app, args)
+        except BaseException:
+            service.over(request, "500")
+            raise
+        service.over(request, status)
+        return body
+
+
+def _number(status: str) -> int:
+    """Of "404 Not Found"; 0: it has none."""
+    return int(status[:3]) if status[:3].isdigit() else 0
+
+
+class _Answer:
+    """Its start is held back until the program returns, so that headers can tell what it did; unless the program begins to write."""
+
+    def __init__(self, service: Service, request: Request, start_response: Any) -> None:
+        self.service, self.request = service, request
+        self.start_response = start_response
+        self.held: tuple[str, list[tuple[str, str]], Any] | None = None
+        self.write: Any = None
+        self.status = 0
+
+    def of(self, app: Any, environ: dict[str, Any]) -> Iterable[bytes]:
+        service, request = self.service, self.request
+        try:
+            args = (environ, self.start)
+            body: Iterable[bytes] = app(*args) if request.slot is None else service.slots.call(request.slot)(app, args)
+            self.finish()
+        finally:
+            service.end(request, 500)  # if it raised
+            service.release(request)
+        return body
+
+    def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        """The program's start_response."""
+        self.status = _number(status)
+        if self.request.done:
+            return self.start_response(status, headers, exc_info) if exc_info else self.start_response(status, headers)
+        self.held = (status, headers, exc_info)
+        return self.write_now
+
+    def write_now(self, data: bytes) -> Any:
+        """What start_response returns, for programs that still use it."""
+        if self.write is None:
+            self.finish()
+        return self.write(data)
+
+    def finish(self) -> None:
+        """It is over, or begins to be sent."""
+        kept = self.service.end(self.request, self.status)
+        if self.held is None:
+            return
+        status, headers, exc_info = self.held
+        self.held = None
+        headers = headers + self.service.headers_now(self.request, kept)
+        self.write = self.start_response(status, headers, exc_info) if exc_info else self.start_response(status, headers)

@@ -1,0 +1,206 @@
+/* collect/memory.c - what probes that track memory know: stacks, what they allocated, and the process as a whole.
+ *
+ * Figures are written as they stand, so how often they are written does not matter to who reads them: at first each time we
+ * look, later when a sixteenth of the time has passed since the last time, and of a process that has ended once more. */
+#include "collect/internal.h"
+
+#include "base/clock.h"
+#include "base/resident.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define GAP_SHARE \
+    16 /* of the time so far: the part that may pass until figures are written again */
+#define FIGURE_MAX (UINT64_C(1) << 56) /* docs/format.md */
+
+/* -- a process ---------------------------------------------------------------------------------- */
+
+/* What the kernel says is resident; of a process that is gone, what it said last. */
+static void note_resident(struct pyro_seen_process *process, int32_t pid)
+{
+    (void)pyro_resident_read(pid, &process->resident);
+}
+
+static bool has_ended(const struct pyro_process_block *shared)
+{
+    char state = pyro_thread_state_of(shared->pid, (uint32_t)shared->pid);
+    return atomic_load_explicit(&shared->state, memory_order_acquire) == PYRO_PROBE_STOPPED ||
+           !state || state == 'Z' || state == 'X';
+}
+
+static uint64_t bounded(uint64_t figure)
+{
+    return figure < FIGURE_MAX ? figure : FIGURE_MAX;
+}
+
+static void write_heap(struct pyro_collector *collector, uint32_t block, struct pyro_writer *writer)
+{
+    const struct pyro_process_block *shared = pyro_block_at(collector, block);
+    struct pyro_seen_process *process = collector->processes[block];
+    struct pyro_heap_totals totals;
+    memcpy(&totals, &shared->heap, sizeof(totals));
+    note_resident(process, shared->pid);
+    const struct pyro_resident *resident = &process->resident;
+    bool stopped = totals.rss != 0;
+    const struct pyro_process_memory heap = {
+        .stopped = stopped,
+        .unhooked = totals.unhooked != 0,
+        .live = bounded(totals.live),
+        .peak = bounded(totals.peak),
+        .lost = bounded(totals.lost),
+        .unseen = bounded(totals.unseen),
+        .cut = bounded(totals.cut),
+        .rss = bounded(stopped ? totals.rss : resident->all),
+        .rss_peak = bounded(stopped ? totals.rss_peak : resident->most),
+        .own = bounded(totals.own),
+        .all = shared->tracks == PYRO_TRACKS_ALL,
+        .native = bounded(totals.native),
+        .files = bounded(stopped ? totals.files : resident->files),
+        .slack = bounded(totals.slack),
+        .swapped = bounded(stopped ? totals.swapped : resident->swapped),
+    };
+    pyro_writer_heap(writer, pyro_recorded_process(collector, block, writer), &heap);
+}
+
+/* -- stacks ------------------------------------------------------------------------------------- */
+
+#define REFERENCE_INDEX_BITS 8
+
+static const struct pyro_stack_memory *stack_at(const struct pyro_collector *collector,
+                                                uint32_t process, uint32_t reference)
+{
+    uint32_t block = reference >> REFERENCE_INDEX_BITS;
+    uint32_t index = reference & ((1u << REFERENCE_INDEX_BITS) - 1);
+    if (block >= collector->known || index >= PYRO_BLOCK_STACK_COUNT ||
+        collector->blocks[block].process != process || !collector->blocks[block].stacks)
+        return NULL;
+    return &collector->blocks[block].stacks[index];
+}
+
+/* Of a thread in which no Python code runs. */
+static uint32_t native_stack(struct pyro_writer *writer)
+{
+    static const char name[] = "<native>";
+    const struct pyro_function function = {
+        .name = pyro_writer_string(writer, name, sizeof(name) - 1),
+        .file = pyro_writer_string(writer, "", 0),
+        .kind = PYRO_FUNCTION_SPECIAL,
+    };
+    uint32_t frame = pyro_writer_frame(writer, pyro_writer_function(writer, &function), 0);
+    return pyro_writer_stack(writer, PYRO_STACK_ROOT, frame);
+}
+
+/* The stack at REFERENCE, which ENTRY describes. PYRO_NO_ID: not named yet, or no good. */
+static uint32_t stack_of(const struct pyro_collector *collector, uint32_t process,
+                         uint32_t reference, const struct pyro_stack_entry *entry,
+                         struct pyro_writer *writer)
+{
+    uint32_t parent = PYRO_STACK_ROOT;
+    if (entry->function == PYRO_ID_ROOT)
+        return native_stack(writer);
+    if (entry->parent >= reference)
+        return PYRO_NO_ID; /* a parent was made before: so a chain of them ends */
+    if (entry->parent != PYRO_STACK_NONE) {
+        const struct pyro_stack_memory *known = stack_at(collector, process, entry->parent);
+        parent = known ? known->stack : PYRO_NO_ID;
+    }
+    uint32_t function = pyro_function_of(collector, process, entry->function);
+    if (parent == PYRO_NO_ID || function == PYRO_NO_ID)
+        return PYRO_NO_ID;
+    return pyro_writer_stack(writer, parent, pyro_writer_frame(writer, function, entry->line));
+}
+
+/* Lies do not get into the file: a reader refuses them. */
+static bool is_plausible(const struct pyro_stack_memory *memory)
+{
+    return memory->allocated < FIGURE_MAX && memory->allocations < FIGURE_MAX &&
+           memory->held < FIGURE_MAX && memory->held_blocks < FIGURE_MAX &&
+           memory->freed <= memory->allocated && memory->frees <= memory->allocations &&
+           memory->brief <= memory->frees && memory->brief_bytes <= memory->freed;
+}
+
+static void take_stack(struct pyro_collector *collector, uint32_t block, uint32_t index,
+                       struct pyro_writer *writer)
+{
+    uint32_t process = collector->blocks[block].process;
+    const struct pyro_block_head *head = pyro_block_at(collector, block);
+    const struct pyro_process_block *shared = pyro_block_at(collector, process);
+    struct pyro_stack_memory *known = &collector->blocks[block].stacks[index];
+    struct pyro_stack_entry entry;
+    memcpy(&entry, (const struct pyro_stack_entry *)(head + 1) + index, sizeof(entry));
+    if (known->stack == PYRO_NO_ID)
+        known->stack =
+            stack_of(collector, process, block << REFERENCE_INDEX_BITS | index, &entry, writer);
+    if (known->stack == PYRO_NO_ID || !entry.allocations)
+        return;
+    bool has_mark = entry.mark == __atomic_load_n(&shared->heap.mark, __ATOMIC_RELAXED);
+    const struct pyro_stack_memory now = {
+        .process = pyro_recorded_process(collector, process, writer),
+        .stack = known->stack,
+        .allocated = entry.allocated,
+        .freed = entry.freed,
+        .allocations = entry.allocations,
+        .frees = entry.frees,
+        .held = has_mark ? entry.held : entry.allocated - entry.freed,
+        .held_blocks = has_mark ? entry.held_count : entry.allocations - entry.frees,
+        .brief = entry.brief,
+        .brief_bytes = entry.brief_bytes,
+    };
+    if (!is_plausible(&now) || memcmp(&now, known, sizeof(now)) == 0)
+        return;
+    pyro_writer_memory(writer, &now);
+    *known = now;
+}
+
+static bool room_for_stacks(struct pyro_seen_block *known)
+{
+    if (known->stacks)
+        return true;
+    known->stacks = calloc(PYRO_BLOCK_STACK_COUNT, sizeof(*known->stacks));
+    for (uint32_t i = 0; known->stacks && i < PYRO_BLOCK_STACK_COUNT; i++)
+        known->stacks[i].stack = PYRO_NO_ID;
+    return known->stacks != NULL;
+}
+
+static void take_stacks(struct pyro_collector *collector, uint32_t block,
+                        struct pyro_writer *writer)
+{
+    const struct pyro_block_head *head = pyro_block_at(collector, block);
+    uint32_t used = atomic_load_explicit(&head->used, memory_order_acquire);
+    if (used > PYRO_BLOCK_STACK_COUNT || !room_for_stacks(&collector->blocks[block]))
+        return;
+    for (uint32_t i = 0; i < used; i++)
+        take_stack(collector, block, i, writer);
+}
+
+/* -- all of it ---------------------------------------------------------------------------------- */
+
+/* Is it time for those that go on? */
+static bool is_due(struct pyro_collector *collector)
+{
+    uint64_t now = pyro_clock_ns();
+    if (now < collector->memory_ns)
+        return false;
+    collector->memory_ns = now + (now - collector->first_ns) / GAP_SHARE;
+    return true;
+}
+
+void pyro_take_memory(struct pyro_collector *collector, struct pyro_writer *writer)
+{
+    bool due = is_due(collector);
+    for (uint32_t i = 1; i < collector->known; i++) {
+        struct pyro_seen_process *process = collector->processes[i];
+        const struct pyro_process_block *shared = pyro_block_at(collector, i);
+        if (!process || !shared->tracks)
+            continue;
+        process->memory_due = due || has_ended(shared);
+        if (process->memory_due)
+            write_heap(collector, i, writer);
+    }
+    for (uint32_t i = 1; i < collector->known; i++) {
+        const struct pyro_seen_process *process = pyro_process_of(collector, i);
+        if (collector->blocks[i].kind == PYRO_BLOCK_STACKS && process && process->memory_due)
+            take_stacks(collector, i, writer);
+    }
+}

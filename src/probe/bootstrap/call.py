@@ -1,0 +1,145 @@
+"""What `pyrometer record --inject` has a running program execute: start the probe there, or stop it.
+
+It runs wherever the program was just about to run an instruction, in any thread, so it leaves nothing behind: no module, no
+name, no open file but the memory to count into. `folder` has what is wanted in the file `wanted` (cli/inject.c writes
+it), and gets the answer. Whoever wants it holds a lock on that file as long as it lives: if nobody does, nothing is
+started, and the folder is removed.
+"""
+
+import _imp
+import posix
+import sys
+
+_OURS = "<pyrometer>"
+_MEMORY = "/memfd:pyrometer "
+
+# How long a thread that wants the GIL waits until it asks for it, in seconds. Each call of the system lets go of it: we want it back
+# soon. While the probe measures what it costs, nobody should come in between.
+_SOON, _LATE = 0.0001, 0.05
+
+
+def _is_locked(descriptor):
+    """By another process: ours would not be in the way."""
+    try:
+        posix.lockf(descriptor, posix.F_TEST, 0)
+    except OSError:
+        return True
+    return False
+
+
+def _read(name):
+    descriptor = posix.open(folder + "/" + name, posix.O_RDWR | posix.O_CLOEXEC)
+    try:
+        size = posix.fstat(descriptor).st_size
+        return posix.read(descriptor, size), _is_locked(descriptor)
+    finally:
+        posix.close(descriptor)
+
+
+def _answer(text):
+    name = folder + "/answer"
+    descriptor = posix.open(name + ".part", posix.O_WRONLY | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
+    posix.write(descriptor, text.encode(errors="replace"))
+    posix.close(descriptor)
+    posix.rename(name + ".part", name)
+
+
+def _load(path):
+    """Only what start() and stop() need: its types are not made."""
+
+    class Spec:
+        name = "pyrometer._probe"
+        origin = path
+
+    return _imp.create_dynamic(Spec)
+
+
+def _memory():
+    """The descriptor of memory that an earlier start left, and whether somebody still reads it; None: there is none."""
+    for number in posix.listdir("/proc/self/fd"):
+        try:
+            if posix.readlink("/proc/self/fd/" + number).startswith(_MEMORY):
+                return int(number), _is_locked(int(number))
+        except OSError:
+            pass
+    return None
+
+
+def _stop(module):
+    module.stop()
+    left = _memory()
+    if left is not None:
+        posix.close(left[0])
+
+
+def _start(module, c_calls, traces, lines, tracks):
+    left = _memory()
+    if left is not None and left[1]:
+        raise RuntimeError("another pyrometer counts there")
+    _stop(module)  # of one that was killed
+    descriptor = module.tables()
+    try:
+        sys.setswitchinterval(_LATE)
+        module.start(descriptor, c_calls == "1", traces == "1", False, lines[1:] if lines else None, tracks == "1")
+    except BaseException:
+        posix.close(descriptor)
+        raise
+    finally:
+        sys.setswitchinterval(_SOON)
+    return descriptor
+
+
+def _is_foreign(error):
+    """A signal came, and the program's handler for it raised that: here, as it would have anywhere."""
+    last = error.__traceback__
+    while last.tb_next is not None:
+        last = last.tb_next
+    return not isinstance(error, Exception) or last.tb_frame.f_code.co_filename != _OURS
+
+
+def _do(wanted):
+    action, probe, *modes = wanted.decode().split("\n")
+    module = _load(probe)
+    try:
+        if action == "stop":
+            _stop(module)
+            _answer("stopped")
+        else:
+            _answer("started %d" % _start(module, *modes))
+    except BaseException as error:
+        if _is_foreign(error):
+            module.raise_later(type(error))
+            _answer("failed a signal came in between, try again")
+        else:
+            _answer("failed %s" % error)
+
+
+def _begin():
+    wanted, is_wanted = _read("wanted")
+    if not is_wanted:
+        if wanted.startswith(b"stop"):
+            _do(wanted)
+        for name in posix.listdir(folder):
+            posix.unlink(folder + "/" + name)
+        posix.rmdir(folder)
+        return
+    if hasattr(sys, "_is_gil_enabled") and "t" in sys.abiflags:
+        _answer("failed a build without a GIL")
+        return
+    try:
+        _do(wanted)
+    except Exception as error:
+        _answer("failed %s" % error)
+
+
+def _begin_soon():
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(_SOON)
+    try:
+        _begin()
+    finally:
+        sys.setswitchinterval(interval)
+
+
+_begin_soon()
+globals().clear()

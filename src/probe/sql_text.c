@@ -1,0 +1,42 @@
+/* probe/sql_text.c - three functions of this house, for Python. */
+#include "probe/sql_text.h"
+
+#if !PYRO_FREE_THREADED
+
+#include "base/sql.h"
+#include "probe/values.h"
+#include "profile/paths.h"
+
+/* NULL without an exception: it is no str, or one with lone surrogates. */
+static const char *text_of(PyObject *object, Py_ssize_t *ret_size)
+{
+    const char *text = PyUnicode_Check(object) ? PyUnicode_AsUTF8AndSize(object, ret_size) : NULL;
+    PyErr_Clear();
+    return text;
+}
+
+PyObject *pyro_sql_text_shape(PyObject *self, PyObject *object)
+{
+    char shape[PYRO_SQL_SHAPE_MAX];
+    Py_ssize_t size;
+    const char *text = text_of(object, &size);
+    size_t length = text ? pyro_sql_shape(text, (size_t)size, shape) : 0;
+    return PyUnicode_DecodeUTF8(shape, (Py_ssize_t)length, "replace"); /* it may be cut anywhere */
+}
+
+PyObject *pyro_sql_text_hash(PyObject *self, PyObject *value)
+{
+    uint64_t hash = 0;
+    if (!pyro_value_hash(value, &hash))
+        return Py_NewRef(Py_None);
+    return PyLong_FromUnsignedLongLong(hash);
+}
+
+PyObject *pyro_sql_text_is_library(PyObject *self, PyObject *path)
+{
+    Py_ssize_t size;
+    const char *text = text_of(path, &size);
+    return PyBool_FromLong(!text || pyro_path_is_library(text, NULL));
+}
+
+#endif

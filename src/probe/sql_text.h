@@ -1,0 +1,17 @@
+/* probe/sql_text.h - what counts a query, for pyrometer.web: the same shapes, hashes and paths that probe/queries.c uses.
+ *
+ * There queries are seen by events of the interpreter's; a server that is not run by us has none, and tells by the hooks of its
+ * libraries (python/pyrometer/web/_queries.py). */
+#ifndef PYRO_PROBE_SQL_TEXT_H
+#define PYRO_PROBE_SQL_TEXT_H
+
+#include "probe/python.h"
+
+/* sql_shape(text): a str without its values; "" where it is no str. */
+PyObject *pyro_sql_text_shape(PyObject *self, PyObject *text);
+/* value_hash(value): an int, or None where it cannot be compared without running code of the program's. */
+PyObject *pyro_sql_text_hash(PyObject *self, PyObject *value);
+/* is_library(path): is that file a library's, or Python's? */
+PyObject *pyro_sql_text_is_library(PyObject *self, PyObject *path);
+
+#endif

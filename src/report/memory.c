@@ -1,0 +1,534 @@
+/* report/memory.c - memory_profiler's tables and tracemalloc's rows, of what was tracked. */
+#include "report/memory.h"
+
+#include "base/json.h"
+#include "profile/paths.h"
+#include "profile/summary.h"
+#include "report/internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COLD_SHARE   0.01 /* of all: such lines of a table are left out, and such functions */
+#define HOT_SHARE    0.10 /* of all: such lines are coloured */
+#define CELL_BYTES   32
+#define SOURCE_BYTES 1024
+#define TEXT_BYTES   4096
+#define MIN_TEXT     20 /* columns */
+#define FIGURES      12 /* columns of a size */
+
+struct layout {
+    const struct pyro_allocations *memory;
+    const struct pyro_report_memory *choice;
+    const struct pyro_report_style *style;
+    uint64_t all; /* bytes, of what is asked */
+    int text;     /* columns that are left for it */
+};
+
+/* -- figures ------------------------------------------------------------------------------------ */
+
+static void put_size(char cell[CELL_BYTES], uint64_t bytes)
+{
+    pyro_summary_size(cell, CELL_BYTES, bytes);
+}
+
+/* 12,182,331 */
+static void put_count(char cell[CELL_BYTES], uint64_t count)
+{
+    char digits[CELL_BYTES];
+    int length = snprintf(digits, sizeof(digits), "%" PRIu64, count), at = 0;
+    for (int i = 0; i < length; i++) {
+        if (i && (length - i) % 3 == 0)
+            cell[at++] = ',';
+        cell[at++] = digits[i];
+    }
+    cell[at] = '\0';
+}
+
+static uint64_t asked(const struct layout *layout, const struct pyro_allocation_figures *figures)
+{
+    switch (layout->choice->order) {
+    case PYRO_MEMORY_PEAK:
+        return figures->peak;
+    case PYRO_MEMORY_LEAKS:
+        return figures->live;
+    case PYRO_MEMORY_TEMPORARY:
+        return figures->brief_bytes;
+    }
+    return 0;
+}
+
+static double share_of(const struct layout *layout, uint64_t bytes)
+{
+    return layout->all ? (double)bytes / (double)layout->all : 0;
+}
+
+/* -- rows --------------------------------------------------------------------------------------- */
+
+static const char *const titles[] = {
+    [PYRO_MEMORY_PEAK] = "At peak",
+    [PYRO_MEMORY_LEAKS] = "Left",
+    [PYRO_MEMORY_TEMPORARY] = "Temporary",
+};
+
+static void print_titles(FILE *out, const struct layout *layout, const char *first,
+                         const char *text)
+{
+    fprintf(out, "%s", pyro_ink_on(layout->style, PYRO_INK_BOLD));
+    if (*first)
+        pyro_cell_print(out, first, 6);
+    pyro_cell_print(out, titles[layout->choice->order], FIGURES);
+    pyro_cell_print(out, "%", 6);
+    if (layout->choice->order != PYRO_MEMORY_LEAKS)
+        pyro_cell_print(out, "Left", FIGURES);
+    pyro_cell_print(out, "Allocated", FIGURES);
+    pyro_cell_print(out, layout->choice->order == PYRO_MEMORY_TEMPORARY ? "Blocks" : "Count", 12);
+    fprintf(out, " %s%s\n", text, pyro_ink_off(layout->style, PYRO_INK_BOLD));
+}
+
+static void print_figures(FILE *out, const struct layout *layout,
+                          const struct pyro_allocation_figures *figures)
+{
+    char cell[CELL_BYTES];
+    put_size(cell, asked(layout, figures));
+    pyro_cell_print(out, cell, FIGURES);
+    snprintf(cell, sizeof(cell), "%.1f", 100 * share_of(layout, asked(layout, figures)));
+    pyro_cell_print(out, cell, 6);
+    if (layout->choice->order != PYRO_MEMORY_LEAKS) {
+        put_size(cell, figures->live);
+        pyro_cell_print(out, cell, FIGURES);
+    }
+    put_size(cell, figures->allocated);
+    pyro_cell_print(out, cell, FIGURES);
+    put_count(cell,
+              layout->choice->order == PYRO_MEMORY_TEMPORARY ? figures->brief : figures->blocks);
+    pyro_cell_print(out, cell, 12);
+}
+
+/* A line of source as a terminal may see it: with INDENT as it stands there, else without its indentation. */
+static void put_source(char *shown, const struct layout *layout, const char *source, int columns,
+                       bool indent)
+{
+    char text[SOURCE_BYTES];
+    size_t used = 0;
+    source = source ? source : "";
+    if (!indent)
+        source += strspn(source, " \t");
+    for (; *source && used + 8 < sizeof(text); source++)
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%.*s", *source == '\t' ? 8 : 1,
+                                 *source == '\t' ? "        " : source);
+    text[used] = '\0';
+    pyro_report_fit(shown, TEXT_BYTES, text, (size_t)(columns > MIN_TEXT ? columns : MIN_TEXT),
+                    layout->style->utf8);
+}
+
+/* Of what stands in no file, its name. */
+static const char *path_of(const struct layout *layout, uint32_t function)
+{
+    const struct pyro_profile *profile = layout->memory->profile;
+    const struct pyro_function *what = &profile->functions[function];
+    const char *path =
+        pyro_path_short(pyro_profile_text(profile, what->file), layout->style->directory);
+    return *path ? path : pyro_profile_text(profile, what->name);
+}
+
+static void print_row(FILE *out, const struct layout *layout,
+                      const struct pyro_allocation_figures *figures, const char *text,
+                      const char *source)
+{
+    char shown[TEXT_BYTES], code[TEXT_BYTES];
+    bool hot = share_of(layout, asked(layout, figures)) >= HOT_SHARE;
+    enum pyro_ink ink = hot ? PYRO_INK_HOT : PYRO_INK_PLAIN;
+    fprintf(out, "%s", pyro_ink_on(layout->style, ink));
+    print_figures(out, layout, figures);
+    pyro_report_fit(shown, sizeof(shown), text, (size_t)layout->text, layout->style->utf8);
+    fprintf(out, " %s%s\n", shown, pyro_ink_off(layout->style, ink));
+    if (!source)
+        return;
+    put_source(code, layout, source, layout->style->width - 8, false);
+    fprintf(out, "%s%8s%s%s\n", pyro_ink_on(layout->style, PYRO_INK_GREY), "", code,
+            pyro_ink_off(layout->style, PYRO_INK_GREY));
+}
+
+static size_t rows_of(const struct pyro_report_memory *choice, size_t count)
+{
+    size_t rows = choice->limit.rows;
+    if (choice->limit.share > 0)
+        rows = (size_t)(choice->limit.share * (double)count + 0.5);
+    else if (rows == 0)
+        rows = count;
+    return rows < count ? rows : count;
+}
+
+static void print_rest(FILE *out, const struct layout *layout, size_t more, const char *what)
+{
+    if (more)
+        fprintf(out, "%s%zu more %s%s: -n 0 shows all%s\n",
+                pyro_ink_on(layout->style, PYRO_INK_GREY), more, what, more == 1 ? "" : "s",
+                pyro_ink_off(layout->style, PYRO_INK_GREY));
+}
+
+/* What is printed as one row. */
+struct row {
+    struct pyro_allocation_figures figures;
+    uint64_t asked;
+    uint32_t function, line;
+    const char *source;
+};
+
+static int most_first(const void *left, const void *right)
+{
+    const struct row *a = left, *b = right;
+    if (a->asked != b->asked)
+        return a->asked > b->asked ? -1 : 1;
+    if (a->function != b->function)
+        return a->function < b->function ? -1 : 1;
+    return (a->line > b->line) - (a->line < b->line);
+}
+
+static size_t take_lines(const struct layout *layout, struct row *rows)
+{
+    const struct pyro_allocations *memory = layout->memory;
+    for (size_t i = 0; i < memory->line_count; i++) {
+        const struct pyro_allocation_line *line = &memory->lines[i];
+        rows[i] = (struct row){.figures = line->self,
+                               .function = line->function,
+                               .line = line->line,
+                               .source = line->source};
+    }
+    return memory->line_count;
+}
+
+static size_t take_functions(const struct layout *layout, struct row *rows)
+{
+    const struct pyro_allocations *memory = layout->memory;
+    for (size_t i = 0; i < memory->function_count; i++)
+        rows[i] = (struct row){.figures = memory->functions[i].self,
+                               .function = memory->functions[i].function};
+    return memory->function_count;
+}
+
+static void add(struct pyro_allocation_figures *sum, const struct pyro_allocation_figures *more)
+{
+    sum->blocks += more->blocks;
+    sum->allocated += more->allocated;
+    sum->freed += more->freed;
+    sum->live += more->live;
+    sum->peak += more->peak;
+    sum->brief += more->brief;
+    sum->brief_bytes += more->brief_bytes;
+}
+
+static int by_file(const void *left, const void *right)
+{
+    const struct row *a = left, *b = right;
+    return (a->line > b->line) - (a->line < b->line); /* where a file's string is kept meanwhile */
+}
+
+static size_t take_files(const struct layout *layout, struct row *rows)
+{
+    size_t count = take_functions(layout, rows), files = 0;
+    for (size_t i = 0; i < count; i++)
+        rows[i].line = layout->memory->profile->functions[rows[i].function].file;
+    if (count)
+        qsort(rows, count, sizeof(*rows), by_file);
+    for (size_t i = 0; i < count; i++) {
+        if (files && rows[files - 1].line == rows[i].line)
+            add(&rows[files - 1].figures, &rows[i].figures);
+        else
+            rows[files++] = rows[i];
+    }
+    return files;
+}
+
+static void put_place(char *text, const struct layout *layout, const struct row *row)
+{
+    const struct pyro_profile *profile = layout->memory->profile;
+    char path[TEXT_BYTES - CELL_BYTES];
+    const struct pyro_report_style wide = {
+        .width = TEXT_BYTES, .utf8 = layout->style->utf8, .directory = layout->style->directory};
+    pyro_report_plain(path, sizeof(path), path_of(layout, row->function));
+    if (layout->choice->by == PYRO_MEMORY_BY_FUNCTION)
+        pyro_report_label(text, TEXT_BYTES, profile, row->function, &wide);
+    else if (layout->choice->by == PYRO_MEMORY_BY_FILE || row->line == 0)
+        snprintf(text, TEXT_BYTES, "%s", path);
+    else
+        snprintf(text, TEXT_BYTES, "%s:%" PRIu32, path, row->line);
+}
+
+static int print_rows(FILE *out, const struct layout *layout, struct pyro_error *error)
+{
+    static const char *const nouns[] = {"", "line", "function", "file"};
+    const struct pyro_allocations *memory = layout->memory;
+    struct row *rows = calloc(memory->line_count + memory->function_count + 1, sizeof(*rows));
+    enum pyro_memory_by by = layout->choice->by;
+    char text[TEXT_BYTES];
+    if (!rows)
+        return pyro_error_set(error, -ENOMEM, "no memory");
+    size_t count = by == PYRO_MEMORY_BY_LINE       ? take_lines(layout, rows)
+                   : by == PYRO_MEMORY_BY_FUNCTION ? take_functions(layout, rows)
+                                                   : take_files(layout, rows);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        rows[i].asked = asked(layout, &rows[i].figures);
+        if (rows[i].asked)
+            rows[kept++] = rows[i];
+    }
+    if (kept)
+        qsort(rows, kept, sizeof(*rows), most_first);
+    size_t shown = rows_of(layout->choice, kept);
+    print_titles(out, layout, "", nouns[by]);
+    for (size_t i = 0; i < shown; i++) {
+        put_place(text, layout, &rows[i]);
+        print_row(out, layout, &rows[i].figures, text, rows[i].source);
+    }
+    print_rest(out, layout, kept - shown, nouns[by]);
+    free(rows);
+    return 0;
+}
+
+/* -- tables ------------------------------------------------------------------------------------- */
+
+static void print_table(FILE *out, const struct layout *layout,
+                        const struct pyro_allocation_function *function)
+{
+    const struct pyro_profile *profile = layout->memory->profile;
+    const struct pyro_function *what = &profile->functions[function->function];
+    char text[TEXT_BYTES], number[CELL_BYTES];
+    pyro_report_plain(text, sizeof(text), path_of(layout, function->function));
+    fprintf(out, "\nFile: %s\n", text);
+    pyro_report_plain(text, sizeof(text), pyro_profile_text(profile, what->name));
+    fprintf(out, "Function: %s%s%s at line %" PRIu32 "\n\n",
+            pyro_ink_on(layout->style, PYRO_INK_BOLD), text,
+            pyro_ink_off(layout->style, PYRO_INK_BOLD), what->first_line);
+    print_titles(out, layout, "Line #", "Line Contents");
+    for (size_t i = function->first; i < function->first + function->count; i++) {
+        const struct pyro_allocation_line *line = &layout->memory->lines[i];
+        double share = share_of(layout, asked(layout, &line->total));
+        if (share < COLD_SHARE)
+            continue;
+        enum pyro_ink ink = share >= HOT_SHARE ? PYRO_INK_HOT : PYRO_INK_PLAIN;
+        snprintf(number, sizeof(number), "%" PRIu32, line->line);
+        fprintf(out, "%s", pyro_ink_on(layout->style, ink));
+        pyro_cell_print(out, number, 6);
+        print_figures(out, layout, &line->total);
+        put_source(text, layout, line->source, layout->text - 7, true);
+        fprintf(out, " %s%s\n", text, pyro_ink_off(layout->style, ink));
+    }
+}
+
+static bool has_table(const struct layout *layout, const struct pyro_allocation_function *function)
+{
+    const struct pyro_profile *profile = layout->memory->profile;
+    const struct pyro_function *what = &profile->functions[function->function];
+    return what->kind == PYRO_FUNCTION_PYTHON &&
+           !pyro_path_is_library(pyro_profile_text(profile, what->file),
+                                 layout->style->directory) &&
+           share_of(layout, asked(layout, &function->total)) >= COLD_SHARE;
+}
+
+static int print_tables(FILE *out, const struct layout *layout, struct pyro_error *error)
+{
+    const struct pyro_allocations *memory = layout->memory;
+    struct row *rows = calloc(memory->function_count + 1, sizeof(*rows));
+    size_t count = 0;
+    if (!rows)
+        return pyro_error_set(error, -ENOMEM, "no memory");
+    for (size_t i = 0; i < memory->function_count; i++)
+        if (has_table(layout, &memory->functions[i]))
+            rows[count++] = (struct row){.asked = asked(layout, &memory->functions[i].total),
+                                         .function = (uint32_t)i};
+    if (count)
+        qsort(rows, count, sizeof(*rows), most_first);
+    size_t shown = rows_of(layout->choice, count);
+    for (size_t i = 0; i < shown; i++)
+        print_table(out, layout, &memory->functions[rows[i].function]);
+    print_rest(out, layout, count - shown, "function");
+    if (!count)
+        fprintf(out, "\nno function of the program's own has 1 %% of that: --by line shows all\n");
+    free(rows);
+    return 0;
+}
+
+/* -- all of it ---------------------------------------------------------------------------------- */
+
+static uint64_t less(uint64_t all, uint64_t part)
+{
+    return all > part ? all - part : 0;
+}
+
+static void print_part(FILE *out, uint64_t bytes, const char *what, const char *sign)
+{
+    char cell[CELL_BYTES];
+    put_size(cell, bytes);
+    fprintf(out, " %s %s %s", sign, cell, what);
+}
+
+/* Of what is resident, who has it. What malloc() keeps free need not be resident, nor what is alive: no part is more than is left. */
+static void print_resident(FILE *out, const struct layout *layout)
+{
+    const struct pyro_allocations *memory = layout->memory;
+    char rss[CELL_BYTES], peak[CELL_BYTES];
+    if (!memory->rss)
+        return;
+    put_size(rss, memory->rss);
+    put_size(peak, memory->rss_peak);
+    uint64_t live = memory->all.live, rest = less(memory->rss, memory->files);
+    uint64_t known = live + memory->own;
+    uint64_t slack = less(rest, known) < memory->slack ? less(rest, known) : memory->slack;
+    fprintf(out, "RSS %s", rss);
+    print_part(out, less(live, memory->native), "live Python", "=");
+    if (memory->has_native) {
+        print_part(out, memory->native, "live native", "+");
+        print_part(out, slack, "free in malloc", "+");
+        print_part(out, memory->files, "files and mappings", "+");
+    }
+    print_part(out, memory->own, "pyrometer's own", "+");
+    print_part(out, less(rest, known + slack), memory->has_native ? "unexplained" : "rest", "+");
+    if (known > rest)
+        print_part(out, known - rest, "that are not resident", "-");
+    fprintf(out, "; at most %s\n", peak);
+    if (memory->swapped) {
+        put_size(rss, memory->swapped);
+        fprintf(out, "swapped out: %s\n", rss);
+    }
+    if (!memory->has_native)
+        fprintf(
+            out,
+            "rest: the interpreter itself, what C code takes by malloc or mmap (not tracked), free "
+            "memory kept by allocators, files\n");
+}
+
+static void print_head(FILE *out, const struct layout *layout)
+{
+    const struct pyro_allocations *memory = layout->memory;
+    char peak[CELL_BYTES], live[CELL_BYTES], count[CELL_BYTES], allocated[CELL_BYTES];
+    put_size(peak, memory->all.peak);
+    put_size(live, memory->all.live);
+    put_size(allocated, memory->all.allocated);
+    put_count(count, memory->all.blocks);
+    fprintf(out, "%speak %s%s, %s left %s, %s allocated in %s blocks (%s)",
+            pyro_ink_on(layout->style, PYRO_INK_BOLD), peak,
+            pyro_ink_off(layout->style, PYRO_INK_BOLD), live,
+            memory->stopped ? "at the end" : "when it was last seen", allocated, count,
+            memory->has_native ? "Python's allocators and C's" : "Python's allocators");
+    if (memory->process_count > 1)
+        fprintf(out, ", %zu processes added up", memory->process_count);
+    fputc('\n', out);
+    print_resident(out, layout);
+    if (memory->unhooked)
+        fprintf(out,
+                "not all was seen: something put Python's allocators back while the program ran "
+                "(tracemalloc.stop() after PYTHONTRACEMALLOC does), which ended the tracking\n");
+    if (memory->lost)
+        fprintf(out, "%" PRIu64 " blocks are in no figure: there was no room to know of them\n",
+                memory->lost);
+    if (memory->cut)
+        fprintf(out,
+                "%" PRIu64 " frames are left out of stacks, their callers have what they "
+                "allocated: there was no room for their names\n",
+                memory->cut);
+    if (memory->unseen)
+        fprintf(out,
+                "%" PRIu64
+                " blocks were freed past us, and count as freed only since others took their "
+                "place\n",
+                memory->unseen);
+}
+
+int pyro_report_memory(FILE *out, const struct pyro_allocations *memory,
+                       const struct pyro_report_memory *choice,
+                       const struct pyro_report_style *style, struct pyro_error *error)
+{
+    struct layout layout = {.memory = memory, .choice = choice, .style = style};
+    layout.all = asked(&layout, &memory->all);
+    int used = FIGURES * (choice->order == PYRO_MEMORY_LEAKS ? 2 : 3) + 6 + 12 + 7;
+    layout.text = style->width - used < MIN_TEXT ? MIN_TEXT : style->width - used;
+    print_head(out, &layout);
+    if (choice->by == PYRO_MEMORY_BY_TABLES)
+        return print_tables(out, &layout, error);
+    fputc('\n', out);
+    return print_rows(out, &layout, error);
+}
+
+/* -- JSON --------------------------------------------------------------------------------------- */
+
+static void json_line(struct pyro_json *json, const struct pyro_allocation_line *line)
+{
+    pyro_json_line(json);
+    pyro_json_object(json, NULL);
+    pyro_json_u64(json, "line", line->line);
+    pyro_json_string(json, "source", line->source);
+    pyro_json_u64(json, "count", line->self.blocks);
+    pyro_json_u64(json, "self_allocated", line->self.allocated);
+    pyro_json_u64(json, "self_freed", line->self.freed);
+    pyro_json_u64(json, "self_live", line->self.live);
+    pyro_json_u64(json, "self_peak", line->self.peak);
+    pyro_json_u64(json, "self_temporary", line->self.brief_bytes);
+    pyro_json_u64(json, "total_count", line->total.blocks);
+    pyro_json_u64(json, "total_allocated", line->total.allocated);
+    pyro_json_u64(json, "total_freed", line->total.freed);
+    pyro_json_u64(json, "total_live", line->total.live);
+    pyro_json_u64(json, "total_peak", line->total.peak);
+    pyro_json_u64(json, "total_temporary", line->total.brief_bytes);
+    pyro_json_end(json);
+}
+
+static void json_function(struct pyro_json *json, const struct pyro_allocations *memory,
+                          const struct pyro_allocation_function *function)
+{
+    const struct pyro_function *what = &memory->profile->functions[function->function];
+    pyro_json_line(json);
+    pyro_json_object(json, NULL);
+    pyro_json_string(json, "name", pyro_profile_text(memory->profile, what->name));
+    pyro_json_string(json, "file", pyro_profile_text(memory->profile, what->file));
+    pyro_json_u64(json, "line", what->first_line);
+    pyro_json_array(json, "lines");
+    for (size_t i = 0; i < function->count; i++)
+        json_line(json, &memory->lines[function->first + i]);
+    pyro_json_end(json);
+    pyro_json_end(json);
+}
+
+static void json_known(struct pyro_json *json, const char *key, uint64_t bytes)
+{
+    if (bytes)
+        pyro_json_u64(json, key, bytes);
+    else
+        pyro_json_null(json, key);
+}
+
+int pyro_report_memory_json(FILE *out, const struct pyro_allocations *memory,
+                            struct pyro_error *error)
+{
+    struct pyro_json json = pyro_json_to(out);
+    pyro_json_object(&json, NULL);
+    pyro_json_u64(&json, "peak_bytes", memory->all.peak);
+    pyro_json_u64(&json, "live_bytes", memory->all.live);
+    json_known(&json, "rss_peak_bytes", memory->rss_peak);
+    pyro_json_u64(&json, "allocations", memory->all.blocks);
+    pyro_json_u64(&json, "allocated_bytes", memory->all.allocated);
+    json_known(&json, "rss_bytes", memory->rss);
+    json_known(&json, "own_bytes", memory->own);
+    if (memory->has_native) {
+        pyro_json_u64(&json, "native_live_bytes", memory->native);
+        json_known(&json, "files_bytes", memory->files);
+        json_known(&json, "free_in_malloc_bytes", memory->slack);
+        pyro_json_u64(&json, "swapped_bytes", memory->swapped);
+    }
+    pyro_json_u64(&json, "lost", memory->lost);
+    pyro_json_u64(&json, "unseen", memory->unseen);
+    pyro_json_u64(&json, "cut", memory->cut);
+    pyro_json_u64(&json, "processes", memory->process_count);
+    pyro_json_bool(&json, "ended", memory->stopped);
+    pyro_json_bool(&json, "unhooked", memory->unhooked);
+    pyro_json_array(&json, "functions");
+    for (size_t i = 0; i < memory->function_count; i++)
+        json_function(&json, memory, &memory->functions[i]);
+    pyro_json_end(&json);
+    pyro_json_end(&json);
+    putc('\n', out);
+    return ferror(out) ? pyro_error_set(error, -EIO, "cannot write the JSON") : 0;
+}

@@ -1,0 +1,222 @@
+/* requests/serve.c - between two sweeps: what does the server ask? */
+#include "requests/serve.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "requests/cut.h"
+#include "requests/spool.h"
+#include "sample/recorder.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define MESSAGE_MAX 1024
+#define MESSAGES    4 /* that are answered between two sweeps */
+#define GO_MS       5000
+#define ATTACH_NS   (2 * PYRO_NS_PER_S)
+#define WRITE_TRIES 8 /* where the disk is full, the oldest goes each time */
+#define NOWHERE     "/dev/null"
+
+struct server {
+    const struct pyro_serve_options *options;
+    struct pyro_recording_info info;
+    char directory[PATH_MAX]; /* the program's */
+    struct pyro_ring ring;
+    volatile sig_atomic_t stop;
+};
+
+/* -- messages ----------------------------------------------------------------------------------- */
+
+/* A server that reads nothing loses answers, not us our time. */
+static void say(const struct server *server, const char *text, size_t size)
+{
+    (void)!send(server->options->socket, text, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+__attribute__((format(printf, 2, 3))) static void say_words(const struct server *server,
+                                                            const char *format, ...)
+{
+    char text[MESSAGE_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    say(server, text, strlen(text));
+}
+
+/* The next message; false: there is none now. The end of the socket is the end of us. */
+static bool hear(struct server *server, char text[MESSAGE_MAX])
+{
+    ssize_t size = recv(server->options->socket, text, MESSAGE_MAX - 1, MSG_DONTWAIT);
+    if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR))
+        server->stop = 1;
+    if (size <= 0)
+        return false;
+    text[size] = '\0';
+    return true;
+}
+
+/* -- cut ---------------------------------------------------------------------------------------- */
+
+static int write_recording(struct server *server, const struct pyro_request *request,
+                           const char *id, struct pyro_error *error)
+{
+    const struct pyro_serve_options *options = server->options;
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof(path), "%s/%s.pyro", options->directory, id);
+    if (length < 0 || (size_t)length >= sizeof(path))
+        return pyro_error_set(error, -ENAMETOOLONG, "the path of the recording is too long");
+    pyro_spool_make_room(options->directory, options->keep, options->keep_bytes);
+    int code = -ENOSPC;
+    for (int i = 0; i < WRITE_TRIES && (code == -ENOSPC || code == -EDQUOT); i++) {
+        if (i > 0 && !pyro_spool_remove_oldest(options->directory))
+            break;
+        code = pyro_request_write(&server->ring, request, &server->info, path, error);
+        if (code < 0)
+            (void)unlink(path);
+    }
+    return code;
+}
+
+static void put_figures(struct pyro_json *json, const struct pyro_request_figures *figures)
+{
+    pyro_json_u64(json, "sweeps", figures->sweeps);
+    pyro_json_u64(json, "samples", figures->samples);
+    pyro_json_u64(json, "unclear", figures->unclear);
+    pyro_json_seconds(json, "missed_s", (double)figures->missed_ns / 1e9);
+    pyro_json_seconds(json, "running_s", figures->running_s);
+    pyro_json_seconds(json, "waiting_s", figures->waiting_s);
+    pyro_json_seconds(json, "off_stack_s", figures->off_stack_s);
+    pyro_json_string(json, "top_file", figures->top_file);
+    pyro_json_u64(json, "top_line", figures->top_line);
+    pyro_json_seconds(json, "top_s", figures->top_s);
+}
+
+/* Nothing is written of a request without a sample. */
+static void cut(struct server *server, const struct pyro_request *request, const char *id)
+{
+    struct pyro_request_figures figures;
+    struct pyro_error error = {0};
+    char *text = NULL;
+    size_t size = 0;
+    int code = pyro_request_figures(&server->ring, request, &figures);
+    bool write = code == 0 && figures.samples > 0;
+    if (write)
+        code = write_recording(server, request, id, &error);
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return;
+    struct pyro_json json = pyro_json_to(out);
+    pyro_json_object(&json, NULL);
+    pyro_json_string(&json, "id", id);
+    pyro_json_bool(&json, "recording", write && code == 0);
+    pyro_json_string(&json, "error", code < 0 ? error.message : NULL);
+    if (code == 0 || write)
+        put_figures(&json, &figures);
+    pyro_json_end(&json);
+    if (fclose(out) == 0)
+        say(server, text, size);
+    free(text);
+}
+
+/* What is not understood is from another version, and ignored. */
+static void obey(struct server *server, const char *text)
+{
+    struct pyro_request request = {0};
+    char id[PYRO_REQUEST_ID_MAX] = "";
+    int title = 0;
+    int found = sscanf(text, "cut %" SCNu32 " %" SCNu64 " %" SCNu64 " %47s %n", &request.slot,
+                       &request.begin_ns, &request.end_ns, id, &title);
+    if (found != 4 || !title || request.end_ns < request.begin_ns || !pyro_request_id_valid(id))
+        return;
+    request.title = text + title;
+    cut(server, &request, id);
+}
+
+static void on_swept(void *context)
+{
+    struct server *server = context;
+    char text[MESSAGE_MAX];
+    pyro_ring_swept(&server->ring);
+    for (int i = 0; i < MESSAGES && hear(server, text); i++)
+        obey(server, text);
+    if (server->ring.failed || pyro_writer_stack_count(server->ring.names) > PYRO_RING_STACKS)
+        server->stop = 1;
+}
+
+/* -- from the beginning to the end -------------------------------------------------------------- */
+
+static int wait_for_go(struct server *server, struct pyro_error *error)
+{
+    char text[MESSAGE_MAX];
+    struct pollfd socket = {.fd = server->options->socket, .events = POLLIN};
+    say_words(server, "here %d", (int)getpid());
+    if (poll(&socket, 1, GO_MS) > 0 && hear(server, text) && strcmp(text, "go") == 0)
+        return 0;
+    return pyro_error_set(error, -ETIMEDOUT, "nobody said go");
+}
+
+static void put_info(struct server *server, const struct pyro_recorder *recorder)
+{
+    char link[64];
+    snprintf(link, sizeof(link), "/proc/%d/cwd", (int)server->options->pid);
+    ssize_t length = readlink(link, server->directory, sizeof(server->directory) - 1);
+    server->directory[length < 0 ? 0 : length] = '\0';
+    server->info = (struct pyro_recording_info){
+        .python = pyro_recorder_python(recorder),
+        .mode = "wall",
+        .pyrometer = PYRO_VERSION,
+        .directory = server->directory,
+        .pid = server->options->pid,
+        .rate_hz = server->options->rate_hz,
+    };
+}
+
+static int sample(struct server *server, struct pyro_recorder *recorder, struct pyro_error *error)
+{
+    struct pyro_writer *names = NULL;
+    enum pyro_recorder_end end;
+    put_info(server, recorder);
+    int code = pyro_writer_open(NOWHERE, &server->info, &names, error);
+    if (code == 0 && pyro_ring_init(&server->ring, names) < 0)
+        code = pyro_error_set(error, -ENOMEM, "out of memory");
+    if (code == 0) {
+        say_words(server, "ready %s", PYRO_VERSION);
+        code = pyro_recorder_run(recorder, names, &end, error);
+    }
+    pyro_ring_clear(&server->ring);
+    (void)pyro_writer_close(names, NULL);
+    return code;
+}
+
+int pyro_requests_serve(const struct pyro_serve_options *options, struct pyro_error *error)
+{
+    struct server server = {.options = options};
+    struct pyro_recorder *recorder = NULL;
+    const struct pyro_recorder_options recording = {
+        .pid = options->pid,
+        .rate_hz = options->rate_hz,
+        .attach_timeout_ns = ATTACH_NS,
+        .stop = &server.stop,
+        .swept = on_swept,
+        .swept_context = &server,
+    };
+    int code = wait_for_go(&server, error);
+    if (code == 0)
+        code = pyro_recorder_attach(&recording, &recorder, error);
+    if (code == 0)
+        code = sample(&server, recorder, error);
+    if (code < 0)
+        say_words(&server, "error %s", error->message);
+    pyro_recorder_free(recorder);
+    return code;
+}

@@ -1,0 +1,34 @@
+/* requests/serve.h - the sampler of pyrometer.web: a process beside the server, which keeps the last samples of it and writes down
+ * those of a request when it is told to.
+ *
+ * It is spoken to by messages of text over a socket (SOCK_SEQPACKET), so that no message is ever half there:
+ *
+ *     here PID                            to the server: that is whom to let look (PR_SET_PTRACER)
+ *     go                                  from it: it does
+ *     ready VERSION | error WHY           it samples from now on; or not at all, and this process ends
+ *     cut SLOT BEGIN END ID TITLE         a request is over, which had that slot (requests/ring.h) from BEGIN to END,
+ *                                         in nanoseconds of CLOCK_MONOTONIC; keep it as ID.pyro
+ *     {"id": ID, "recording": ...}        JSON, the answer; dropped where nobody reads it
+ *
+ * It ends with the server, when the other end of the socket is closed, or when it has seen too much (PYRO_RING_STACKS). */
+#ifndef PYRO_REQUESTS_SERVE_H
+#define PYRO_REQUESTS_SERVE_H
+
+#include "base/error.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct pyro_serve_options {
+    pid_t pid;
+    int socket;
+    uint32_t rate_hz;
+    const char *directory; /* for recordings; exists */
+    uint32_t keep;         /* recordings; the oldest go */
+    uint64_t keep_bytes;
+};
+
+/* Until the end. 0, or the error that the server was told, too. */
+int pyro_requests_serve(const struct pyro_serve_options *options, struct pyro_error *error);
+
+#endif

@@ -1,0 +1,445 @@
+/* view/data.c - what a page knows: head and columns, from a profile and what analyze/ makes of it. */
+#include "analyze/findings.h"
+#include "analyze/lines.h"
+#include "base/grow.h"
+#include "profile/paths.h"
+#include "view/internal.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* -- texts, files, functions ---------------------------------------------------------------------- */
+
+uint32_t pyro_page_text(struct pyro_page_data *data, const char *text)
+{
+    int64_t number = pyro_strings_intern(&data->strings, text, strlen(text));
+    if (number < 0)
+        data->failed = true;
+    return number < 0 ? 0 : (uint32_t)number;
+}
+
+/* Paths of two profiles are the same file where they are shown alike. */
+static uint32_t file_number(struct pyro_page_data *data, const struct pyro_profile *side,
+                            uint32_t string)
+{
+    const char *path = pyro_profile_text(side, string);
+    const char *directory = side->info.directory;
+    struct pyro_page_file file = {
+        .path = pyro_page_text(data, path),
+        .shown = pyro_page_text(data, pyro_path_short(path, directory)),
+        .library = pyro_path_is_library(path, directory),
+    };
+    bool is_new;
+    uint64_t *place = pyro_map_insert(&data->files, file.path, file.shown, &is_new);
+    if (!place ||
+        pyro_grow(&data->file_list, data->file_count, &data->file_capacity, sizeof(file)) < 0) {
+        data->failed = true;
+        return 0;
+    }
+    if (is_new) {
+        *place = data->file_count;
+        data->file_list[data->file_count++] = file;
+    }
+    return (uint32_t)*place;
+}
+
+uint32_t pyro_page_add_function(struct pyro_page_data *data, const struct pyro_profile *side,
+                                uint32_t function)
+{
+    const struct pyro_function *from = &side->functions[function];
+    const struct pyro_page_function made = {
+        .name = pyro_page_text(data, pyro_profile_text(side, from->name)),
+        .file = file_number(data, side, from->file),
+        .line = from->first_line,
+        .kind = from->kind,
+    };
+    if (pyro_grow(&data->functions, data->function_count, &data->function_capacity, sizeof(made)) <
+        0) {
+        data->failed = true;
+        return 0;
+    }
+    data->functions[data->function_count] = made;
+    return (uint32_t)data->function_count++;
+}
+
+static void put_texts(struct pyro_json *json, const struct pyro_page_data *data)
+{
+    pyro_json_array(json, "strings");
+    size_t count = data->strings.count ? data->strings.count : 1; /* 0 is always there */
+    for (uint32_t i = 0; i < count; i++)
+        pyro_json_string(json, NULL, pyro_strings_text(&data->strings, i));
+    pyro_json_end(json);
+    pyro_json_array(json, "files");
+    for (size_t i = 0; i < data->file_count; i++) {
+        pyro_json_array(json, NULL);
+        pyro_json_u64(json, NULL, data->file_list[i].path);
+        pyro_json_u64(json, NULL, data->file_list[i].shown);
+        pyro_json_u64(json, NULL, data->file_list[i].library);
+        pyro_json_end(json);
+    }
+    pyro_json_end(json);
+}
+
+/* -- columns of structs ----------------------------------------------------------------------------- */
+
+/* A column named NAME of TYPE (u32, f32, f64) with COUNT values, each EXPRESSION of I. */
+#define PUT_COLUMN(data, type, ctype, name, number, expression)                    \
+    do {                                                                           \
+        size_t column_size = (number);                                             \
+        ctype *values = calloc(column_size + 1, sizeof(*values));                  \
+        for (size_t i = 0; values && i < column_size; i++)                         \
+            values[i] = (ctype)(expression);                                       \
+        if (values)                                                                \
+            pyro_page_columns_##type(&(data)->columns, name, values, column_size); \
+        else                                                                       \
+            (data)->failed = true;                                                 \
+        free(values);                                                              \
+    } while (0)
+#define PUT_U32(data, name, number, expression) \
+    PUT_COLUMN(data, u32, uint32_t, name, number, expression)
+#define PUT_F64(data, name, number, expression) \
+    PUT_COLUMN(data, f64, double, name, number, expression)
+
+static double calls_or_nan(uint64_t calls)
+{
+    return calls == PYRO_NO_CALLS ? (double)NAN : (double)calls;
+}
+
+static void put_functions(struct pyro_page_data *data)
+{
+    const struct pyro_stats *stats = data->stats;
+    PUT_U32(data, "function_name", data->function_count, data->functions[i].name);
+    PUT_U32(data, "function_file", data->function_count, data->functions[i].file);
+    PUT_U32(data, "function_line", data->function_count, data->functions[i].line);
+    PUT_U32(data, "function_kind", data->function_count, data->functions[i].kind);
+    PUT_U32(data, "row_function", stats->row_count, stats->rows[i].function);
+    PUT_F64(data, "row_calls", stats->row_count, calls_or_nan(stats->rows[i].ncalls));
+    PUT_F64(data, "row_primitive", stats->row_count, calls_or_nan(stats->rows[i].primitive_calls));
+    PUT_F64(data, "row_self", stats->row_count, stats->rows[i].tottime_s * 1e6);
+    PUT_F64(data, "row_total", stats->row_count, stats->rows[i].cumtime_s * 1e6);
+    PUT_F64(data, "row_sigma", stats->row_count, stats->rows[i].tottime_sigma_s * 1e6);
+    /* A root is function_count: the narrowest type holds it. */
+    PUT_U32(data, "edge_caller", stats->edge_count,
+            stats->edges[i].caller == PYRO_NO_ID ? data->function_count : stats->edges[i].caller);
+    PUT_U32(data, "edge_callee", stats->edge_count, stats->edges[i].callee);
+    PUT_F64(data, "edge_calls", stats->edge_count, calls_or_nan(stats->edges[i].ncalls));
+    PUT_F64(data, "edge_total", stats->edge_count, stats->edges[i].time_s * 1e6);
+}
+
+static void put_stacks(struct pyro_page_data *data)
+{
+    const struct pyro_profile *profile = data->profile;
+    PUT_U32(data, "frame_function", profile->frame_count, profile->frames[i].function);
+    PUT_U32(data, "frame_line", profile->frame_count, profile->frames[i].line);
+    /* Distances to the parent are small, and alike: they pack well. */
+    PUT_U32(data, "stack_parent", profile->stack_count, i ? i - profile->stacks[i].parent : 0);
+    PUT_U32(data, "stack_frame", profile->stack_count, i ? profile->stacks[i].frame : 0);
+}
+
+/* The way from one number to the next, as one that is small where they are near: 0, -1, 1, -2, 2 ... are 0, 1, 2, 3, 4 ... */
+static uint32_t step(uint32_t from, uint32_t to)
+{
+    uint32_t way = to - from;
+    return way << 1 ^ (way >> 31 ? UINT32_MAX : 0);
+}
+
+static void put_cells(struct pyro_page_data *data, const struct pyro_cells *cells)
+{
+    struct pyro_page_columns *columns = &data->columns;
+    PUT_U32(data, "cell_bucket", cells->count,
+            i ? cells->bucket[i] - cells->bucket[i - 1] : cells->bucket[i]);
+    pyro_page_columns_u32(columns, "cell_thread", cells->thread, cells->count);
+    PUT_U32(data, "cell_stack", cells->count,
+            step(i ? cells->stack[i - 1] : 0, cells->stack[i])); /* mostly small: it packs well */
+    pyro_page_columns_u32(columns, "cell_kind", cells->kind, cells->count);
+    pyro_page_columns_u32(columns, "cell_samples", cells->samples, cells->count);
+    pyro_page_columns_f32(columns, "cell_us", cells->time_us, cells->count);
+}
+
+/* What a tracer timed, as stacks: frame i is function i, and each stack has one cell. */
+static int put_estimate(struct pyro_page_data *data, double *ret_folded_us)
+{
+    struct pyro_guess tree;
+    int result = pyro_guess_make(&tree, data->profile);
+    if (result < 0)
+        return result;
+    PUT_U32(data, "frame_function", data->profile->function_count, i);
+    PUT_U32(data, "frame_line", data->profile->function_count, 0);
+    PUT_U32(data, "stack_parent", tree.count, i ? i - tree.parents[i] : 0);
+    PUT_U32(data, "stack_frame", tree.count, i ? tree.functions[i] : 0);
+    PUT_U32(data, "cell_bucket", tree.count, 0);
+    PUT_U32(data, "cell_thread", tree.count, 0);
+    PUT_U32(data, "cell_stack", tree.count, i ? step(0, 1) : 0);
+    PUT_U32(data, "cell_kind", tree.count, 0);
+    PUT_U32(data, "cell_samples", tree.count, 0);
+    pyro_page_columns_f32(&data->columns, "cell_us", tree.self_us, tree.count);
+    *ret_folded_us = tree.folded_us;
+    pyro_guess_clear(&tree);
+    return 0;
+}
+
+/* Lines that were counted: exact hits, and measured time. What was sampled, the page adds up itself. */
+static int put_lines(struct pyro_page_data *data, struct pyro_error *error)
+{
+    struct pyro_lines *lines;
+    int result = pyro_lines_make(data->profile, &lines, error);
+    if (result == -ENODATA)
+        return 0;
+    if (result < 0)
+        return result;
+    struct pyro_line_row {
+        uint32_t function;
+        const struct pyro_line *line;
+    } *rows = calloc(lines->line_count + 1, sizeof(*rows));
+    size_t count = 0;
+    for (size_t i = 0; rows && i < lines->function_count; i++)
+        for (size_t j = 0; lines->functions[i].counted && j < lines->functions[i].count; j++)
+            rows[count++] = (struct pyro_line_row){lines->functions[i].function,
+                                                   &lines->lines[lines->functions[i].first + j]};
+    if (rows) {
+        PUT_U32(data, "line_function", count, rows[i].function);
+        PUT_U32(data, "line_line", count, rows[i].line->line);
+        PUT_F64(data, "line_hits", count, calls_or_nan(rows[i].line->hits));
+        PUT_F64(data, "line_total", count, rows[i].line->time_s * 1e6);
+    }
+    data->lines_from_s = lines->from_s;
+    data->failed = data->failed || !rows;
+    free(rows);
+    pyro_lines_free(lines);
+    return 0;
+}
+
+/* What each stack allocated itself, and what of it was alive at the high-water mark of its process. */
+static void put_memory(struct pyro_page_data *data)
+{
+    const struct pyro_profile *profile = data->profile;
+    PUT_U32(data, "memory_stack", profile->memory_count, profile->memory[i].stack);
+    PUT_F64(data, "memory_allocated", profile->memory_count, (double)profile->memory[i].allocated);
+    PUT_F64(data, "memory_held", profile->memory_count, (double)profile->memory[i].held);
+    PUT_F64(data, "memory_blocks", profile->memory_count, (double)profile->memory[i].allocations);
+}
+
+static void put_sources(struct pyro_page_data *data)
+{
+    const struct pyro_profile *profile = data->profile;
+    PUT_U32(data, "source_file", profile->source_count,
+            file_number(data, profile, profile->sources[i].file));
+    PUT_U32(data, "source_line", profile->source_count, profile->sources[i].line);
+    PUT_U32(data, "source_text", profile->source_count,
+            pyro_page_text(data, pyro_profile_text(profile, profile->sources[i].text)));
+}
+
+/* -- the head -------------------------------------------------------------------------------------- */
+
+static void put_title(struct pyro_json *json, const struct pyro_profile *profile, const char *key,
+                      const char *title)
+{
+    char program[256];
+    pyro_summary_program(program, sizeof(program), profile);
+    pyro_json_string(json, key, title ? title : program);
+}
+
+static void put_kinds(struct pyro_json *json, const struct pyro_cells *cells)
+{
+    pyro_json_array(json, "kinds");
+    for (size_t i = 0; i < cells->kind_count; i++) {
+        const struct pyro_cell_kind *kind = &cells->kinds[i];
+        pyro_json_object(json, NULL);
+        pyro_json_string(json, "state", pyro_state_name(kind->state));
+        pyro_json_bool(json, "gil", kind->gil);
+        pyro_json_bool(json, "gc", kind->gc);
+        pyro_json_bool(json, "parked", kind->parked);
+        pyro_json_string(json, "waits", kind->waits);
+        pyro_json_u64(json, "clocks", kind->clocks);
+        pyro_json_end(json);
+    }
+    pyro_json_end(json);
+    pyro_json_u64(json, "buckets", cells->bucket_count);
+    pyro_json_double(json, "bucket_us", cells->bucket_us);
+}
+
+static void put_threads(struct pyro_json *json, const struct pyro_profile *profile)
+{
+    pyro_json_array(json, "threads");
+    for (size_t i = 0; i < profile->thread_count; i++) {
+        const struct pyro_thread *thread = &profile->threads[i];
+        const struct pyro_process *process = &profile->processes[thread->process];
+        pyro_json_object(json, NULL);
+        pyro_json_string(json, "name", pyro_profile_text(profile, thread->name));
+        pyro_json_u64(json, "id", thread->native_id);
+        pyro_json_i64(json, "pid", process->pid);
+        pyro_json_string(json, "command", pyro_profile_text(profile, process->command));
+        pyro_json_end(json);
+    }
+    pyro_json_end(json);
+}
+
+static void put_evidence(struct pyro_json *json, const struct pyro_evidence *evidence)
+{
+    if (evidence->kind == PYRO_EVIDENCE_PLACE)
+        return;
+    if (evidence->kind == PYRO_EVIDENCE_TEXT)
+        pyro_json_string(json, evidence->key, evidence->text);
+    else
+        pyro_json_double(json, evidence->key, evidence->number);
+}
+
+static void put_finding(struct pyro_json *json, const struct pyro_finding *finding,
+                        uint32_t function)
+{
+    pyro_json_object(json, NULL);
+    pyro_json_string(json, "rule", finding->rule->name);
+    pyro_json_string(json, "tier", pyro_tier_name(finding->rule->tier));
+    pyro_json_string(json, "confidence", pyro_confidence_name(finding->confidence));
+    pyro_json_string(json, "title", finding->title);
+    pyro_json_u64(json, "function", function);
+    pyro_json_u64(json, "line", finding->line);
+    pyro_json_string(json, "why", finding->why);
+    pyro_json_string(json, "query", finding->query);
+    pyro_json_string(json, "fix", finding->fix);
+    pyro_json_string(json, "doubt", finding->doubt);
+    pyro_json_double(json, "gain_s", finding->gain_s);
+    pyro_json_double(json, "gain_low_s", finding->gain_low_s);
+    pyro_json_double(json, "gain_high_s", finding->gain_high_s);
+    pyro_json_string(json, "innocent", finding->innocent);
+    pyro_json_double(json, "innocent_s", finding->innocent_s);
+    pyro_json_object(json, "evidence");
+    for (size_t i = 0; i < finding->evidence_count; i++)
+        put_evidence(json, &finding->evidence[i]);
+    pyro_json_end(json);
+    pyro_json_end(json);
+}
+
+int pyro_page_findings(struct pyro_json *json, const char *key, const struct pyro_profile *profile,
+                       uint32_t (*number)(void *context, uint32_t function), void *context,
+                       struct pyro_error *error)
+{
+    struct pyro_findings *findings = NULL;
+    if (profile->timed)
+        return 0;
+    int result = pyro_findings_make(profile, &findings, error);
+    if (result < 0)
+        return result;
+    pyro_json_array(json, key);
+    for (size_t i = 0; i < findings->count; i++) {
+        uint32_t function = findings->items[i].function;
+        put_finding(json, &findings->items[i], number ? number(context, function) : function);
+    }
+    pyro_json_end(json);
+    pyro_findings_free(findings);
+    return 0;
+}
+
+static void put_totals(struct pyro_json *json, const struct pyro_stats *stats)
+{
+    char split[256];
+    pyro_summary_split(split, sizeof(split), &stats->summary, true);
+    pyro_json_string(json, "split", split);
+    pyro_json_bool(json, "timed", stats->profile->timed);
+    pyro_json_bool(json, "traced", stats->traced);
+    pyro_json_bool(json, "counted", stats->profile->timed || stats->profile->probes != NULL);
+    pyro_json_double(json, "total_us", stats->total_s * 1e6);
+    pyro_json_double(json, "parked_us", stats->parked_s * 1e6);
+    pyro_json_double(json, "running_us", stats->running_s * 1e6);
+    pyro_json_double(json, "runnable_us", stats->runnable_s * 1e6);
+    pyro_json_double(json, "native_us", stats->summary.native_us - stats->summary.database_us);
+}
+
+/* -- all of it -------------------------------------------------------------------------------------- */
+
+static int put_head(struct pyro_page_data *data, const struct pyro_page_options *options,
+                    const struct pyro_cells *cells, double folded_us, FILE *out,
+                    struct pyro_error *error)
+{
+    struct pyro_json json = pyro_json_to(out);
+    const struct pyro_profile *profile = data->profile;
+    pyro_json_object(&json, NULL);
+    put_title(&json, profile, "title", options->title);
+    pyro_summary_json(&json, "recording", profile, &data->stats->summary);
+    put_totals(&json, data->stats);
+    pyro_json_bool(&json, "memory", profile->heaps != NULL);
+    pyro_json_string(&json, "foreign", profile->foreign);
+    pyro_json_bool(&json, "timeless", profile->timeless);
+    pyro_json_double(&json, "lines_from_s", data->lines_from_s);
+    pyro_json_double(&json, "folded_us", folded_us);
+    put_kinds(&json, cells);
+    put_threads(&json, profile);
+    int result = pyro_page_findings(&json, "findings", profile, NULL, NULL, error);
+    if (result == 0 && options->baseline) {
+        put_title(&json, options->baseline, "baseline", NULL);
+        result = pyro_page_compare(data, options->baseline, &json, error);
+    }
+    put_functions(data);
+    put_texts(&json, data);
+    pyro_page_columns_json(&json, &data->columns);
+    pyro_json_end(&json);
+    return result;
+}
+
+static int fill(struct pyro_page_data *data, const struct pyro_page_options *options,
+                struct pyro_cells *cells, FILE *head, struct pyro_error *error)
+{
+    const struct pyro_stats_options plain = {.thread = PYRO_NO_ID};
+    double folded_us = 0;
+    for (uint32_t i = 0; i < data->profile->function_count; i++)
+        pyro_page_add_function(data, data->profile, i);
+    int result = pyro_stats_make(data->profile, &plain, &data->stats, error);
+    if (result == 0 && data->profile->timed)
+        result = put_estimate(data, &folded_us);
+    else if (result == 0 && (result = pyro_cells_make(cells, data->profile)) == 0) {
+        put_stacks(data);
+        put_cells(data, cells);
+        put_memory(data);
+    }
+    if (result == 0)
+        result = put_lines(data, error);
+    if (result < 0)
+        return result;
+    put_sources(data);
+    result = put_head(data, options, cells, folded_us, head, error);
+    return result == 0 && (data->failed || data->columns.bytes.failed) ? -ENOMEM : result;
+}
+
+/* The head's size, the head, zeros up to a multiple of eight, the columns. */
+static void join(struct pyro_buffer *ret, const char *head, size_t size,
+                 const struct pyro_page_columns *columns)
+{
+    static const uint8_t zeros[8];
+    pyro_buffer_put_u32(ret, (uint32_t)size);
+    pyro_buffer_put(ret, head, size);
+    pyro_buffer_put(ret, zeros, (8 - ret->size % 8) % 8);
+    pyro_buffer_put(ret, columns->bytes.data, columns->bytes.size);
+}
+
+static void free_data(struct pyro_page_data *data)
+{
+    pyro_page_columns_free(&data->columns);
+    pyro_strings_free(&data->strings);
+    pyro_map_free(&data->files);
+    pyro_stats_free(data->stats);
+    free(data->file_list);
+    free(data->functions);
+}
+
+int pyro_page_data(const struct pyro_profile *profile, const struct pyro_page_options *options,
+                   struct pyro_buffer *ret, struct pyro_error *error)
+{
+    struct pyro_page_data data = {.profile = profile};
+    struct pyro_cells cells = {.bucket_count = 1, .bucket_us = 1};
+    char *head = NULL;
+    size_t head_size = 0;
+    FILE *out = open_memstream(&head, &head_size);
+    int result = out ? fill(&data, options, &cells, out, error) : -ENOMEM;
+    if (out && fclose(out) != 0 && result == 0)
+        result = -ENOMEM;
+    if (result == 0)
+        join(ret, head, head_size, &data.columns);
+    if (result == 0 && ret->failed)
+        result = -ENOMEM;
+    free(head);
+    pyro_cells_clear(&cells);
+    free_data(&data);
+    return result;
+}

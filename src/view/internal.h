@@ -1,0 +1,120 @@
+/* view/internal.h - what makes up the data of a page.
+ *
+ * The data are a head and columns. The head is JSON: what is small, and where in the bytes behind it each column
+ * lies. A column is an array of numbers, little-endian, as narrow as its largest one allows, so that the browser
+ * makes a typed array of it without looking at any of them. viewer/src/data.ts reads it. */
+#ifndef PYRO_VIEW_INTERNAL_H
+#define PYRO_VIEW_INTERNAL_H
+
+#include "analyze/stats.h"
+#include "base/buffer.h"
+#include "base/json.h"
+#include "base/map.h"
+#include "base/strings.h"
+#include "view/page.h"
+
+/* -- columns ------------------------------------------------------------------------------------ */
+
+#define PYRO_PAGE_COLUMNS_MAX 48
+
+struct pyro_page_columns {
+    struct pyro_buffer bytes;
+    struct pyro_page_column {
+        const char *name, *type; /* static */
+        size_t offset, count;
+    } items[PYRO_PAGE_COLUMNS_MAX];
+    size_t count;
+};
+
+/* Append a column; NAME lives as long as the program. Out of memory: bytes.failed. */
+void pyro_page_columns_u32(struct pyro_page_columns *columns, const char *name,
+                           const uint32_t *values, size_t count);
+void pyro_page_columns_f32(struct pyro_page_columns *columns, const char *name, const float *values,
+                           size_t count);
+void pyro_page_columns_f64(struct pyro_page_columns *columns, const char *name,
+                           const double *values, size_t count);
+/* The member "columns" of the head. */
+void pyro_page_columns_json(struct pyro_json *json, const struct pyro_page_columns *columns);
+void pyro_page_columns_free(struct pyro_page_columns *columns);
+
+/* -- stacks with time of their own --------------------------------------------------------------- */
+
+/* A tree of functions; a parent comes before its children, 0 is the root. */
+struct pyro_guess {
+    uint32_t *parents, *functions; /* [count] */
+    float *self_us;
+    size_t count, capacity;
+    double folded_us; /* of self_us: what is below was too little, too deep or a recursion */
+};
+#define PYRO_GUESS_NODES 200000
+#define PYRO_GUESS_DEPTH 200
+#define PYRO_GUESS_SHARE 1e-5 /* of all time: less is not followed */
+
+/* Where calls were timed only their callers are known, no stacks. This is the tree in which each function spends its
+ * time on its callees in the same proportion wherever it is called from: a guess. 0 or -ENOMEM. */
+int pyro_guess_make(struct pyro_guess *estimate, const struct pyro_profile *profile);
+void pyro_guess_clear(struct pyro_guess *estimate); /* a zeroed struct is fine */
+
+/* -- cells: samples that a page need not tell apart ------------------------------------------------ */
+
+#define PYRO_CELL_BUCKETS 2000 /* parts of the duration */
+
+/* What the samples of a cell had in common besides. */
+struct pyro_cell_kind {
+    enum pyro_state state;
+    bool gil, gc, parked;
+    const char *waits; /* pyro_clock_wait_category() */
+    uint8_t clocks;    /* bit: enum pyro_clock, under which it counts; no bit of a parked one */
+};
+struct pyro_cells {
+    uint32_t *bucket, *thread, *stack, *kind, *samples; /* [count], by bucket, then as first seen */
+    float *time_us; /* without what counting cost, as tables have it */
+    size_t count, capacity;
+    struct pyro_cell_kind *kinds;
+    size_t kind_count, kind_capacity;
+    uint32_t bucket_count;
+    double bucket_us;
+};
+/* Of samples, or of what was traced, which knows no time of day: then there is one bucket. 0 or -ENOMEM. */
+int pyro_cells_make(struct pyro_cells *cells, const struct pyro_profile *profile);
+void pyro_cells_clear(struct pyro_cells *cells); /* a zeroed struct is fine */
+
+/* -- the data ------------------------------------------------------------------------------------- */
+
+struct pyro_page_data {
+    const struct pyro_profile *profile;
+    struct pyro_page_columns columns;
+    struct pyro_strings strings;
+    struct pyro_map files; /* texts of a path and of what is shown of it -> place in FILE_LIST */
+    struct pyro_page_file {
+        uint32_t path, shown; /* texts */
+        bool library;
+    } * file_list;
+    size_t file_count, file_capacity;
+    struct pyro_page_function {
+        uint32_t name, file, line, kind; /* file: place in FILE_LIST */
+    } * functions;                       /* those of the profile, then what only the baseline has */
+    size_t function_count, function_capacity;
+    struct pyro_stats *stats;
+    double lines_from_s; /* lines were counted from then on; 0: always, or never */
+    bool failed;         /* out of memory: later calls do nothing */
+};
+/* The number of a text; 0 is "". */
+uint32_t pyro_page_text(struct pyro_page_data *data, const char *text);
+/* The number of FUNCTION of SIDE, a profile, in the page's list, where it is put at the end. */
+uint32_t pyro_page_add_function(struct pyro_page_data *data, const struct pyro_profile *side,
+                                uint32_t function);
+/* The findings of PROFILE as an array under KEY; none if its calls were timed, since rules ask samples. NUMBER tells which function of the page
+ * one of PROFILE is; NULL: it has the same number. 0 or a negative errno. */
+int pyro_page_findings(struct pyro_json *json, const char *key, const struct pyro_profile *profile,
+                       uint32_t (*number)(void *context, uint32_t function), void *context,
+                       struct pyro_error *error);
+/* The head's "difference" and "findings_before", and the columns of the baseline's tree. 0 or a negative errno. */
+int pyro_page_compare(struct pyro_page_data *data, const struct pyro_profile *baseline,
+                      struct pyro_json *json, struct pyro_error *error);
+
+/* All bytes of the data into RET. 0 or a negative errno. */
+int pyro_page_data(const struct pyro_profile *profile, const struct pyro_page_options *options,
+                   struct pyro_buffer *ret, struct pyro_error *error);
+
+#endif

@@ -1,0 +1,320 @@
+"""The probe in a process that runs already: what it counts there is exact, and nothing of it stays."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from commands import refused
+from counting import Counts, read_counts
+from pythons import Python, Target, find_python, start_target
+
+SECONDS = 60
+CALLS = 20_000
+INJECTIONS = int(os.environ.get("PYROMETER_INJECTIONS", "10"))
+GROWTH_BYTES = 4 << 20  # of a process, by all injections together; each once counted into 256 KiB and more
+
+
+@pytest.fixture(params=["3.11", "3.12", "3.13", "3.14", "3.15"])
+def injectable(request: pytest.FixtureRequest) -> Python:
+    """One of each minor; 3.14 and 3.15 live in another root, as in a container."""
+    python = find_python(request.param)
+    if python.missing:
+        pytest.skip(f"Python {python.id}: {python.missing}")
+    return python
+
+
+class Recording:
+    """A `pyrometer record --inject` that goes on until it is told to stop."""
+
+    def __init__(self, pyrometer: Path, pid: int, output: Path, *options: str) -> None:
+        command = [pyrometer, "record", "--pid", str(pid), "--inject", *options, "-o", output]
+        self.pyrometer, self.output = pyrometer, output
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        self.said: list[str] = []
+        for line in self.process.stderr:
+            self.said.append(line)
+            if "the probe is there" in line:
+                break
+        else:
+            pytest.fail(f"no probe: {self.said}")
+
+    def stop(self) -> Counts:
+        self.process.send_signal(signal.SIGINT)
+        said = self.process.communicate(timeout=SECONDS)[1]
+        done = subprocess.CompletedProcess(self.process.args, self.process.returncode, "", "".join(self.said) + said)
+        assert done.returncode == 0, done.stderr
+        assert "not removed" not in done.stderr
+        return read_counts(self.pyrometer, self.output, done)
+
+
+class NoExec(Python):
+    """Where it runs, nothing of the places for temporary files may be executed."""
+
+    def command(self, arguments: Sequence[str | Path] = ()) -> list[str]:
+        places = "for place in /tmp /var/tmp /dev/shm; do mount --bind $place $place && mount -o remount,bind,noexec $place || exit; done"
+        enter = ["unshare", "--mount", "--propagation", "private", "sh", "-c", places + '; exec "$@"', "no-exec"]
+        return [*enter, *super().command(arguments)]
+
+
+@contextlib.contextmanager
+def target(python: Python, workers: int = 0, spinners: int = 0, *rest: str, **more) -> Iterator[Target]:
+    with start_target(python, "injected.py", str(workers), str(spinners), *rest, **more) as running:
+        yield running
+
+
+def run(running: Target, count: int = CALLS) -> None:
+    running.send(f"run {count}")
+    assert running.readline() == "ran"
+
+
+def block(running: Target) -> None:
+    """It is in read(2) of its standard input when this returns."""
+    running.send("block")
+    assert running.readline() == "blocks"
+    deadline = time.monotonic() + SECONDS
+    while Path(f"/proc/{running.pid}/syscall").read_text().split()[:2] not in (["0", "0x0"], ["63", "0x0"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def seen(running: Target) -> tuple[list[object], int, int]:
+    """What is seen of a probe from inside, how many mappings there are, and resident bytes."""
+    running.send("seen")
+    found, maps, resident = running.readline().rsplit(" ", 2)
+    return eval(found), int(maps), int(resident)  # a list of numbers and texts
+
+
+def injected(pyrometer: Path, running: Target, output: Path, *options: str) -> Counts:
+    """A recording around CALLS calls."""
+    recording = Recording(pyrometer, running.pid, output, *options)
+    run(running)
+    return recording.stop()
+
+
+def test_what_is_counted_is_exact(pyrometer: Path, injectable: Python, folder: Path) -> None:
+    with target(injectable, workers=2) as running:
+        run(running, 3 * CALLS)  # is not counted, but what ran in it is specialised
+        counts = injected(pyrometer, running, folder / "first.pyro", "--counts")
+        assert counts.of("inner") == 3 * CALLS
+        assert counts.of("outer") == 3
+        assert counts.of("{built-in method builtins.len}") == 3 * CALLS
+        assert counts.callers("inner") == {"outer": 3 * CALLS}
+        assert "starting the probe in process" in counts.done.stderr
+        assert seen(running)[0] == []
+        # Again: what code objects carry from the first time is not mistaken for something.
+        counts = injected(pyrometer, running, folder / "second.pyro", "--counts")
+        assert counts.of("inner") == 3 * CALLS
+        assert counts.of("{built-in method builtins.len}") == 3 * CALLS
+        assert seen(running)[0] == []
+
+
+def test_it_leaves_nothing_behind(pyrometer: Path, injectable: Python, folder: Path) -> None:
+    """Many times in a busy process."""
+    with target(injectable, workers=1, spinners=2) as running:
+        injected(pyrometer, running, folder / "warm.pyro", "--counts")
+        _, maps, resident = seen(running)
+        for _ in range(INJECTIONS):
+            recording = Recording(pyrometer, running.pid, folder / "again.pyro", "--counts")
+            run(running, 100)
+            assert recording.stop().of("inner") >= 200
+            assert seen(running)[0] == []
+        _, maps_after, resident_after = seen(running)
+        assert maps_after <= maps + 4  # arenas of Python's own come and go
+        assert resident_after - resident < GROWTH_BYTES
+
+
+def test_traced(pyrometer: Path, some_counted: Python, folder: Path) -> None:
+    with target(some_counted, workers=1) as running:
+        run(running)
+        for name in ("first", "second"):
+            counts = injected(pyrometer, running, folder / f"{name}.pyro", "--trace")
+            assert counts.of("inner") == 2 * CALLS
+            assert counts.callers("inner") == {"outer": 2 * CALLS}
+            assert seen(running)[0] == []
+
+
+def lines_of_inner(pyrometer: Path, command: str, recording: Path) -> list[dict]:
+    asked = subprocess.run([pyrometer, command, recording, "--json"], capture_output=True, text=True, check=True)
+    return next(row["lines"] for row in json.loads(asked.stdout)["functions"] if row["name"] == "inner")
+
+
+def test_lines(pyrometer: Path, injectable: Python, folder: Path) -> None:
+    with target(injectable, workers=1) as running:
+        run(running)
+        for name in ("first", "second"):
+            recording = folder / f"{name}.pyro"
+            injected(pyrometer, running, recording, "--lines=inner")
+            assert [line["hits"] for line in lines_of_inner(pyrometer, "lines", recording) if line["hits"]] == [2 * CALLS]
+            assert seen(running)[0] == []
+
+
+def test_lines_that_nobody_runs_are_told(pyrometer: Path, one: Python, folder: Path) -> None:
+    with target(one) as running:
+        done = subprocess.run(
+            [pyrometer, "record", "--pid", str(running.pid), "--inject", "--lines=no_such_function", "-d", "1", "-o", folder / "x.pyro"],
+            capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+        assert "no line was counted: of 'no_such_function', nothing ran meanwhile" in done.stderr
+
+
+def test_memory(pyrometer: Path, some_counted: Python, folder: Path) -> None:
+    with target(some_counted, workers=1) as running:
+        run(running)
+        for name in ("first", "second"):
+            recording = folder / f"{name}.pyro"
+            injected(pyrometer, running, recording, "--memory")
+            # str(number) is allocated anew by each call, but for one digit
+            assert sum(line["count"] for line in lines_of_inner(pyrometer, "memory", recording)) >= 2 * (CALLS - 10)
+            assert seen(running)[0] == []
+
+
+def test_a_process_outside_of_python_is_left_as_it_was(pyrometer: Path, some_counted: Python, folder: Path) -> None:
+    with target(some_counted) as running:
+        before = seen(running)
+        block(running)
+        line = refused(pyrometer, 3, "record", "--pid", running.pid, "--inject", "--counts", "-d", "1")
+        assert "was left as it was" in line and "dump" in line
+        running.send("go on")
+        assert running.readline() == "free"
+        run(running)
+        assert seen(running)[0] == [] and abs(seen(running)[1] - before[1]) <= 4
+
+
+def test_killed_in_the_middle(pyrometer: Path, some_counted: Python, folder: Path) -> None:
+    """Before its call was taken: nothing happens then. While it counts: the next one takes the place of the dead one."""
+    with target(some_counted) as running:
+        block(running)
+        command = [pyrometer, "record", "--pid", str(running.pid), "--inject", "--counts"]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        assert "starting the probe" in process.stderr.readline()
+        time.sleep(0.3)
+        process.kill()
+        process.communicate()
+        running.send("go on")
+        assert running.readline() == "free"
+        run(running)
+        assert seen(running)[0] == []
+
+        killed = Recording(pyrometer, running.pid, folder / "killed.pyro", "--counts")
+        run(running)
+        killed.process.kill()
+        killed.process.communicate()
+        run(running)
+        assert seen(running)[0] != []
+        counts = injected(pyrometer, running, folder / "after.pyro", "--counts")
+        assert counts.of("inner") == CALLS
+        assert seen(running)[0] == []
+
+
+def test_removed_as_soon_as_it_comes_by(pyrometer: Path, some_counted: Python, folder: Path) -> None:
+    with target(some_counted) as running:
+        recording = Recording(pyrometer, running.pid, folder / "blocked.pyro", "--counts")
+        run(running)
+        block(running)
+        recording.process.send_signal(signal.SIGINT)
+        said = recording.process.communicate(timeout=SECONDS)[1]
+        assert "as soon as it can" in said
+        assert read_counts(pyrometer, folder / "blocked.pyro", recording.process).of("inner") == CALLS
+        running.send("go on")
+        assert running.readline() == "free"
+        run(running, 10)
+        assert seen(running)[0] == []
+        assert injected(pyrometer, running, folder / "after.pyro", "--counts").of("inner") == CALLS
+
+
+def test_a_process_that_became_another_program(pyrometer: Path, one: Python, folder: Path) -> None:
+    script = folder / "becomes.py"
+    script.write_text(
+        "import os, sys, time\n"
+        "if len(sys.argv) == 1:\n"
+        "    print('READY', flush=True)\n"
+        "    while not os.path.exists('go'): time.sleep(0.01)\n"
+        "    os.execv(sys.executable, [sys.executable, sys.argv[0], 'again'])\n"
+        "print('again', flush=True)\n"
+        "while True: time.sleep(0.01)\n"
+    )
+    with start_target(one, script, cwd=folder) as running:
+        recording = Recording(pyrometer, running.pid, folder / "becomes.pyro", "--counts")
+        (folder / "go").touch()
+        assert running.readline() == "again"
+        recording.stop()
+        assert running.process.poll() is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="wants to be root")
+def test_a_process_of_another_user(pyrometer: Path, some_counted: Python, folder: Path) -> None:
+    """What it reads and writes belongs to it; and one that changed its user itself cannot be looked into by that one."""
+    with target(some_counted, 0, 0, "65534") as running:
+        for name in ("first", "second"):
+            assert injected(pyrometer, running, folder / f"{name}.pyro", "--counts").of("inner") == CALLS
+            assert seen(running)[0] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="wants to be root")
+def test_nothing_may_be_executed_there(pyrometer: Path, one: Python, folder: Path) -> None:
+    with target(NoExec(**asdict(one))) as running:
+        line = refused(pyrometer, 3, "record", "--pid", running.pid, "--inject", "--counts", "-d", "1")
+        assert "/dev/shm" in line
+        assert seen(running)[0] == []
+
+
+def test_two_at_once(pyrometer: Path, one: Python, folder: Path) -> None:
+    with target(one) as running:
+        first = Recording(pyrometer, running.pid, folder / "first.pyro", "--counts")
+        line = refused(pyrometer, 3, "record", "--pid", running.pid, "--inject", "--counts", "-d", "1")
+        assert "another pyrometer counts there" in line
+        run(running)
+        assert first.stop().of("inner") == CALLS
+
+
+def test_switched_off(pyrometer: Path) -> None:
+    python = find_python("3.14")
+    if python.missing:
+        pytest.skip(f"Python 3.14: {python.missing}")
+    with target(python, env={"PYTHON_DISABLE_REMOTE_DEBUG": "1"}) as running:
+        line = refused(pyrometer, 3, "record", "--pid", running.pid, "--inject", "--counts", "-d", "1")
+        assert "PEP 768" in line
+
+
+def test_it_wants_to_be_asked(pyrometer: Path, one: Python) -> None:
+    with target(one) as running:
+        for mode in ("--counts", "--trace", "--lines=inner", "--memory"):
+            line = refused(pyrometer, 2, "record", "--pid", running.pid, mode)
+            assert f"pyrometer record --pid {running.pid} --inject {mode}" in line
+        assert "--counts" in refused(pyrometer, 2, "record", "--pid", running.pid, "--inject")
+        assert "cannot be had at once" in refused(pyrometer, 2, "record", "--pid", running.pid, "--inject", "--counts", "--memory")
+        assert seen(running)[0] == []
+
+
+def test_signals_arrive_while_it_is_started(pyrometer: Path, one: Python, folder: Path) -> None:
+    """They are the program's, and handled as ever."""
+    script = folder / "signals.py"
+    script.write_text(
+        "import signal\n"
+        "rung = 0\n"
+        "def ring(*_):\n"
+        "    global rung\n"
+        "    rung += 1\n"
+        "signal.signal(signal.SIGALRM, ring)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)\n"
+        "print('READY', flush=True)\n"
+        "while True:\n"
+        "    sum(range(100))\n"
+    )
+    with start_target(one, script) as running:
+        for _ in range(5):
+            counts = Recording(pyrometer, running.pid, folder / "signals.pyro", "--counts")
+            time.sleep(0.1)
+            assert counts.stop().of("ring") > 0
+            assert running.process.poll() is None, running.errors()
+        assert running.errors() == "nothing on standard error"

@@ -1,0 +1,180 @@
+"""pyrometer.LineProfiler, and pyrometer.compat.line_profiler beside line_profiler itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from counting import installed
+from pythons import Python
+
+pytestmark = [pytest.mark.beside, pytest.mark.usefixtures("folder", "from_source")]
+
+PROGRAM = """\
+import sys
+if sys.argv[1] == "theirs":
+    from line_profiler import LineProfiler
+else:
+    from pyrometer.compat.line_profiler import LineProfiler
+
+profiler = LineProfiler()
+
+
+@profiler
+def decorated(n):
+    total = 0
+    for i in range(n):
+        if i % 2:
+            total += i
+
+    return total
+
+
+class Shop:
+    def price(self, n):
+        return sum(x for x in range(n))
+
+
+def recursive(n):
+    if n < 2:
+        return 1
+    return n * recursive(n - 1)
+
+
+def never():
+    return 0
+
+
+def generated(n):
+    for i in range(n):
+        yield i
+
+
+profiler.add_function(Shop.price)
+profiler.add_function(recursive)
+profiler.add_function(never)
+profiler.add_function(generated)
+recursive(3)  # before it is on
+assert decorated(10) == 25
+with profiler:
+    recursive(5)
+    list(generated(3))
+    Shop().price(4)
+assert profiler.runcall(recursive, 2) == 2
+profiler.runctx("recursive(3)", globals(), {})
+recursive(4)  # after it
+"""
+
+
+@pytest.fixture(autouse=True)
+def fits(request: pytest.FixtureRequest) -> None:
+    """Lines are not counted without a GIL."""
+    if "counted" in request.fixturenames and request.getfixturevalue("counted").free_threaded:
+        pytest.skip("lines are not counted without a GIL")
+
+
+def ran(python: Python, program: str, *arguments: str) -> str:
+    Path("app.py").write_text(program)
+    done = python.run(["-X", "faulthandler", Path("app.py").absolute(), *arguments])
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+SHOW = """
+import json
+print(json.dumps(sorted((name, first, [line[:2] for line in lines]) for (_, first, name), lines in profiler.get_stats().timings.items())))
+"""
+
+
+def test_hits(counted: Python) -> None:
+    found = {name: dict(lines) for name, _, lines in json.loads(ran(counted, PROGRAM + SHOW, "ours"))}
+    by_text = {name: {PROGRAM.splitlines()[line - 1].strip(): hits for line, hits in lines.items()} for name, lines in found.items()}
+    assert by_text == {
+        "decorated": {"total = 0": 1, "for i in range(n):": 11, "if i % 2:": 10, "total += i": 5, "return total": 1},
+        "Shop.price": {"return sum(x for x in range(n))": 1},
+        "recursive": {"if n < 2:": 10, "return 1": 3, "return n * recursive(n - 1)": 7},
+        "never": {},
+        "generated": {"for i in range(n):": 4, "yield i": 3},
+    }
+
+
+def test_a_program_of_line_profiler_needs_the_import_changed_only(some_python: Python, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not some_python.counts or some_python.root:
+        pytest.skip("no line_profiler there")
+    theirs = installed(some_python, "line_profiler", "line_profiler==5.0.2")
+    show = "\nprofiler.print_stats(output_unit=1e-6)\n"
+    ours = ran(some_python, PROGRAM + show, "ours")
+    monkeypatch.setenv("PYTHONPATH", str(theirs))
+    expected = ran(some_python, PROGRAM + show, "theirs")
+    assert ours.count("Function: ") == 5
+
+    def shape(text: str) -> list[str]:
+        """Times are another matter, and so is which of them takes longer."""
+        row = re.compile(r" *(\d+) +(\d+) +[\d.e+-]+ +[\d.e+-]+ +[\d.]+  ")
+        lines = [re.sub(r"Total time: .*", "Total time", row.sub(r"\1 \2 ", line)) for line in text.splitlines()]
+        return sorted(line.rstrip() for line in lines if line.strip())
+
+    assert shape(ours) == shape(expected)
+
+
+def test_the_function_is_not_touched(counted: Python) -> None:
+    ran(
+        counted,
+        """\
+from pyrometer import LineProfiler, profile
+
+def f(): return 1
+
+code, profiler = f.__code__, LineProfiler()
+assert profiler(f) is f and f.__code__ is code and profile(f) is f
+f(); f()
+((_, stats),) = profiler.get_stats().timings.items()
+assert [line[:2] for line in stats] == [(3, 2)], stats
+other = LineProfiler(f)
+with other:
+    f()
+((_, stats),) = other.get_stats().timings.items()
+assert [line[:2] for line in stats] == [(3, 1)], stats
+assert profiler.get_stats().timings[list(profiler.get_stats().timings)[0]][0][1] == 3
+import os
+if os.fork() == 0:
+    f()
+    os._exit(0)
+assert os.wait()[1] == 0
+assert profiler.get_stats().timings[list(profiler.get_stats().timings)[0]][0][1] == 3
+""",
+    )
+
+
+def test_lines_are_no_more_counted_after_the_end(counted: Python) -> None:
+    ran(
+        counted,
+        """\
+import sys
+import threading
+import time
+from pyrometer import LineProfiler
+
+def work(n):
+    for i in range(n):
+        time.sleep(0.01)
+
+profiler = LineProfiler(work)
+threads = [threading.Thread(target=work, args=(3,)) for _ in range(4)]
+with profiler:
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+work(5)
+if sys.version_info >= (3, 12):
+    assert all(sys.monitoring.get_tool(tool) is None for tool in range(6))
+assert sys.gettrace() is None and threading.gettrace() is None
+with profiler: pass  # and once more
+((_, stats),) = profiler.get_stats().timings.items()
+assert [line[1] for line in stats] == [16, 12], stats
+assert stats[1][2] >= 12 * 10**7, stats
+""",
+    )

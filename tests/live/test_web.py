@@ -1,0 +1,390 @@
+"""pyrometer.web in real servers: gunicorn and uvicorn with Flask, Starlette, FastAPI and Django."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from counting import installed
+from pythons import REPOSITORY, TARGETS, Python, find_python
+
+pytestmark = pytest.mark.beside
+
+PINS = (
+    "Django==5.2.19", "Flask==3.1.3", "Jinja2==3.1.6", "MarkupSafe==3.0.4", "SQLAlchemy==2.1.9", "Werkzeug==3.1.9",
+    "annotated-doc==0.0.7", "annotated-types==0.8.0", "anyio==4.16.0", "asgiref==3.13.0", "blinker==1.9.0", "click==8.5.1",
+    "fastapi==0.165.0", "greenlet==3.5.6", "gunicorn==27.0.1", "h11==0.16.0", "idna==3.20", "itsdangerous==2.2.0",
+    "opentelemetry-api==1.45.2", "packaging", "pydantic==2.14.4", "pydantic_core==2.50.5", "sqlparse==0.6.1",
+    "starlette==1.10.0", "typing-inspection==0.4.5", "typing_extensions==4.16.0", "uvicorn==0.54.0",
+)  # fmt: skip
+SERVED = [*((("3.13", app)) for app in ("flask", "starlette", "fastapi", "django_wsgi", "django_asgi")), ("3.11", "starlette"), ("3.11", "django_wsgi")]
+LOADED = [("3.13", "flask"), ("3.13", "starlette"), ("3.13", "django_asgi"), ("3.11", "flask")]
+SECRET = b"0123456789abcdef-of-the-tests"
+SECONDS = 60
+SLOW_S = 0.1  # less than /a sleeps
+
+
+def line_of(app: str) -> int:
+    """The line of the program that sends the queries."""
+    text = (TARGETS / "web_apps.py").read_text().splitlines()
+    marked = [at for at, line in enumerate(text, 1) if "# N+1" in line]
+    return marked[{"flask": 0, "django_wsgi": 2, "django_asgi": 2}.get(app, 1)]
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def profile(self) -> dict[str, str]:
+        """X-Profile by its keys."""
+        return dict(part.split("=", 1) for part in self.headers["x-profile"].replace("n+1=", "n_plus_one=").split(" "))
+
+
+@dataclass
+class Server:
+    """One that runs."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    directory: Path
+    log: Path
+    secret_file: Path
+    app: str = ""
+    python: Python | None = None
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def get(self, path: str, **headers: str) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
+        connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        response = connection.getresponse()
+        found = Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+        connection.close()
+        return found
+
+    def profiled(self, path: str, pyrometer: Path) -> Answer:
+        """With a token that our program made."""
+        made = subprocess.run(
+            [pyrometer, "token", "--secret-file", self.secret_file, "--ttl", "60", path], capture_output=True, text=True, check=True
+        )
+        return self.get(path, X_Pyrometer_Token=made.stdout.strip())
+
+    def sampled(self, path: str, pyrometer: Path) -> Answer:
+        """The same, again until the sampler has begun, and answers in time."""
+        until = time.monotonic() + SECONDS
+        while "top" not in (answer := self.profiled(path, pyrometer)).profile:
+            assert time.monotonic() < until, (answer.headers, self.log.read_text()[-3000:])
+        return answer
+
+    def samplers(self) -> list[int]:
+        """Processes that sample for it."""
+        mark = f"\0--directory\0{self.directory}\0".encode()
+        return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cmdline") if mark in read_if_there(path)]
+
+    def recordings(self) -> list[Path]:
+        return sorted(self.directory.glob("*.pyro"))
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(SECONDS)
+
+
+def read_if_there(path: Path) -> bytes:
+    """What a file in /proc has; nothing if its process ended."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def free_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])
+
+
+@pytest.fixture
+def served(request: pytest.FixtureRequest) -> Python:
+    """The Python that a test is parametrized with."""
+    wanted = find_python(request.param)
+    if wanted.missing:
+        pytest.skip(f"Python {wanted.id}: {wanted.missing}")
+    return wanted
+
+
+@pytest.fixture
+def serve(tmp_path: Path, pyrometer: Path) -> Iterator[Callable[..., Server]]:
+    """Start a server with the options of the middleware; it is stopped at the end."""
+    running: list[Server] = []
+    secret_file = tmp_path / "secret"
+    secret_file.write_bytes(SECRET + b"\n")
+
+    def start(python: Python, app: str, workers: int = 1, environment: dict[str, str] | None = None, **options: object) -> Server:
+        port, log = free_port(), tmp_path / "log"
+        directory = tmp_path / "requests"
+        options = {"secret_file": str(secret_file), "directory": str(directory), "rate_hz": 500, **options}
+        variables = {
+            **os.environ,
+            "PYTHONPATH": f"{REPOSITORY / 'python'}:{TARGETS}:{installed(python, 'web', *PINS)}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYROMETER_PROGRAM": str(pyrometer),
+            "PYROMETER_PROBE_FILE": str(pyrometer.parent / "src" / "probe" / "_probe.abi3.so"),
+            "WEB_OPTIONS": json.dumps({name: value for name, value in options.items() if value is not None}),
+            "WEB_DATABASE": str(tmp_path / "database"),
+            "WEB_ASYNC": "1" if app == "django_asgi" else "",  # what is in the middleware's own thread can be told apart
+            **(environment or {}),
+        }
+        bind = f"127.0.0.1:{port}"
+        if app in ("flask", "django_wsgi"):
+            command = ["-m", "gunicorn", f"web_apps:{app}_app()", "-b", bind, "-w", str(workers), "--threads", "4"]
+        else:
+            command = ["-m", "uvicorn", "--factory", f"web_apps:{app}_app", "--port", str(port), "--workers", str(workers)]
+        with log.open("wb") as out:
+            process = subprocess.Popen(python.command(command), env=variables, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        server = Server(port, process, directory, log, secret_file, app, python)
+        running.append(server)
+        wait_for_answers(server)
+        return server
+
+    yield start
+    for server in running:
+        if server.process.poll() is None:
+            server.stop()
+
+
+def wait_for_answers(server: Server) -> None:
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        try:
+            if server.get("/quick").body == b"quick":
+                return
+        except OSError:
+            pass
+        assert server.process.poll() is None, server.log.read_text()[-3000:]
+        time.sleep(0.05)
+    pytest.fail(f"no answer: {server.log.read_text()[-3000:]}")
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def token(path: str, expires_s: float, secret: bytes = SECRET) -> str:
+    """As `pyrometer token` makes it, by another implementation."""
+    message = b"pyrometer profile 1\n%d\n%s" % (int(expires_s), path.encode())
+    return f"1.{int(expires_s)}.{hmac.new(secret, message, hashlib.sha256).hexdigest()}"
+
+
+def functions_of(pyrometer: Path, recording: Path) -> dict[str, float]:
+    """The total time of each function of the recording."""
+    asked = subprocess.run([pyrometer, "stats", recording, "--json", "-n", "0"], capture_output=True, text=True, check=True)
+    return {row["name"]: row["cumtime_s"] for row in json.loads(asked.stdout)["functions"]}
+
+
+SITUATIONS = re.findall(r"^def (\w+)\(\):", (TARGETS / "web_situations.py").read_text(), re.MULTILINE)
+
+
+def test_protocols(python: Python, pyrometer: Path) -> None:
+    """The corners of WSGI and ASGI, without a server, on every Python: with the C part and, where that is refused, without."""
+    variables = {
+        **os.environ,
+        "PYTHONPATH": str(REPOSITORY / "python"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYROMETER_PROGRAM": "/nonexistent",
+        "PYROMETER_PROBE_FILE": str(pyrometer.parent / "src" / "probe" / "_probe.abi3.so"),
+    }
+    done = python.run(["-X", "faulthandler", TARGETS / "web_situations.py", *SITUATIONS], env=variables)
+    assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr[-3000:]
+
+
+@pytest.mark.parametrize("served, app", SERVED, indirect=["served"])
+def test_a_profiled_request(served: Python, app: str, serve: Callable[..., Server], pyrometer: Path) -> None:
+    """With each framework: the queries, the N+1 and its line in one header; a recording of that request alone; the others' answers
+    as they were."""
+    server = serve(served, app)
+    plain = server.get("/orders")
+    assert plain.status == 200 and plain.body.count(b"order-") == 30
+    assert "x-profile" not in plain.headers and "server-timing" not in plain.headers and not server.recordings()
+
+    told = server.profiled("/orders", pyrometer)
+    assert told.status == 200 and told.body == plain.body
+    assert re.fullmatch(r"31/\d+\.\d+s", told.profile["sql"]), told.headers
+    assert told.profile["n_plus_one"] == f"web_apps.py:{line_of(app)}x30", told.headers
+    assert 'desc="31 queries"' in told.headers["server-timing"]
+
+    told = server.profiled("/same", pyrometer)
+    assert told.profile["sql"].startswith("30/") and told.profile["same"].endswith("x30"), told.headers
+
+    told = server.sampled("/a", pyrometer)
+    assert told.body == b"a" and len(told.headers["x-profile"]) <= 1000
+    assert told.profile["top"].startswith("web_apps.py:") and told.profile["python"] and told.profile["sql"].startswith("0/")
+    [recording] = [path for path in server.recordings() if path.stem == told.profile["id"]]
+    assert stat.S_IMODE(recording.stat().st_mode) == 0o600
+    found = functions_of(pyrometer, recording)
+    assert "work_a" in found and "work_b" not in found
+    assert not [name for name in found if name.startswith("pyrometer_request") or "gunicorn" in name], found
+
+    streamed = server.profiled("/stream", pyrometer)
+    assert streamed.body == b"one two three" and "x-profile" in streamed.headers
+    assert "x-profile" not in server.get("/fail").headers and server.profiled("/fail", pyrometer).status == 500
+    seen = json.loads(server.get("/process").body)
+    assert seen["children"] == "none" and seen["threads"] <= 8, seen
+    server.stop()
+    assert b"se'cret" not in b"".join(path.read_bytes() for path in server.recordings())
+    assert not re.search("pyrometer's own|cannot be started|was refused", server.log.read_text()), server.log.read_text()[-3000:]
+
+
+def test_refused_tokens(one: Python, serve: Callable[..., Server], pyrometer: Path) -> None:
+    """Each kind is answered as if there were none, stores nothing, and is logged once."""
+    server = serve(one, "flask")
+    now = time.time()
+    wrong = {
+        "forged": token("/sleep", now + 60, b"another secret of 16"),
+        "for another path": token("/quick", now + 60),
+        "expired": token("/sleep", now - 1),
+        "too far ahead": token("/sleep", now + 10 * 86400),
+        "oversized": "1." + "9" * 5000,
+        "malformed": "2.1.00",
+        "not ASCII": "1.\u00b2." + "0" * 64,
+        "empty": "",
+    }
+    plain = server.get("/sleep")
+    for kind, text in [*wrong.items(), *wrong.items()]:
+        answer = server.get("/sleep", X_Pyrometer_Token=text)
+        assert (answer.status, answer.body) == (200, plain.body), kind
+        assert sorted(answer.headers) == sorted(plain.headers), kind
+    assert not server.recordings() and not server.samplers()
+    assert "x-profile" in server.get("/sleep", X_Pyrometer_Token=token("/sleep", now + 60)).headers
+    server.stop()
+    refusals = re.findall(r"a token was refused: (.*)", server.log.read_text())
+    assert sorted(refusals) == ["expired", "forged, or for another path", "malformed", "oversized"]
+    assert not [text for text in wrong.values() if text and text in server.log.read_text()]
+
+
+def test_tokens_of_both_sides_are_the_same(pyrometer: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(SECRET)
+    for path in ("/", "/a/b-c", "/caf\u00e9", "/x" * 1000):
+        made = subprocess.run(
+            [pyrometer, "token", "--secret-file", tmp_path / "secret", "--ttl", "1h", path], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        expires = int(made.split(".")[1])
+        assert made == token(path, expires) and abs(expires - time.time() - 3600) < SECONDS
+    (tmp_path / "secret").write_bytes(b"short\n")
+    for arguments in (["/"], ["orders"], ["/a?b"], ["/", "--ttl", "2d"], ["/", "--ttl", "25h"], []):
+        done = subprocess.run([pyrometer, "token", "--secret-file", tmp_path / "secret", *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode in (1, 2) and done.stderr.count("\n") <= 2 and not done.stdout
+
+
+def test_closed_unless_configured(one: Python, serve: Callable[..., Server]) -> None:
+    """No option, no profile: no sampler is started, and nothing that a client sends matters."""
+    server = serve(one, "flask", secret_file=None)
+    answer = server.get("/quick?profile", X_Pyrometer_Token=token("/quick", time.time() + 60))
+    assert answer.status == 200 and "x-profile" not in answer.headers and not server.recordings() and not server.samplers()
+
+
+@pytest.mark.parametrize("debug, ips, url, told", [(True, ["127.0.0.1"], True, True), (False, ["127.0.0.1"], True, False),
+                                                   (True, ["10.0.0.1"], True, False), (True, ["127.0.0.1"], False, False)])  # fmt: skip
+def test_profile_in_the_url(one: Python, serve: Callable[..., Server], debug: bool, ips: list[str], url: bool, told: bool) -> None:
+    """Only with all three: DEBUG, the client's address, and the option."""
+    server = serve(one, "django_wsgi", DEBUG=debug, INTERNAL_IPS=ips, url=url)
+    assert ("x-profile" in server.get("/sleep?profile").headers) == told
+    assert "x-profile" not in server.get("/sleep").headers
+
+
+@pytest.mark.parametrize("app", ["flask", "starlette"])
+def test_slow_and_failed_requests_are_kept(one: Python, app: str, serve: Callable[..., Server], pyrometer: Path) -> None:
+    """From the ring, without a word in their answers; the page shows them to who has a token for it."""
+    server = serve(one, app, slow_s=SLOW_S, failed=True, page="/-/requests")
+    while not server.recordings():  # the sampler begins during one of the first
+        assert "x-profile" not in server.get("/a").headers
+    before = len(server.recordings())
+    for path in ("/quick", "/fail", "/a"):
+        assert "x-profile" not in server.get(path).headers
+    wait_until(lambda: len(server.recordings()) > before)
+    assert server.get("/-/requests").status == 404
+    page = server.get("/-/requests", X_Pyrometer_Token=token("/-/requests", time.time() + 60))
+    assert page.status == 200 and page.headers["cache-control"] == "no-store"
+    rows = re.findall(rb"<td>GET (/\w+)</td><td>(\d+)</td><td>(\w+)</td><td>([0-9.]+) s</td>", page.body)
+    assert {(b"/fail", b"500", b"failed"), (b"/a", b"200", b"slow")} <= {row[:3] for row in rows}, page.body
+    assert all(why == b"failed" or float(total) >= SLOW_S for _, _, why, total in rows)
+
+
+def test_a_full_spool(one: Python, serve: Callable[..., Server], pyrometer: Path) -> None:
+    """The oldest go, what is not ours stays, and no client sees anything of it."""
+    server = serve(one, "flask", keep=3)
+    (server.directory / "notes.txt").write_text("not ours")
+    ids = [server.sampled("/a", pyrometer).profile["id"] for _ in range(6)]
+    kept = [path.stem for path in server.recordings()]
+    assert len(kept) == 3 and ids[-1] in kept and ids[0] not in kept
+    assert (server.directory / "notes.txt").exists()
+    os.rename(server.directory, server.directory.with_name("away"))  # nowhere to write now
+    told = server.profiled("/a", pyrometer)
+    assert told.status == 200 and told.profile["id"] and not server.directory.exists()
+
+
+def test_errors_of_ours_are_swallowed(one: Python, serve: Callable[..., Server], pyrometer: Path) -> None:
+    """A callable that raises, and a sampler that is not there: answers as ever, one line in the log."""
+    server = serve(one, "flask", when_raises=True)
+    assert [server.get("/quick").body for _ in range(3)] == [b"quick"] * 3
+    server.stop()
+    assert server.log.read_text().count("ZeroDivisionError") == 1
+    server = serve(one, "flask", environment={"PYROMETER_PROGRAM": "/nonexistent"})
+    told = server.profiled("/orders", pyrometer)
+    assert told.status == 200 and told.profile["sql"].startswith("31/") and "top" not in told.profile
+    server.stop()
+    assert server.log.read_text().count("the sampler cannot be started") == 1
+
+
+def test_the_sampler_ends_with_the_server(one: Python, serve: Callable[..., Server], pyrometer: Path) -> None:
+    """When it is killed, requests go on; and a server that is killed leaves none behind."""
+    server = serve(one, "starlette")
+    server.sampled("/a", pyrometer)
+    [sampler] = server.samplers()
+    os.kill(sampler, signal.SIGKILL)
+    assert server.profiled("/orders", pyrometer).profile["sql"].startswith("31/")
+    server = serve(one, "starlette")
+    server.sampled("/a", pyrometer)
+    assert len(server.samplers()) == 1
+    server.process.kill()
+    server.process.wait()
+    wait_until(lambda: not server.samplers())
+
+
+@pytest.mark.parametrize("served, app", LOADED, indirect=["served"])
+def test_load(served: Python, app: str, serve: Callable[..., Server], pyrometer: Path) -> None:
+    """Requests that take turns in threads, or in one thread's event loop: none fails, and no profile has anything of another."""
+    server = serve(served, app, workers=1 if app == "starlette" else 2, share=0.5)
+    paths = ["/a", "/b"] * 40
+    with ThreadPoolExecutor(12) as clients:
+        answers = list(clients.map(server.get, paths))
+    assert [answer.status for answer in answers] == [200] * len(paths)
+    assert [answer.body.decode() for answer in answers] == [path[1:] for path in paths]
+    own = {"GET /a": 0, "GET /b": 0}
+    for recording in server.recordings():
+        asked = json.loads(subprocess.run([pyrometer, "stats", recording, "--json", "-n", "0"], capture_output=True, check=True).stdout)
+        command, names = asked["recording"]["command"], {row["name"] for row in asked["functions"]}
+        if command in own:
+            mine, other = ("a", "b") if command == "GET /a" else ("b", "a")
+            own[command] += f"work_{mine}" in names
+            assert not [name for name in names if name.endswith((f"work_{other}", f"view_{other}"))], (recording, names)
+    assert min(own.values()) >= 5, own  # 20 of each are expected

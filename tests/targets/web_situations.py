@@ -1,0 +1,518 @@
+"""What the middleware of pyrometer.web does to the protocols it stands between, asked of it: prints "ok", or fails. No server, no
+framework, and no sampler: PYROMETER_PROGRAM names none."""
+
+import asyncio
+import ctypes
+import hashlib
+import hmac
+import os
+import socket
+import sqlite3
+import stat
+import sys
+import tempfile
+import time
+from wsgiref.util import setup_testing_defaults
+from wsgiref.validate import validator
+
+from pyrometer import web
+from pyrometer.web import ASGIMiddleware, WSGIMiddleware, count_queries
+from pyrometer.web import _queries, _sampler, _service, _slots, _tokens
+
+SECRET = "0123456789abcdef"
+
+
+def token(path):
+    expires = int(time.time()) + 60
+    message = "pyrometer profile 1\n{}\n{}".format(expires, path).encode()
+    return "1.{}.{}".format(expires, hmac.new(SECRET.encode(), message, hashlib.sha256).hexdigest())
+
+
+def ask(app, path="/a", told=True, **more):
+    """(status, headers, body, exc_info) as a server gets them, in order."""
+    environ, seen = {"SCRIPT_NAME": "", "PATH_INFO": path, **more}, []
+    setup_testing_defaults(environ)
+    if told:
+        environ["HTTP_X_PYROMETER_TOKEN"] = token(path)
+
+    def start_response(status, headers, exc_info=None):
+        seen.append((status, dict(headers), exc_info))
+        return lambda data: seen.append(data)
+
+    body = app(environ, start_response)
+    seen += list(body)
+    if hasattr(body, "close"):
+        body.close()
+    return seen, body
+
+
+def plain(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"one", b"two"]
+
+
+def wsgi_is_kept_to():
+    app = validator(WSGIMiddleware(validator(plain), secret=SECRET))
+    for told in (True, False):
+        seen, _ = ask(app, told=told, QUERY_STRING="")
+        assert seen[0][0] == "200 OK" and seen[1:] == [b"one", b"two"]
+        assert ("X-Profile" in seen[0][1]) == told
+
+
+def bodies_are_untouched():
+    class Body:
+        closed = False
+
+        def __iter__(self):
+            return iter([b"piece"])
+
+        def close(self):
+            self.closed = True
+
+    made = Body()
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        return made
+
+    for options in ({}, {"secret": SECRET}, {"slow_s": 0, "failed": True}):
+        seen, body = ask(WSGIMiddleware(app, **options))
+        assert body is made and made.closed and seen[1] == b"piece"
+
+
+def who_writes_is_not_held_back():
+    def app(environ, start_response):
+        write = start_response("200 OK", [])
+        write(b"first")
+        write(b"second")
+        return [b"third"]
+
+    seen, _ = ask(WSGIMiddleware(app, secret=SECRET))
+    assert "X-Profile" in seen[0][1] and seen[1:] == [b"first", b"second", b"third"]
+
+
+def who_starts_late_has_no_header():
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        yield b"late"
+
+    seen, _ = ask(WSGIMiddleware(app, secret=SECRET))
+    assert seen == [("200 OK", {}, None), b"late"]
+
+
+def exceptions_pass():
+    def app(environ, start_response):
+        raise KeyError("mine")
+
+    middleware = WSGIMiddleware(app, failed=True)
+    for _ in range(300):  # no slot is lost
+        try:
+            ask(middleware, told=False)
+            raise AssertionError
+        except KeyError as error:
+            assert error.args == ("mine",)
+    assert middleware.service.counts["kept"] == 300 and _queries.current.get() is None
+
+    def starts_again(environ, start_response):
+        start_response("200 OK", [])
+        try:
+            raise ValueError
+        except ValueError:
+            start_response("500 Sorry", [("A", "b")], sys.exc_info())
+        return [b"sorry"]
+
+    seen, _ = ask(WSGIMiddleware(starts_again, secret=SECRET))
+    assert len(seen) == 2 and seen[0][0] == "500 Sorry" and seen[0][1]["A"] == "b" and seen[0][2][0] is ValueError
+
+
+def shares():
+    kept = WSGIMiddleware(plain, share=1.0)
+    assert all("X-Profile" not in ask(kept, told=False)[0][0][1] for _ in range(20))
+    assert kept.service.counts["kept"] == 20
+    some = WSGIMiddleware(plain, share=0.5)
+    for _ in range(400):
+        ask(some, told=False)
+    assert 100 < some.service.counts["kept"] < 300  # ten standard deviations
+
+
+def more_at_a_time_than_slots():
+    middleware = None
+
+    def app(environ, start_response):
+        depth = environ["depth"]
+        if depth:
+            ask(middleware, depth=depth - 1)
+        start_response("200 OK", [])
+        return [b""]
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o700)
+        middleware = WSGIMiddleware(app, secret=SECRET, directory=folder)
+        for _ in range(2):
+            limit = sys.getrecursionlimit()
+            sys.setrecursionlimit(10000)
+            seen, _ = ask(middleware, depth=300)
+            sys.setrecursionlimit(limit)
+            assert "X-Profile" in seen[0][1]
+    counts = middleware.service.counts
+    assert counts["no_slot"] == 2 * (301 - 256) and counts["kept"] == 602 and counts["errors"] == 1, counts
+    assert web.stats()["sampler"][0].startswith("cannot be started")
+
+
+def odd_names():
+    """Nothing of a path breaks a header, a message or the page, and no header is longer than it may be."""
+    path = "/a\r\nX-Evil: 1/\x00<script>" + "\u00e9" * 500
+
+    def app(environ, start_response):
+        code = "def f(c):\n for i in range(20): c.execute('SELECT 1', (i,))"
+        space = {}
+        exec(compile(code, "/srv/odd \r\n name \u00e9" + "x" * 2000 + ".py", "exec"), space)
+        space["f"](Fake())
+        start_response("200 OK", [])
+        return [b""]
+
+    class Fake:
+        def execute(self, sql, parameters):
+            _queries._end(_queries._begin(sql, parameters, False))
+
+    middleware = WSGIMiddleware(app, secret=SECRET, page="/page", when=lambda environ: True)
+    seen, _ = ask(middleware, path=path.encode("utf-8").decode("latin-1"), told=False)
+    for value in (seen[0][1]["X-Profile"], seen[0][1]["Server-Timing"]):
+        assert len(value) <= 1000 and value.isascii() and value.isprintable(), value
+    assert "n+1=" in seen[0][1]["X-Profile"]
+    shown, _ = ask(middleware, path="/page")
+    assert b"<script>" not in shown[1] and b"&lt;script&gt;" in shown[1] and b"\r" not in shown[1]
+
+
+def queries_of_a_driver():
+    made = sqlite3.connect(":memory:")
+    database = count_queries(made)
+    queries = _queries.Queries()
+    before = _queries.current.set(queries)
+    try:
+        database.row_factory = sqlite3.Row
+        assert made.row_factory is sqlite3.Row
+        with database as same:
+            assert same is database
+            cursor = same.cursor()
+            assert cursor.execute("CREATE TABLE t (a, b)") is cursor
+            cursor.executemany("INSERT INTO t VALUES (?, ?)", [(i, "hidden") for i in range(30)])
+        for i in range(12):
+            [row] = database.execute("SELECT b FROM t WHERE a = ? AND b = 'hidden'", (i,))  # each
+            assert row["b"] == "hidden"
+        for i in range(11):
+            cursor.execute("SELECT b FROM t WHERE a = ?", (1,))  # same
+        for i in range(40):
+            cursor.execute("INSERT INTO t VALUES (?, 'hidden')", (i,))  # writes
+        assert next(cursor.execute("SELECT count(*) FROM t"))[0] == 70
+        try:
+            cursor.execute("no SQL at all")
+            raise AssertionError
+        except sqlite3.OperationalError:
+            pass
+    finally:
+        _queries.current.reset(before)
+    database.execute("SELECT 1")  # nobody asks
+    assert queries.count == 2 + 12 + 11 + 40 + 1 + 1 and queries.time_ns > 0
+    lines = open(__file__).read().splitlines()
+    found = {}
+    for (shape, file, line), entry in queries.entries.items():
+        assert file == __file__ and "hidden" not in shape, shape
+        found[lines[line - 1].rpartition("# ")[2]] = (_queries._kind(shape, entry), entry.count)
+    assert found["each"] == ("n+1", 12) and found["writes"] == ("writes", 40)
+    told_apart = _queries._value_hash((1,)) is not None  # by a probe that can
+    assert found["same"] == (("same" if told_apart else "n+1"), 11)
+    kind, _, line, count = queries.verdict()
+    assert (kind, count) == ("writes", 40) and lines[line - 1].endswith("# writes")
+
+
+def asgi_is_kept_to():
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def app(scope, receive, send):
+        if scope["type"] != "http":
+            assert send is sent_by_server
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]})
+        await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        await send({"type": "http.response.body", "body": b"two"})
+
+    sent_by_server = send
+    scope = {"type": "http", "method": "GET", "path": "/a", "headers": [(b"x-pyrometer-token", token("/a").encode())], "client": None}
+    asyncio.run(ASGIMiddleware(app, secret=SECRET)(scope, None, send))
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body", "http.response.body"]
+    headers = dict(sent[0]["headers"])
+    assert headers[b"a"] == b"b" and b"x-profile" in headers and sent[1]["more_body"]
+    for kind in ("websocket", "lifespan"):
+        asyncio.run(ASGIMiddleware(app, secret=SECRET, slow_s=0)({"type": kind}, None, send))
+
+    async def fails(scope, receive, send):
+        raise KeyError("mine")
+
+    middleware = ASGIMiddleware(fails, failed=True)
+    for _ in range(300):
+        try:
+            asyncio.run(middleware({**scope, "headers": []}, None, send))
+            raise AssertionError
+        except KeyError:
+            pass
+    assert middleware.service.counts["kept"] == 300
+
+
+def tokens_to_the_second():
+    """Each part of a token is needed, and its time is kept to exactly."""
+    secret, now = b"0123456789abcdef", 1_800_000_000
+
+    def made(expires, path=b"/orders", key=secret, version="1"):
+        mac = hmac.new(key, b"pyrometer profile 1\n%d\n%s" % (expires, path), hashlib.sha256).hexdigest()
+        return "{}.{}.{}".format(version, expires, mac)
+
+    def refused(text, path=b"/orders", at=now):
+        return _tokens.refusal(secret, text, path, at)
+
+    good = made(now + 60)
+    assert refused(good) is None and refused(good, at=now + 59.999) is None
+    assert refused(good, at=now + 60) == refused(good, at=now + 61) == "expired"
+    ahead = 86_400 + 300
+    assert refused(made(now + ahead)) is None and refused(made(now + ahead + 1)) == "expired"
+    for path in (b"/order", b"/orders/", b"/Orders", b"/orders\n", b""):
+        assert refused(good, path) == "forged, or for another path", path
+    for at in range(len(good) - 64, len(good)):  # no digit of the signature may be another
+        other = "0" if good[at] != "0" else "1"
+        assert refused(good[:at] + other + good[at + 1 :]) == "forged, or for another path", at
+    later = good.replace(str(now + 60), str(now + 61))
+    assert refused(later) == refused(made(now + 60, key=secret + b"x")) == "forged, or for another path"
+    for text in (made(now + 60, version="2"), good[:-1], good + "0", good + "\n", " " + good, good.upper(), ""):
+        assert refused(text) == "malformed", text
+    assert refused("1" * 128) == "malformed" and refused("1" * 129) == "oversized"
+    for size, accepted in ((15, False), (16, True), (4095, True), (4096, False)):
+        try:
+            assert len(_tokens.checked_secret(b"x" * size)) == size and accepted, size
+        except ValueError:
+            assert not accepted, size
+
+
+class Cuts:
+    """In place of the sampler: what it is told, and which slots were free then."""
+
+    runs, state = True, "ready"
+
+    def __init__(self):
+        self.told, self.slots = [], None
+
+    def cut(self, id_, slot, begin_ns, end_ns, title, wanted):
+        self.told.append((slot, begin_ns, end_ns, slot in self.slots._free))
+
+    def wait(self, id_, seconds):
+        return None
+
+    answer = wait
+
+    def give_up(self, id_):
+        pass
+
+    forget = poll = lambda self: None
+
+
+def watched_by(middleware):
+    middleware.service.sampler = cuts = Cuts()
+    cuts.slots = middleware.service.slots
+    return cuts
+
+
+def named_callers():
+    """The numbers of the requests' functions that are on the stack, the nearest first."""
+    frame, found = sys._getframe(1), []
+    while frame is not None:
+        name = frame.f_code.co_name
+        if name.startswith("pyrometer_request_"):
+            assert frame.f_code.co_filename == _slots.__file__
+            assert getattr(frame.f_code, "co_qualname", name) == name
+            found.append(int(name[len("pyrometer_request_") :]))
+        frame = frame.f_back
+    return found
+
+
+def a_request_has_its_name_from_its_begin_to_its_end():
+    """What the sampler is told of a request holds the time in which its function was on the stack, and its slot is not yet another's."""
+    inside = []
+
+    def note():
+        inside.append((named_callers(), time.monotonic_ns()))
+
+    def app(environ, start_response):
+        note()
+        start_response(environ.get("status", "200 OK"), [])
+        if "next" in environ:
+            ask(middleware, told="tells" in environ)
+        if "raises" in environ:
+            raise KeyError("mine")
+        note()
+        return [b""]
+
+    async def later(scope, receive, send):
+        note()
+        await asyncio.sleep(0)
+        note()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message):
+        pass
+
+    def both_ends(cuts):
+        [(slot, begin_ns, end_ns, free)] = cuts.told
+        names = {tuple(found) for found, _ in inside}
+        assert names == {(slot,)} and not free, (names, slot, free)
+        assert begin_ns <= inside[0][1] <= inside[-1][1] <= end_ns
+        assert sorted(cuts.slots._free) == list(range(256))
+        inside.clear()
+        cuts.told.clear()
+
+    middleware = WSGIMiddleware(app, secret=SECRET, slow_s=0, failed=True)
+    cuts = watched_by(middleware)
+    for told in (True, False):
+        for _ in range(300):  # more than there are slots, one after the other
+            ask(middleware, told=told)
+            both_ends(cuts)
+        ask(middleware, told=told, next="yes", **({"tells": "yes"} if told else {}))
+        assert len({slot for slot, *_ in cuts.told}) == 2 and len(inside[1][0]) == 2 and inside[1][0][1] == inside[0][0][0]
+        assert sorted(cuts.slots._free) == list(range(256))
+        inside.clear()
+        cuts.told.clear()
+        try:
+            ask(middleware, told=told, raises="yes")
+            raise AssertionError
+        except KeyError:
+            both_ends(cuts)
+    scope = {"type": "http", "method": "GET", "path": "/a", "headers": [], "client": None}
+    middleware = ASGIMiddleware(later, slow_s=0)
+    cuts = watched_by(middleware)
+    for _ in range(300):
+        asyncio.run(middleware(scope, None, send))
+        both_ends(cuts)
+    assert middleware.service.counts["errors"] == 0
+
+
+def only_who_is_slow_is_kept():
+    """To the nanosecond, by a clock of ours: `slow_s` itself is slow."""
+    clock = [0]
+
+    def app(environ, start_response):
+        clock[0] += environ["takes_ns"]
+        start_response("200 OK", [])
+        return [b""]
+
+    middleware, real = WSGIMiddleware(app, slow_s=0.05), _service.monotonic_ns
+    _service.monotonic_ns = lambda: clock[0]
+    try:
+        for takes_ns, kept in ((49_999_999, 0), (50_000_000, 1), (50_000_001, 2), (0, 2)):
+            ask(middleware, told=False, takes_ns=takes_ns)
+            assert middleware.service.counts["kept"] == kept, takes_ns
+    finally:
+        _service.monotonic_ns = real
+    assert [kept.total_s for kept in middleware.service.recent] == [0.05, 0.050000001]
+
+
+def a_sampler_may_look():
+    """Where Yama guards memory, the process says by prctl who may read it: before the sampler begins, and the sampler alone."""
+    calls = []
+
+    class Library:
+        @staticmethod
+        def prctl(option, pid, *zeros):
+            calls.append((option, pid.value, zeros))
+
+    with tempfile.TemporaryDirectory() as folder:
+        program = os.path.join(folder, "program")
+        with open(program, "w") as file:
+            file.write("#!/bin/sh\nexec " + sys.executable + " -c 'import os, socket\n")
+            file.write("s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=0)\n")
+            file.write('if os.fork(): os._exit(0)\nos.close(2)\ns.send(b"here %d" % os.getpid())\n')
+            file.write('assert s.recv(9) == b"go"\ns.send(b"ready")\ns.recv(9)\n\'\n')
+        os.chmod(program, stat.S_IRWXU)
+        before, library = os.environ["PYROMETER_PROGRAM"], ctypes.CDLL
+        os.environ["PYROMETER_PROGRAM"], ctypes.CDLL = program, lambda *args, **more: Library
+        try:
+            sampler = _sampler.Sampler(folder, 200, 1, 1, lambda answer: None, print)
+            sampler.start()
+            until = time.monotonic() + 60
+            while sampler.state != "ready":
+                assert sampler.runs and time.monotonic() < until, sampler.state
+                sampler.poll()
+                time.sleep(0.01)
+            [(option, pid, zeros)] = calls
+            assert option == 0x59616D61 and zeros == (0, 0, 0)  # PR_SET_PTRACER of sys/prctl.h
+            with open("/proc/{}/cmdline".format(pid)) as file:
+                assert "SOCK_SEQPACKET" in file.read()
+            sampler.forget()
+        finally:
+            os.environ["PYROMETER_PROGRAM"], ctypes.CDLL = before, library
+
+
+def the_url_is_for_developers():
+    """`?profile` needs all of: the option, DEBUG, an address that is let, and the word itself."""
+    good = {"url": True, "debug": True, "internal_ips": ["10.0.0.1"]}
+    for changed, address, query, told in (
+        ({}, "10.0.0.1", "a=1&profile", True), ({}, "10.0.0.1", "profile=1", True), ({}, "10.0.0.1", "a=profile&profiles", False),
+        ({}, "10.0.0.2", "profile", False), ({"url": False}, "10.0.0.1", "profile", False), ({"debug": False}, "10.0.0.1", "profile", False),
+        ({"internal_ips": ()}, "10.0.0.1", "profile", False),
+    ):  # fmt: skip
+        seen, _ = ask(WSGIMiddleware(plain, **{**good, **changed}), told=False, QUERY_STRING=query, REMOTE_ADDR=address)
+        assert ("X-Profile" in seen[0][1]) == told, (changed, address, query)
+
+
+def who_is_kept_out_is_told_why():
+    """Linux lets nobody look into a process that gave up root; and what cannot be written is logged, once."""
+    PR_SET_DUMPABLE, prctl, said = 4, ctypes.CDLL(None).prctl, []
+    for dumpable, reason in ((0, "start the server as that user"), (1, "container")):
+        sampler = _sampler.Sampler("/", 200, 1, 1, lambda answer: None, said.append)
+        sampler._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        sampler._socket.setblocking(False)
+        theirs.send(b"error cannot look into process 7: permission denied")
+        before, _sampler.YAMA = _sampler.YAMA, os.devnull
+        try:
+            assert prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0) == 0
+            sampler.poll()
+        finally:
+            prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+            _sampler.YAMA = before
+        assert reason in sampler.state and said[-1].endswith(sampler.state), said
+        theirs.close()
+        sampler.forget()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o700)
+        service, logged = WSGIMiddleware(plain, slow_s=0, directory=folder).service, []
+        _service.log.addFilter(lambda record: logged.append(record.getMessage()))
+        for name in "ab":
+            service._answered({"id": name, "error": "cannot write '/a/" + name + "': permission denied"})
+    assert len(logged) == 1 and folder in logged[0] and logged[0].endswith("permission denied"), logged
+
+
+def wrong_options():
+    for mode in (0o720, 0o702):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, mode)
+            try:
+                WSGIMiddleware(plain, directory=folder)
+            except ValueError as error:
+                assert "chmod 700" in str(error)
+                continue
+            raise AssertionError(oct(mode))
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        for wrong in (
+            {"secret": "short"}, {"secret": SECRET, "secret_file": "x"}, {"share": 2}, {"slow_s": -1}, {"keep": 0},
+            {"rate_hz": 0}, {"directory": folder},
+        ):  # fmt: skip
+            try:
+                WSGIMiddleware(plain, **wrong)
+            except ValueError:
+                continue
+            raise AssertionError(wrong)
+
+
+for situation in sys.argv[1:]:
+    globals()[situation]()
+print("ok")

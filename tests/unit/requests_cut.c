@@ -1,0 +1,207 @@
+/* Which samples belong to a request, what they add up to, and what is written of them: with clocks that are known. */
+#include "requests/cut.h"
+
+#include "base/clock.h"
+#include "fixture_recording.h"
+#include "requests/spool.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#define SLOTS_FILE "/x/site-packages/pyrometer/web/_slots.py"
+#define MS         PYRO_NS_PER_MS
+
+static const char names_path[] = "requests_cut_names.pyro", cut_path[] = "requests_cut.pyro";
+static struct pyro_ring ring;
+static uint32_t thread;
+
+static uint32_t text(const char *words)
+{
+    return pyro_writer_string(ring.names, words, strlen(words));
+}
+
+static uint32_t push(uint32_t parent, const char *file, const char *name, uint32_t line)
+{
+    struct pyro_function function = {.name = text(name), .file = text(file), .first_line = 1};
+    uint32_t id = pyro_writer_function(ring.names, &function);
+    return pyro_writer_stack(ring.names, parent, pyro_writer_frame(ring.names, id, line));
+}
+
+static void begin(void)
+{
+    struct pyro_writer *names = fixture_record(names_path, 1000);
+    CHECK_EQ(pyro_ring_init(&ring, names), 0);
+    thread = pyro_writer_thread(names, pyro_writer_process(names, 1, 0, "server", "3.13.0"), 7);
+}
+
+static void end(void)
+{
+    struct pyro_writer *names = ring.names;
+    pyro_ring_clear(&ring);
+    CHECK_EQ(pyro_writer_close(names, NULL), 0);
+    unlink(names_path);
+}
+
+/* A sweep from BEFORE_MS to AFTER_MS with one sample (of STACK, of which AGREED is sure), or with none: STACK 0. */
+static void sweep(uint64_t before_ms, uint64_t after_ms, uint32_t stack, uint32_t agreed,
+                  enum pyro_state state)
+{
+    pyro_writer_sweep(ring.names, before_ms * 1000);
+    ring.sweeps[(ring.sweep_count - 1) % PYRO_RING_SWEEPS] =
+        (struct pyro_ring_sweep){before_ms * MS, after_ms * MS};
+    if (stack)
+        pyro_writer_sample(ring.names, &(struct pyro_written_sample){.thread = thread,
+                                                                     .stack = stack,
+                                                                     .agreed = agreed,
+                                                                     .state = state,
+                                                                     .wait = PYRO_NO_ID});
+}
+
+static struct pyro_request_figures figures_of(uint32_t slot, uint64_t begin_ms, uint64_t end_ms)
+{
+    struct pyro_request_figures figures;
+    const struct pyro_request request = {slot, begin_ms * MS, end_ms * MS, "GET /"};
+    CHECK_EQ(pyro_request_figures(&ring, &request, &figures), 0);
+    return figures;
+}
+
+/* Two requests that take turns, and another one that has the first one's slot afterwards. */
+static void only_its_own(void)
+{
+    begin();
+    uint32_t root = push(PYRO_STACK_ROOT, "/srv/site-packages/server.py", "serve", 5);
+    uint32_t slot3 = push(root, SLOTS_FILE, "pyrometer_request_3", 30);
+    uint32_t slot33 = push(root, SLOTS_FILE, "pyrometer_request_33", 30);
+    uint32_t a = push(slot3, "/srv/app/views.py", "a", 45);
+    uint32_t orm = push(a, "/srv/site-packages/orm.py", "execute", 312);
+    uint32_t b = push(slot33, "/srv/app/views.py", "b", 60);
+    uint32_t named = push(root, "/srv/app/views.py", "pyrometer_request_3", 1); /* not our file */
+    sweep(90, 101, a, a, PYRO_STATE_RUNNING); /* began before the request did: may be another's */
+    sweep(110, 111, orm, orm, PYRO_STATE_WAITING);
+    sweep(120, 121, b, b, PYRO_STATE_RUNNING);
+    sweep(130, 131, a, a, PYRO_STATE_RUNNING);
+    sweep(140, 141, named, named, PYRO_STATE_RUNNING);
+    sweep(150, 151, orm, root, PYRO_STATE_RUNNING);  /* not sure to be in it at all */
+    sweep(160, 161, orm, slot3, PYRO_STATE_RUNNING); /* sure to be in it, not where */
+    sweep(170, 171, 0, 0, PYRO_STATE_UNKNOWN);
+    sweep(180, 181, 0, 0, PYRO_STATE_UNKNOWN);
+    sweep(199, 201, a, a, PYRO_STATE_RUNNING); /* ended after the request did */
+    sweep(210, 211, a, a, PYRO_STATE_RUNNING); /* the next one's */
+    struct pyro_request_figures figures = figures_of(3, 100, 200);
+    CHECK_EQ(figures.sweeps, 8);
+    CHECK_EQ(figures.samples, 3);
+    CHECK_EQ(figures.unclear, 1);
+    CHECK_EQ(figures.missed_ns, 0);
+    CHECK(figures.running_s > 0.0249 && figures.running_s < 0.0251); /* 2 of 8 sweeps in 100 ms */
+    CHECK(figures.waiting_s > 0.0124 && figures.waiting_s < 0.0126);
+    CHECK(figures.off_stack_s > 0.0624 && figures.off_stack_s < 0.0626);
+    CHECK_STR(figures.top_file, "/srv/app/views.py"); /* the program's own, not the library's */
+    CHECK_EQ(figures.top_line, 45);
+    CHECK_EQ(figures_of(33, 100, 200).samples, 1);
+    CHECK_EQ(figures_of(3, 200, 220).samples, 1);
+    CHECK_EQ(figures_of(4, 100, 200).samples, 0);
+    end();
+}
+
+static void nested_ones(void)
+{
+    begin();
+    uint32_t outer = push(PYRO_STACK_ROOT, SLOTS_FILE, "pyrometer_request_1", 30);
+    uint32_t inner =
+        push(push(outer, "/srv/app/a.py", "a", 2), SLOTS_FILE, "pyrometer_request_2", 30);
+    uint32_t top = push(inner, "/srv/app/b.py", "b", 3);
+    sweep(110, 111, top, top, PYRO_STATE_RUNNING);
+    CHECK_EQ(figures_of(1, 100, 200).samples, 1);
+    CHECK_EQ(figures_of(2, 100, 200).samples, 1);
+    CHECK_EQ(pyro_ring_request_in(&ring, top, 1), outer);
+    CHECK_EQ(pyro_ring_request_in(&ring, top, 2), inner);
+    end();
+}
+
+/* What was before the first sweep, or is forgotten, is missed and not guessed. */
+static void missed(void)
+{
+    begin();
+    uint32_t slot = push(PYRO_STACK_ROOT, SLOTS_FILE, "pyrometer_request_0", 30);
+    CHECK_EQ(figures_of(0, 100, 200).missed_ns, 100 * MS);
+    for (uint64_t i = 0; i < PYRO_RING_SAMPLES + 1000; i++)
+        sweep(1000 + i, 1000 + i, slot, slot, PYRO_STATE_RUNNING);
+    struct pyro_request_figures figures = figures_of(0, 900, 1000 + PYRO_RING_SAMPLES + 1000);
+    CHECK_EQ(figures.sweeps, PYRO_RING_SWEEPS);
+    CHECK_EQ(figures.samples, PYRO_RING_SWEEPS);
+    CHECK_EQ(figures.missed_ns, (100 + PYRO_RING_SAMPLES + 1000 - PYRO_RING_SWEEPS) * MS);
+    end();
+}
+
+static void written(void)
+{
+    begin();
+    uint32_t slot = push(PYRO_STACK_ROOT, SLOTS_FILE, "pyrometer_request_9", 30);
+    uint32_t a = push(slot, "/srv/app/views.py", "a", 45);
+    uint32_t deep = a;
+    for (int i = 0; i < 100000; i++)
+        deep = push(deep, "/srv/app/views.py", "deep", 46);
+    sweep(110, 111, a, a, PYRO_STATE_RUNNING);
+    sweep(120, 121, deep, deep, PYRO_STATE_RUNNING);
+    sweep(130, 131, 0, 0, PYRO_STATE_UNKNOWN);
+    const struct pyro_request request = {9, 100 * MS, 140 * MS, "GET /orders"};
+    const struct pyro_recording_info info = {
+        .python = "3.13.0", .mode = "wall", .pid = 1, .rate_hz = 100};
+    CHECK_EQ(pyro_request_write(&ring, &request, &info, cut_path, NULL), 0);
+    struct stat status;
+    CHECK(stat(cut_path, &status) == 0 && (status.st_mode & 0777) == 0600);
+    struct pyro_profile *profile;
+    CHECK_EQ(pyro_profile_read(cut_path, &profile, NULL), 0);
+    unlink(cut_path);
+    CHECK(profile->complete && !profile->torn);
+    CHECK_STR(profile->info.command, "GET /orders");
+    CHECK_EQ(profile->samples.count, 2);
+    CHECK_EQ(profile->samples.sweep_count, 3);
+    CHECK_EQ(profile->counters.samples, 2);
+    uint32_t stack = pyro_sample_stack(profile, 0); /* begins above the request's function */
+    CHECK_EQ(profile->stacks[stack].depth, 1);
+    CHECK_STR(pyro_profile_text(profile,
+                                profile->functions[pyro_profile_function_of(profile, stack)].name),
+              "a");
+    CHECK_EQ(profile->stacks[pyro_sample_stack(profile, 1)].depth, 100001);
+    pyro_profile_free(profile);
+    end();
+}
+
+static void touch(const char *path, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
+    close(fd);
+}
+
+static void spool(void)
+{
+    char folder[] = "requests_spool_XXXXXX";
+    CHECK(mkdtemp(folder));
+    CHECK_EQ(chdir(folder), 0);
+    const char *names[] = {"20260101-1.pyro", "20260102-1.pyro", "20260103-1.pyro",
+                           "notes.txt",       "Mine.pyro",       ".pyro"};
+    for (size_t i = 0; i < 6; i++)
+        touch(names[i], 100);
+    pyro_spool_make_room(".", 4, 1000);
+    CHECK(access(names[0], F_OK) == 0);
+    pyro_spool_make_room(".", 3, 1000);
+    CHECK(access(names[0], F_OK) < 0 && access(names[1], F_OK) == 0);
+    pyro_spool_make_room(".", 3, 150);
+    CHECK(access(names[1], F_OK) < 0 && access(names[2], F_OK) == 0);
+    CHECK(pyro_spool_remove_oldest("."));
+    CHECK(!pyro_spool_remove_oldest(".") && !pyro_spool_remove_oldest("./nowhere"));
+    for (size_t i = 3; i < 6; i++)
+        CHECK(access(names[i], F_OK) == 0 && unlink(names[i]) == 0);
+    CHECK(chdir("..") == 0 && rmdir(folder) == 0);
+    CHECK(pyro_request_id_valid("2026-a") && !pyro_request_id_valid("") &&
+          !pyro_request_id_valid("../x"));
+    CHECK(!pyro_request_id_valid("0123456789012345678901234567890123456789012345678"));
+}
+
+int main(void)
+{
+    return CHECK_MAIN(TEST(only_its_own), TEST(nested_ones), TEST(missed), TEST(written),
+                      TEST(spool));
+}

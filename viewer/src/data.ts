@@ -1,0 +1,139 @@
+// The data of a page: a head of JSON, and columns that become typed arrays as they lie (src/view/internal.h).
+
+export type Column = Uint8Array | Uint16Array | Uint32Array | Float32Array | Float64Array;
+
+export interface Kind {
+  state: string;
+  gil: boolean;
+  gc: boolean;
+  parked: boolean;
+  waits: string;
+  clocks: number;
+}
+
+export interface Thread {
+  name: string;
+  id: number;
+  pid: number;
+  command: string;
+}
+
+export interface Finding {
+  rule: string;
+  tier: string;
+  confidence: string;
+  title: string;
+  function: number;
+  line: number;
+  why: string;
+  query: string | null;
+  fix: string;
+  doubt: string | null;
+  gain_s: number;
+  gain_low_s: number;
+  gain_high_s: number;
+  innocent: string | null;
+  innocent_s: number;
+}
+
+export type Pair = [number | null, number | null];
+
+export interface Move {
+  function: number;
+  was: boolean;
+  is: boolean;
+  self: Pair;
+  total: Pair;
+  self_sure: boolean;
+  total_sure: boolean;
+  calls: Pair;
+}
+
+export interface Recording {
+  command: string | null;
+  pid: number | null;
+  python: string | null;
+  started: string | null;
+  duration_s: number | null;
+  modes: string[] | null;
+  rate_hz: number | null;
+  samples: number | null;
+  unsure: number | null;
+  missed_ticks: number | null;
+  late: number | null;
+  sampler_cpu_s: number | null;
+  probe_s: number | null;
+  cpu_kernel_s: number | null;
+  cpu_profile_s: number | null;
+  waiting: Record<string, number> | null;
+  not_counted?: string[] | null;
+}
+
+export interface Head {
+  title: string;
+  recording: Recording;
+  split: string;
+  timed: boolean;
+  traced: boolean;
+  counted: boolean;
+  memory: boolean; // was tracked
+  foreign: string | null; // what other tool's file it was read from
+  timeless: boolean; // which has counts and no times
+  lines_from_s: number; // lines were counted from then on; 0: always, or never
+  total_us: number;
+  parked_us: number;
+  running_us: number;
+  runnable_us: number;
+  native_us: number;
+  folded_us: number;
+  kinds: Kind[];
+  buckets: number;
+  bucket_us: number;
+  threads: Thread[];
+  findings?: Finding[];
+  findings_before?: Finding[]; // of the baseline
+  baseline?: string;
+  difference?: { total: Pair; rows: Move[] };
+  strings: string[];
+  files: [number, number, number][];
+  columns: Record<string, [string, number, number]>;
+}
+
+type ColumnType = new (bytes: ArrayBuffer, offset: number, count: number) => Column;
+const TYPES: Record<string, ColumnType> = { u8: Uint8Array, u16: Uint16Array, u32: Uint32Array, f32: Float32Array, f64: Float64Array };
+
+export class Data {
+  readonly head: Head;
+  private readonly bytes: ArrayBuffer;
+  private readonly columns: number;
+
+  constructor(bytes: ArrayBuffer) {
+    const size = new DataView(bytes).getUint32(0, true);
+    this.bytes = bytes;
+    this.columns = Math.ceil((4 + size) / 8) * 8;
+    this.head = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, size))) as Head;
+  }
+
+  column(name: string): Column {
+    const place = this.head.columns[name];
+    if (!place) return new Uint8Array(0);
+    const [type, offset, count] = place;
+    return new TYPES[type]!(this.bytes, this.columns + offset, count);
+  }
+}
+
+function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  const whole = text.trim();
+  const native = (Uint8Array as unknown as { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> }).fromBase64;
+  if (native) return native(whole);
+  const raw = atob(whole);
+  const bytes = new Uint8Array(raw.length);
+  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
+  return bytes;
+}
+
+/** What stands in the page as base64 of a gzipped stream. */
+export async function openData(text: string): Promise<Data> {
+  const packed = new Blob([fromBase64(text)]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Data(await new Response(packed).arrayBuffer());
+}

@@ -1,0 +1,733 @@
+// What a page knows of a recording, and what it answers: no DOM in here.
+
+import { Data, type Column, type Head } from "./data";
+import { childLists, inOrder, layOut, sumUp, Trie, type Tree } from "./tree";
+
+export const CLOCKS = ["wall", "cpu", "gil", "wait"] as const;
+/** What weighs in place of time: bytes, of which nobody knows when, in which thread or state. */
+export const BYTES = ["allocated", "held"] as const;
+export type Clock = (typeof CLOCKS)[number] | (typeof BYTES)[number];
+
+export function isBytes(clock: Clock): clock is (typeof BYTES)[number] {
+  return (BYTES as readonly string[]).includes(clock);
+}
+
+/** Which samples count. Buckets are the parts of the duration; TO is the first one that does not count. */
+export interface Filter {
+  clock: Clock;
+  from: number;
+  to: number;
+  thread: number; // -1: all
+}
+
+/** What of the stacks is shown, and in which order. */
+export interface Shape {
+  folded: boolean; // whoever called a library has its time
+  collapsed: boolean; // a function that calls itself, whatever stands between, stands once
+  hidden: readonly number[]; // functions whose callers have their time
+  ordered: boolean; // as time went, else the heaviest first
+}
+export const PLAIN: Shape = { folded: false, collapsed: false, hidden: [], ordered: false };
+
+/** Stacks merged by function, and of each stack its node. */
+interface Merged {
+  trie: Trie;
+  nodeOf: Uint32Array;
+}
+
+/** Times are microseconds everywhere. */
+export interface Totals {
+  all: number;
+  samples: number;
+  self: Float64Array; // by function
+  total: Float64Array;
+  selfSamples: Float64Array;
+  stackSelf: Float64Array;
+  stackTotal: Float64Array;
+}
+
+interface NodeTimes {
+  totals: Totals; // of which they were made
+  self: Float64Array;
+  total: Float64Array;
+}
+
+export interface Edge {
+  function: number; // rootFunction: the root of a thread
+  calls: number; // NaN: not known
+  time: number;
+}
+
+export interface Line {
+  line: number;
+  own: number; // in the line itself, and in the C functions that it calls
+  total: number;
+  hits: number; // NaN: not counted
+  allocated: number; // bytes, in the line itself and in the C functions that it calls; NaN: not tracked
+  source: string | null;
+}
+
+const PYTHON = 0;
+const C = 1;
+const MAX_CALLER_DEPTH = 200;
+
+const OUTER_FUNCTION = 1;
+const OUTER_LINE = 2;
+
+export class Profile {
+  readonly head: Head;
+  readonly functionCount: number;
+  readonly rootFunction: number;
+  readonly hasTimeline: boolean;
+  /** Of a file that knows no stacks: the tree is a guess, times of functions are those of the file. */
+  readonly estimated: boolean;
+  readonly calls: Float64Array; // by function, NaN: not counted
+  readonly primitive: Float64Array;
+  readonly sigma: Float64Array;
+
+  private readonly name: Column;
+  private readonly file: Column;
+  private readonly firstLine: Column;
+  private readonly kind: Column;
+  private readonly frameFunction: Column;
+  private readonly frameLine: Column;
+  private readonly stackParent: Uint32Array;
+  private readonly stackFrame: Column;
+  private readonly cell: Record<"bucket" | "thread" | "stack" | "kind" | "samples" | "us", Column>;
+  private readonly memory: Record<"stack" | "allocated" | "held" | "blocks", Column>;
+  private readonly edgeCalls = new Map<number, number>();
+  private readonly edges: Record<"caller" | "callee" | "calls" | "total", Column>;
+  private readonly measured: { self: Float64Array; total: Float64Array };
+  private readonly baseline: { parent: Uint32Array; fn: Column; us: Column };
+  private readonly outer: Uint8Array; // by stack
+  private readonly trie: Trie; // stacks merged by function
+  private readonly nodeOf: Uint32Array; // stack -> its node
+  private merged = new Map<string, Merged>(); // otherwise, as a shape wants it
+  private readonly sources = new Map<number, Map<number, number>>(); // file -> line -> string
+  private readonly counted = new Map<number, Map<number, [number, number]>>(); // function -> line -> hits, time
+  private known = new Map<string, Totals>();
+  private trees = new Map<string, Tree>();
+  private nodeTimes: NodeTimes | null = null;
+
+  constructor(data: Data) {
+    this.head = data.head;
+    this.name = data.column("function_name");
+    this.file = data.column("function_file");
+    this.firstLine = data.column("function_line");
+    this.kind = data.column("function_kind");
+    this.functionCount = this.name.length;
+    this.rootFunction = this.functionCount;
+    this.estimated = this.head.timed;
+    this.hasTimeline = this.head.buckets > 1;
+    this.frameFunction = data.column("frame_function");
+    this.frameLine = data.column("frame_line");
+    this.stackFrame = data.column("stack_frame");
+    this.stackParent = fromSteps(data.column("stack_parent"));
+    this.cell = {
+      bucket: fromGaps(data.column("cell_bucket")),
+      thread: data.column("cell_thread"),
+      stack: fromWays(data.column("cell_stack")),
+      kind: data.column("cell_kind"),
+      samples: data.column("cell_samples"),
+      us: data.column("cell_us"),
+    };
+    this.memory = {
+      stack: data.column("memory_stack"),
+      allocated: data.column("memory_allocated"),
+      held: data.column("memory_held"),
+      blocks: data.column("memory_blocks"),
+    };
+    const rows = data.column("row_function");
+    const byFunction = (column: string, unknown: number): Float64Array => {
+      const values = new Float64Array(this.functionCount).fill(unknown);
+      const from = data.column(column);
+      for (let i = 0; i < rows.length; i++) values[rows[i]!] = from[i]!;
+      return values;
+    };
+    this.calls = byFunction("row_calls", NaN);
+    this.primitive = byFunction("row_primitive", NaN);
+    this.sigma = byFunction("row_sigma", 0);
+    this.measured = { self: byFunction("row_self", 0), total: byFunction("row_total", 0) };
+    this.edges = {
+      caller: data.column("edge_caller"),
+      callee: data.column("edge_callee"),
+      calls: data.column("edge_calls"),
+      total: data.column("edge_total"),
+    };
+    for (let i = 0; i < this.edges.caller.length; i++)
+      this.edgeCalls.set(this.edgeKey(this.edges.caller[i]!, this.edges.callee[i]!), this.edges.calls[i]!);
+    this.baseline = {
+      parent: fromSteps(data.column("base_parent")),
+      fn: data.column("base_function"),
+      us: data.column("base_us"),
+    };
+    this.takeSources(data);
+    this.outer = this.findOuter();
+    ({ trie: this.trie, nodeOf: this.nodeOf } = this.mergeStacks(PLAIN));
+  }
+
+  private takeSources(data: Data): void {
+    const [file, line, text] = [data.column("source_file"), data.column("source_line"), data.column("source_text")];
+    for (let i = 0; i < file.length; i++) {
+      let lines = this.sources.get(file[i]!);
+      if (!lines) this.sources.set(file[i]!, (lines = new Map()));
+      lines.set(line[i]!, text[i]!);
+    }
+    const [of, at] = [data.column("line_function"), data.column("line_line")];
+    const [hits, total] = [data.column("line_hits"), data.column("line_total")];
+    for (let i = 0; i < of.length; i++) {
+      let lines = this.counted.get(of[i]!);
+      if (!lines) this.counted.set(of[i]!, (lines = new Map()));
+      lines.set(at[i]!, [hits[i]!, total[i]!]);
+    }
+  }
+
+  private edgeKey(caller: number, callee: number): number {
+    return caller * (this.functionCount + 1) + callee;
+  }
+
+  // -- names --
+
+  text(string: number): string {
+    return this.head.strings[string] ?? "";
+  }
+  nameOf(fn: number): string {
+    return fn === this.rootFunction ? "<root>" : this.text(this.name[fn]!);
+  }
+  fileOf(fn: number): number {
+    return this.file[fn]!;
+  }
+  lineOf(fn: number): number {
+    return this.firstLine[fn]!;
+  }
+  isPython(fn: number): boolean {
+    return this.kind[fn] === PYTHON;
+  }
+  isC(fn: number): boolean {
+    return this.kind[fn] === C;
+  }
+  isLibrary(fn: number): boolean {
+    return this.isPython(fn) && this.head.files[this.file[fn]!]![2] !== 0;
+  }
+  shownFile(file: number): string {
+    return this.text(this.head.files[file]![1]);
+  }
+  fullPath(file: number): string {
+    return this.text(this.head.files[file]![0]);
+  }
+  /** "shop/views.py:52", "" of what is no Python function. */
+  placeOf(fn: number, line = 0): string {
+    if (fn >= this.functionCount || !this.isPython(fn)) return "";
+    const [file, at] = [this.shownFile(this.file[fn]!), line || this.lineOf(fn)];
+    return at > 0 ? `${file}:${at}` : file; // other tools do not tell where a function begins
+  }
+  threadName(thread: number): string {
+    const it = this.head.threads[thread];
+    if (!it) return "";
+    const several = this.head.threads.some((other) => other.pid !== it.pid);
+    const name = it.name || (it.id === it.pid ? "main thread" : `thread ${it.id}`);
+    return `${name}${several ? ` (process ${it.pid})` : ""}`;
+  }
+
+  // -- stacks --
+
+  private functionOf(stack: number): number {
+    return this.frameFunction[this.stackFrame[stack]!]!;
+  }
+
+  /** A library that is folded takes the C functions along that it calls. */
+  private mergeStacks(shape: Shape): Merged {
+    const count = this.stackParent.length;
+    const trie = new Trie(count);
+    const nodeOf = new Uint32Array(count);
+    const inLibrary = new Uint8Array(count);
+    const hidden = new Set(shape.hidden);
+    for (let stack = 1; stack < count; stack++) {
+      const parent = this.stackParent[stack]!;
+      const fn = this.functionOf(stack);
+      if (shape.folded && (this.isLibrary(fn) || (inLibrary[parent] && !this.isPython(fn)))) inLibrary[stack] = 1;
+      const left = inLibrary[stack] || hidden.has(fn);
+      nodeOf[stack] = left ? nodeOf[parent]! : this.place(trie, nodeOf[parent]!, fn, shape.collapsed);
+    }
+    return { trie, nodeOf };
+  }
+
+  /** The node of FN below PARENT; if COLLAPSED and it stands on the way there, that one. */
+  private place(trie: Trie, parent: number, fn: number, collapsed: boolean): number {
+    if (collapsed && this.recurses(fn))
+      for (let at = parent; at !== 0; at = trie.parent[at]!) if (trie.key[at] === fn) return at;
+    return trie.child(parent, fn);
+  }
+
+  private shaped(shape: Shape): Merged {
+    const key = JSON.stringify([shape.folded, shape.collapsed, shape.hidden]);
+    if (key === JSON.stringify([false, false, []])) return { trie: this.trie, nodeOf: this.nodeOf };
+    let found = this.merged.get(key);
+    if (!found) {
+      if (this.merged.size > 4) this.merged.clear();
+      this.merged.set(key, (found = this.mergeStacks(shape)));
+    }
+    return found;
+  }
+
+  /** A number for each line of a file: functions may share one, as a comprehension does with who calls it. */
+  private placesOfFrames(): Uint32Array {
+    const known = new Map<string, number>();
+    return Uint32Array.from({ length: this.frameFunction.length }, (_, frame) => {
+      const [fn, line] = [this.frameFunction[frame]!, this.frameLine[frame]!];
+      const place = this.isPython(fn) && line > 0 ? `${this.fileOf(fn)}:${line}` : `frame ${frame}`;
+      if (!known.has(place)) known.set(place, frame);
+      return known.get(place)!;
+    });
+  }
+
+  /** Of each stack: is its function, its line, nowhere further down? So that recursion counts once. */
+  private findOuter(): Uint8Array {
+    const count = this.stackParent.length;
+    const outer = new Uint8Array(count);
+    const lists = childLists({ count, parent: this.stackParent });
+    const functions = new Uint32Array(this.functionCount + 1);
+    const places = this.placesOfFrames();
+    const onPath = new Uint32Array(this.frameFunction.length + 1); // by place
+    const next = lists.first.slice(); // each node's next child
+    let at = 0;
+    while (count > 0) {
+      if (next[at]! < lists.first[at + 1]!) {
+        at = lists.child[next[at]!++]!;
+        if (functions[this.functionOf(at)]!++ === 0) outer[at]! |= OUTER_FUNCTION;
+        if (onPath[places[this.stackFrame[at]!]!]!++ === 0) outer[at]! |= OUTER_LINE;
+      } else {
+        if (at === 0) break;
+        functions[this.functionOf(at)]!--;
+        onPath[places[this.stackFrame[at]!]!]!--;
+        at = this.stackParent[at]!;
+      }
+    }
+    return outer;
+  }
+
+  // -- filters --
+
+  everything(): Filter {
+    return { clock: "wall", from: 0, to: this.head.buckets, thread: -1 };
+  }
+  isEverything(filter: Filter): boolean {
+    return filter.clock === "wall" && filter.thread < 0 && filter.from <= 0 && filter.to >= this.head.buckets;
+  }
+
+  /** Calls TAKE with each cell that counts; of bytes, with each stack, its blocks, and no cell. */
+  eachCell(filter: Filter, take: (stack: number, us: number, samples: number, cell: number) => void): void {
+    if (isBytes(filter.clock)) {
+      const { stack, blocks, [filter.clock]: bytes } = this.memory;
+      for (let i = 0; i < stack.length; i++) if (bytes[i]! > 0) take(stack[i]!, bytes[i]!, blocks[i]!, -1);
+      return;
+    }
+    const { bucket, thread, stack, kind, samples, us } = this.cell;
+    const bit = 1 << CLOCKS.indexOf(filter.clock as (typeof CLOCKS)[number]);
+    const counts = this.head.kinds.map((it) => (it.clocks & bit) !== 0);
+    for (let i = 0; i < stack.length; i++) {
+      if (bucket[i]! < filter.from || bucket[i]! >= filter.to) continue;
+      if (filter.thread >= 0 && thread[i] !== filter.thread) continue;
+      if (!this.estimated && !counts[kind[i]!]) continue;
+      take(stack[i]!, us[i]!, samples[i]!, i);
+    }
+  }
+
+  totals(filter: Filter): Totals {
+    const key = JSON.stringify(filter);
+    let found = this.known.get(key);
+    if (!found) {
+      if (this.known.size > 20) this.known.clear();
+      this.known.set(key, (found = this.addUp(filter)));
+    }
+    return found;
+  }
+
+  private addUp(filter: Filter): Totals {
+    const count = this.stackParent.length;
+    const totals: Totals = {
+      all: 0,
+      samples: 0,
+      self: new Float64Array(this.functionCount),
+      total: new Float64Array(this.functionCount),
+      selfSamples: new Float64Array(this.functionCount),
+      stackSelf: new Float64Array(count),
+      stackTotal: new Float64Array(count),
+    };
+    this.eachCell(filter, (stack, us, samples) => {
+      totals.all += us;
+      totals.samples += samples;
+      totals.stackSelf[stack]! += us;
+      if (stack > 0) totals.selfSamples[this.functionOf(stack)]! += samples;
+    });
+    totals.stackTotal.set(totals.stackSelf);
+    for (let stack = count - 1; stack > 0; stack--) {
+      const fn = this.functionOf(stack);
+      totals.stackTotal[this.stackParent[stack]!]! += totals.stackTotal[stack]!;
+      totals.self[fn]! += totals.stackSelf[stack]!;
+      if (this.outer[stack]! & OUTER_FUNCTION) totals.total[fn]! += totals.stackTotal[stack]!;
+    }
+    if (this.estimated) {
+      totals.self.set(this.measured.self);
+      totals.total.set(this.measured.total);
+      totals.all = this.head.total_us;
+    }
+    return totals;
+  }
+
+  /** The time of each node of the trie: its own, and with what is below it. */
+  private nodes(filter: Filter): NodeTimes {
+    const totals = this.totals(filter);
+    if (this.nodeTimes?.totals !== totals) {
+      const self = ownTimes(this.trie, this.nodeOf, totals.stackSelf);
+      this.nodeTimes = { totals, self, total: sumUp(this.trie, self) };
+    }
+    return this.nodeTimes;
+  }
+
+  /** All stacks, merged by function; the key of an entry is its function. In the order of time they are those of one thread:
+   *  what several did at once stands in no row. */
+  tree(filter: Filter, shape: Shape = PLAIN): Tree {
+    const key = JSON.stringify([filter, shape]);
+    let found = this.trees.get(key);
+    if (!found) {
+      if (this.trees.size > 8) this.trees.clear();
+      const merged = this.shaped(shape);
+      found = shape.ordered && !isBytes(filter.clock) ? this.treeInOrder(filter, merged) : this.treeByWeight(filter, merged);
+      this.trees.set(key, found);
+    }
+    return found;
+  }
+
+  private treeByWeight(filter: Filter, { trie, nodeOf }: Merged): Tree {
+    return layOut(trie, ownTimes(trie, nodeOf, this.totals(filter).stackSelf), ownTimes(trie, nodeOf, this.waits(filter)));
+  }
+
+  private treeInOrder(filter: Filter, { trie, nodeOf }: Merged): Tree {
+    const nodes: number[] = [];
+    const times: number[] = [];
+    const waits: number[] = [];
+    this.eachCell({ ...filter, thread: this.orderedThread(filter) }, (stack, us, _samples, cell) => {
+      nodes.push(nodeOf[stack]!);
+      times.push(us);
+      waits.push(this.isWait(cell) ? us : 0);
+    });
+    return inOrder(trie, nodes, times, waits);
+  }
+
+  /** The thread that is shown in the order of time: the one that was chosen, or the one with the most time. */
+  orderedThread(filter: Filter): number {
+    if (filter.thread >= 0) return filter.thread;
+    const times = new Float64Array(this.head.threads.length + 1);
+    this.eachCell(filter, (_stack, us, _samples, cell) => (times[this.cell.thread[cell]!]! += us));
+    return times.reduce((best, us, at) => (us > times[best]! ? at : best), 0);
+  }
+
+  private isWait(cell: number): boolean {
+    const kind = cell < 0 ? undefined : this.head.kinds[this.cell.kind[cell]!];
+    return kind !== undefined && (kind.waits !== "" || kind.parked || kind.state === "waiting" || kind.state === "gil_wait");
+  }
+
+  /** Whether it is known who ran and who waited. */
+  get hasStates(): boolean {
+    return this.head.kinds.some((kind) => kind.state !== "unknown");
+  }
+
+  /** Of each stack, the part of its own time in which the thread waited. */
+  private waits(filter: Filter): Float64Array {
+    const waits = new Float64Array(this.stackParent.length);
+    if (this.hasStates) this.eachCell(filter, (stack, us, _samples, cell) => this.isWait(cell) && (waits[stack]! += us));
+    return waits;
+  }
+
+  /** What FN called, from every place it stands in, as one tree; its root is FN. */
+  callees(fn: number, filter: Filter): Tree {
+    const { self } = this.nodes(filter);
+    const merged = new Trie(1024);
+    const place = new Int32Array(this.trie.count).fill(-1); // below FN: its node in MERGED
+    const times = new Growing();
+    for (let node = 1; node < this.trie.count; node++) {
+      const parent = this.trie.parent[node]!;
+      if (place[parent]! >= 0) place[node] = merged.child(place[parent]!, this.trie.key[node]!);
+      else if (this.trie.key[node] === fn) place[node] = 0;
+      const at = place[node]!;
+      if (at >= 0) times.add(at, self[node]!);
+    }
+    return layOut(merged, times.upTo(merged.count));
+  }
+
+  /** Who called FN, by whom it was called, and so on; its root is FN. Time of a recursion counts where it began. */
+  callers(fn: number, filter: Filter): { tree: Tree; cut: boolean } {
+    const { total } = this.nodes(filter);
+    const merged = new Trie(1024);
+    const inside = new Uint8Array(this.trie.count);
+    const times = new Growing();
+    let cut = false;
+    for (let node = 1; node < this.trie.count; node++) {
+      const parent = this.trie.parent[node]!;
+      const starts = this.trie.key[node] === fn && !inside[parent];
+      inside[node] = inside[parent]! | Number(starts);
+      if (!starts || total[node] === 0) continue;
+      let at = 0;
+      let up = parent;
+      for (let depth = 0; up !== 0 && depth < MAX_CALLER_DEPTH; depth++, up = this.trie.parent[up]!)
+        at = merged.child(at, this.trie.key[up]!);
+      cut ||= up !== 0;
+      times.add(at, total[node]!);
+    }
+    return { tree: layOut(merged, times.upTo(merged.count)), cut };
+  }
+
+  /** The functions that called FN, and those it called. A caller is the nearest Python function below, as in `stats`. */
+  neighbours(fn: number, filter: Filter): { callers: Edge[]; callees: Edge[] } {
+    if (this.estimated) return this.timedNeighbours(fn);
+    const callers = new Map<number, number>();
+    const callees = new Map<number, number>();
+    const python = new Int32Array(this.trie.count).fill(-1); // nearest Python function of a node, itself included
+    const { total } = this.nodes(filter);
+    for (let node = 1; node < this.trie.count; node++) {
+      const parent = this.trie.parent[node]!;
+      const key = this.trie.key[node]!;
+      const caller = python[parent]!;
+      python[node] = this.isPython(key) ? key : caller;
+      if (total[node] === 0) continue;
+      if (key === fn && !this.isOpen(node, caller, fn, python))
+        add(callers, caller < 0 ? this.rootFunction : caller, total[node]!);
+      if (caller === fn && !this.isOpen(node, fn, key, python)) add(callees, key, total[node]!);
+    }
+    this.addCounted(fn, callers, callees);
+    return { callers: this.toEdges(callers, (other) => [other, fn]), callees: this.toEdges(callees, (other) => [fn, other]) };
+  }
+
+  /** Does the pair stand further down on the stack of NODE already? */
+  private isOpen(node: number, caller: number, callee: number, python: Int32Array): boolean {
+    if (!this.recurses(callee)) return false;
+    for (let at = this.trie.parent[node]!; at !== 0; at = this.trie.parent[at]!)
+      if (this.trie.key[at] === callee && python[this.trie.parent[at]!] === caller) return true;
+    return false;
+  }
+
+  private recursive: Uint8Array | null = null;
+  private recurses(fn: number): boolean {
+    if (!this.recursive) {
+      this.recursive = new Uint8Array(this.functionCount);
+      for (let stack = 1; stack < this.outer.length; stack++)
+        if (!(this.outer[stack]! & OUTER_FUNCTION)) this.recursive[this.functionOf(stack)] = 1;
+    }
+    return this.recursive[fn] === 1;
+  }
+
+  /** Pairs that were counted but never sampled belong to the answer as well. */
+  private addCounted(fn: number, callers: Map<number, number>, callees: Map<number, number>): void {
+    const { caller, callee, calls } = this.edges;
+    for (let i = 0; i < caller.length; i++) {
+      if (!(calls[i]! > 0)) continue;
+      if (callee[i] === fn) add(callers, caller[i]!, 0);
+      if (caller[i] === fn) add(callees, callee[i]!, 0);
+    }
+  }
+
+  private toEdges(times: Map<number, number>, pair: (other: number) => [number, number]): Edge[] {
+    const edges = [...times].map(([other, time]) => {
+      const [caller, callee] = pair(other);
+      return { function: other, time, calls: this.edgeCalls.get(this.edgeKey(caller, callee)) ?? NaN };
+    });
+    return edges.sort((a, b) => b.time - a.time || (b.calls || 0) - (a.calls || 0));
+  }
+
+  private timedNeighbours(fn: number): { callers: Edge[]; callees: Edge[] } {
+    const { caller, callee, calls, total } = this.edges;
+    const callers: Edge[] = [];
+    const callees: Edge[] = [];
+    for (let i = 0; i < caller.length; i++) {
+      const edge = { calls: calls[i]!, time: total[i]! };
+      if (callee[i] === fn) callers.push({ function: caller[i]!, ...edge });
+      if (caller[i] === fn) callees.push({ function: callee[i]!, ...edge });
+    }
+    const heavier = (a: Edge, b: Edge): number => (b.time || 0) - (a.time || 0);
+    return { callers: callers.sort(heavier), callees: callees.sort(heavier) };
+  }
+
+  // -- the baseline --
+
+  /** Both recordings as one tree, with the time of each entry in both; its widths are those of BY. */
+  difference(by: "before" | "after"): { tree: Tree; before: Float64Array; after: Float64Array } {
+    const { parent, fn, us } = this.baseline;
+    const merged = new Trie(this.trie.count + parent.length);
+    const mine = this.nodes(this.everything()).self;
+    const place = new Uint32Array(Math.max(this.trie.count, parent.length));
+    for (let node = 1; node < this.trie.count; node++)
+      place[node] = merged.child(place[this.trie.parent[node]!]!, this.trie.key[node]!);
+    const after = new Float64Array(this.trie.count + parent.length);
+    for (let node = 0; node < this.trie.count; node++) after[place[node]!]! += mine[node]!;
+    place.fill(0);
+    const before = new Float64Array(after.length);
+    for (let stack = 0; stack < parent.length; stack++) {
+      if (stack > 0) place[stack] = merged.child(place[parent[stack]!]!, fn[stack]!);
+      before[place[stack]!]! += us[stack]!;
+    }
+    const tree = layOut(merged, by === "after" ? after : before);
+    const sums = [sumUp(merged, before), sumUp(merged, after)].map((sum) => {
+      const byEntry = new Float64Array(tree.count);
+      for (let entry = 0; entry < tree.count; entry++) byEntry[entry] = sum[tree.origin[entry]!]!;
+      return byEntry;
+    });
+    return { tree, before: sums[0]!, after: sums[1]! };
+  }
+
+  // -- lines --
+
+  /** Each line with time: in itself and the C functions it calls, and with everything it called. */
+  private lines(filter: Filter): { fn: number; line: number; own: number; total: number }[] {
+    const totals = this.totals(filter);
+    const frames = this.frameFunction.length;
+    const [own, total] = [new Float64Array(frames), new Float64Array(frames)];
+    const python = new Uint32Array(this.stackParent.length); // the stack up to its nearest line of Python
+    for (let stack = 1; stack < this.stackParent.length; stack++) {
+      const frame = this.stackFrame[stack]!;
+      python[stack] = this.isPython(this.functionOf(stack)) ? stack : python[this.stackParent[stack]!]!;
+      if (python[stack]! > 0) own[this.stackFrame[python[stack]!]!]! += totals.stackSelf[stack]!;
+      if (this.outer[stack]! & OUTER_LINE) total[frame]! += totals.stackTotal[stack]!;
+    }
+    const lines = [];
+    for (let frame = 0; frame < frames; frame++) {
+      const [fn, line] = [this.frameFunction[frame]!, this.frameLine[frame]!];
+      if ((total[frame]! > 0 || own[frame]! > 0) && line > 0 && this.isPython(fn))
+        lines.push({ fn, line, own: own[frame]!, total: total[frame]! });
+    }
+    return lines;
+  }
+
+  hottestLines(filter: Filter, limit: number): { fn: number; line: number; own: number; source: string }[] {
+    return this.lines(filter)
+      .sort((a, b) => b.own - a.own || b.total - a.total)
+      .slice(0, limit)
+      .map(({ fn, line, own }) => ({ fn, line, own, source: this.source(this.fileOf(fn), line)?.trim() ?? "" }));
+  }
+
+  source(file: number, line: number): string | null {
+    const string = this.sources.get(file)?.get(line);
+    return string === undefined ? null : this.text(string);
+  }
+
+  /** Files with time in them and in the C functions they call, the hottest first. */
+  hotFiles(filter: Filter): { file: number; own: number }[] {
+    const times = new Map<number, number>();
+    for (const it of this.lines(filter)) add(times, this.fileOf(it.fn), it.own);
+    return [...times].map(([file, own]) => ({ file, own })).sort((a, b) => b.own - a.own);
+  }
+
+  /** What is known of FILE, line by line, ascending. */
+  fileLines(file: number, filter: Filter): Line[] {
+    const lines = new Map<number, Line>();
+    const at = (line: number): Line => {
+      let found = lines.get(line);
+      if (!found)
+        lines.set(line, (found = { line, own: 0, total: 0, hits: NaN, allocated: NaN, source: this.source(file, line) }));
+      return found;
+    };
+    for (const line of this.sources.get(file)?.keys() ?? []) at(line);
+    for (const it of this.lines(filter)) {
+      if (this.fileOf(it.fn) !== file) continue;
+      at(it.line).own += it.own;
+      at(it.line).total += it.total;
+    }
+    if (this.head.memory)
+      for (const it of this.lines({ ...this.everything(), clock: "allocated" }))
+        if (this.fileOf(it.fn) === file) at(it.line).allocated = (at(it.line).allocated || 0) + it.own;
+    for (const [fn, counted] of this.counted)
+      if (this.fileOf(fn) === file) for (const [line, [hits]] of counted) if (line > 0) at(line).hits = hits;
+    return [...lines.values()].sort((a, b) => a.line - b.line);
+  }
+
+  /** Functions of FILE by their first line. */
+  functionsIn(file: number): number[] {
+    const found: number[] = [];
+    for (let fn = 0; fn < this.functionCount; fn++) if (this.isPython(fn) && this.fileOf(fn) === file) found.push(fn);
+    return found.sort((a, b) => this.lineOf(a) - this.lineOf(b));
+  }
+
+  // -- threads over time --
+
+  /** Of each thread with samples: its time by bucket and kind. */
+  timeline(): Map<number, Float64Array[]> {
+    const rows = new Map<number, Float64Array[]>();
+    const { bucket, thread, kind, us } = this.cell;
+    for (let i = 0; i < bucket.length; i++) {
+      let row = rows.get(thread[i]!);
+      if (!row) rows.set(thread[i]!, (row = this.head.kinds.map(() => new Float64Array(0))));
+      if (row[kind[i]!]!.length === 0) row[kind[i]!] = new Float64Array(this.head.buckets);
+      row[kind[i]!]![bucket[i]!]! += us[i]!;
+    }
+    return rows;
+  }
+
+  /** In which buckets, of which threads, FN was on the stack: thread -> time by bucket. */
+  presence(fn: number): Map<number, Float64Array> {
+    const within = new Uint8Array(this.trie.count);
+    for (let node = 1; node < this.trie.count; node++)
+      within[node] = this.trie.key[node] === fn ? 1 : within[this.trie.parent[node]!]!;
+    const rows = new Map<number, Float64Array>();
+    const { bucket, thread, stack, us } = this.cell;
+    for (let i = 0; i < bucket.length; i++) {
+      if (!within[this.nodeOf[stack[i]!]!]) continue;
+      let row = rows.get(thread[i]!);
+      if (!row) rows.set(thread[i]!, (row = new Float64Array(this.head.buckets)));
+      row[bucket[i]!]! += us[i]!;
+    }
+    return rows;
+  }
+}
+
+/** The time of each node's own, of the stacks that were merged into it. */
+function ownTimes(trie: Trie, nodeOf: Uint32Array, stackSelf: Float64Array): Float64Array {
+  const self = new Float64Array(trie.count);
+  for (let stack = 0; stack < nodeOf.length; stack++) self[nodeOf[stack]!]! += stackSelf[stack]!;
+  return self;
+}
+
+/** Sums by a number that counts up. */
+class Growing {
+  private values = new Float64Array(1024);
+
+  add(at: number, value: number): void {
+    if (at >= this.values.length) {
+      const grown = new Float64Array(Math.max(at + 1, this.values.length * 2));
+      grown.set(this.values);
+      this.values = grown;
+    }
+    this.values[at]! += value;
+  }
+
+  upTo(count: number): Float64Array {
+    const all = new Float64Array(count);
+    all.set(this.values.subarray(0, count));
+    return all;
+  }
+}
+
+function add(map: Map<number, number>, key: number, value: number): void {
+  map.set(key, (map.get(key) ?? 0) + value);
+}
+
+/** Distances to the parent become parents. */
+export function fromSteps(steps: Column): Uint32Array {
+  const parents = new Uint32Array(steps.length);
+  for (let i = 1; i < steps.length; i++) parents[i] = i - steps[i]!;
+  return parents;
+}
+
+/** Ways from each number to the next, up or down, become the numbers. */
+export function fromWays(ways: Column): Uint32Array {
+  const values = new Uint32Array(ways.length);
+  let at = 0;
+  for (let i = 0; i < ways.length; i++) values[i] = at += (ways[i]! >>> 1) ^ -(ways[i]! & 1);
+  return values;
+}
+
+function fromGaps(gaps: Column): Uint32Array {
+  const values = new Uint32Array(gaps.length);
+  let at = 0;
+  for (let i = 0; i < gaps.length; i++) values[i] = at += gaps[i]!;
+  return values;
+}

@@ -1,0 +1,221 @@
+import { expect, test } from "vitest";
+
+import { csv, escaped } from "../src/export";
+import { change, count, time } from "../src/format";
+import { PLAIN, Profile, type Filter } from "../src/model";
+import { fromFragment, initialState, toFragment } from "../src/state";
+import type { Tree } from "../src/tree";
+import { recording } from "./recording";
+
+const SAMPLES = [
+  { stack: ["main@1", "a@2"], us: 30 },
+  { stack: ["main@1", "a@2", "b@3"], us: 50, bucket: 2 },
+  { stack: ["main@1", "c@4", "a@5"], us: 20, bucket: 5, thread: 1, clocks: 0b0001 },
+  { stack: ["main@1", "c@4", "a@5", "a@6", "{built-in method f}@0", "b@7"], us: 100, bucket: 9, thread: 1 },
+];
+
+function open(): { profile: Profile; fn: (name: string) => number; all: Filter } {
+  const profile = new Profile(recording(SAMPLES));
+  const fn = (name: string): number => {
+    for (let i = 0; i < profile.functionCount; i++) if (profile.nameOf(i) === name) return i;
+    throw new Error(name);
+  };
+  return { profile, fn, all: profile.everything() };
+}
+
+/** "main 200 > c 120 > ..." of each entry, in preorder. */
+function paths(profile: Profile, tree: Tree): string[] {
+  return [...Array(tree.count).keys()].slice(1).map((i) => `${"  ".repeat(tree.depth[i]! - 1)}${profile.nameOf(tree.key[i]!)} ${tree.total[i]}`);
+}
+
+test("a function that recurses has its time once", () => {
+  const { profile, fn, all } = open();
+  const totals = profile.totals(all);
+  expect(totals.all).toBe(200);
+  expect(totals.total[fn("a")]).toBe(200);
+  expect(totals.self[fn("a")]).toBe(50);
+  expect(totals.total[fn("b")]).toBe(150);
+  expect(totals.total[fn("c")]).toBe(120);
+});
+
+test("the heaviest child comes first, and each box lies within its parent's", () => {
+  const { profile, all } = open();
+  const tree = profile.tree(all);
+  expect(paths(profile, tree)).toEqual([
+    "main 200",
+    "  c 120",
+    "    a 120",
+    "      a 100",
+    "        {built-in method f} 100",
+    "          b 100",
+    "  a 80",
+    "    b 50",
+  ]);
+  for (let i = 1; i < tree.count; i++) {
+    const parent = tree.parent[i]!;
+    expect(tree.start[i]).toBeGreaterThanOrEqual(tree.start[parent]!);
+    expect(tree.start[i]! + tree.total[i]!).toBeLessThanOrEqual(tree.start[parent]! + tree.total[parent]!);
+    expect(tree.end[i]).toBeLessThanOrEqual(tree.end[parent]!);
+  }
+});
+
+test("callers and callees: through C functions, recursion once", () => {
+  const { profile, fn, all } = open();
+  const named = (edges: { function: number; time: number }[]): [string, number][] => edges.map((it) => [profile.nameOf(it.function), it.time]);
+  expect(named(profile.neighbours(fn("a"), all).callers)).toEqual([["c", 120], ["a", 100], ["main", 80]]);
+  expect(named(profile.neighbours(fn("a"), all).callees)).toEqual([["b", 150], ["a", 100], ["{built-in method f}", 100]]);
+  expect(named(profile.neighbours(fn("main"), all).callers)).toEqual([["<root>", 200]]);
+});
+
+test("a function between its callers and its callees", () => {
+  const { profile, fn, all } = open();
+  expect(paths(profile, profile.callees(fn("b"), all))).toEqual([]);
+  expect(paths(profile, profile.callers(fn("b"), all).tree)).toEqual([
+    "{built-in method f} 100",
+    "  a 100",
+    "    a 100",
+    "      c 100",
+    "        main 100",
+    "a 50",
+    "  main 50",
+  ]);
+  expect(profile.callees(fn("a"), all).total[0]).toBe(200);
+});
+
+test("folded libraries leave their time to whoever called them", () => {
+  const profile = new Profile(
+    recording([
+      { stack: ["main@1", "json.dumps@2", "{built-in method f}@0"], us: 30 },
+      { stack: ["main@1", "json.dumps@2", "default@3", "{built-in method g}@0"], us: 20 },
+      { stack: ["main@1", "{built-in method f}@0"], us: 5 },
+      { stack: ["json.start@9", "main@1"], us: 7 },
+      { stack: ["json.start@9"], us: 1 },
+    ]),
+  );
+  const tree = profile.tree(profile.everything(), { ...PLAIN, folded: true });
+  expect(paths(profile, tree)).toEqual(["main 62", "  default 20", "    {built-in method g} 20", "  {built-in method f} 5"]);
+  expect([tree.total[0], tree.self[0], tree.self[1]]).toEqual([63, 1, 37]);
+});
+
+test("a hidden function leaves its time to whoever called it", () => {
+  const { profile, fn, all } = open();
+  const tree = profile.tree(all, { ...PLAIN, hidden: [fn("a"), fn("c")] });
+  expect(paths(profile, tree)).toEqual(["main 200", "  {built-in method f} 100", "    b 100", "  b 50"]);
+  expect(tree.self[1]).toBe(50);
+});
+
+test("collapsed, a function that calls itself stands once, whatever stands between", () => {
+  const profile = new Profile(
+    recording([
+      { stack: ["main@1", "a@2", "a@3", "b@4"], us: 30 },
+      { stack: ["main@1", "a@2", "c@3", "a@4", "a@5"], us: 20 },
+      { stack: ["main@1", "c@3"], us: 5 },
+    ]),
+  );
+  const tree = profile.tree(profile.everything(), { ...PLAIN, collapsed: true });
+  expect(paths(profile, tree)).toEqual(["main 55", "  a 50", "    b 30", "  c 5"]);
+  expect(tree.self[2]).toBe(20);
+});
+
+test("as time went: what goes on is one box, what comes back another", () => {
+  const profile = new Profile(
+    recording([
+      { stack: ["main@1", "a@2"], us: 5, bucket: 0 },
+      { stack: ["other@1"], us: 3, bucket: 0, thread: 1 },
+      { stack: ["main@1", "a@2", "b@3"], us: 30, bucket: 1 },
+      { stack: ["main@1", "c@3"], us: 7, bucket: 2 },
+      { stack: ["main@1", "a@2"], us: 11, bucket: 3 },
+      { stack: ["z@1"], us: 2, bucket: 3 },
+    ]),
+  );
+  const ordered = { ...PLAIN, ordered: true };
+  const tree = profile.tree(profile.everything(), ordered);
+  expect(paths(profile, tree)).toEqual(["main 53", "  a 35", "    b 30", "  c 7", "  a 11", "z 2"]);
+  expect([...tree.start]).toEqual([0, 0, 0, 5, 35, 42, 53]);
+  expect([...tree.end]).toEqual([7, 6, 4, 4, 5, 6, 7]);
+  expect(paths(profile, profile.tree({ ...profile.everything(), thread: 1 }, ordered))).toEqual(["other 3"]);
+  expect(paths(profile, profile.tree({ ...profile.everything(), from: 1, to: 3 }, ordered))).toEqual(["main 37", "  a 30", "    b 30", "  c 7"]);
+});
+
+test("how much of a box was waited", () => {
+  const kinds = [{ state: "running", waits: "" }, { state: "waiting", waits: "sleep" }].map((it, i) => ({ ...it, gil: !i, gc: false, parked: false, clocks: [15, 9][i]! }));
+  const profile = new Profile(
+    recording([{ stack: ["main@1", "a@2"], us: 30 }, { stack: ["main@1", "b@3"], us: 10, clocks: 9 }, { stack: ["main@1"], us: 5, clocks: 9 }], { kinds }),
+  );
+  for (const ordered of [false, true]) {
+    const tree = profile.tree(profile.everything(), { ...PLAIN, ordered });
+    expect(paths(profile, tree)).toEqual(["main 45", "  a 30", "  b 10"]);
+    expect([...tree.waits]).toEqual([15, 15, 0, 10]);
+  }
+});
+
+test("a table for a spreadsheet: quoted where it must be, and no formula", () => {
+  expect(csv(["a", "b"], [[1.5, "x"], [NaN, 'say "a, b"\n'], [0, "=1+2"], [0, "-x"]])).toBe(
+    'a,b\r\n1.5,x\r\n,"say ""a, b""\n"\r\n0,\'=1+2\r\n0,\'-x\r\n',
+  );
+  expect(escaped('<a b="&">\u0000\ud800')).toBe("&#60;a b=&#34;&#38;&#34;&#62;\ufffd\ufffd");
+});
+
+test("range, thread and clock choose samples", () => {
+  const { profile, all } = open();
+  expect(profile.totals({ ...all, from: 2, to: 6 }).all).toBe(70);
+  expect(profile.totals({ ...all, thread: 0 }).all).toBe(80);
+  expect(profile.totals({ ...all, clock: "cpu" }).all).toBe(180);
+});
+
+test("a line has the time of what it called", () => {
+  const { profile, all } = open();
+  const lines = new Map(profile.fileLines(0, all).map((it) => [it.line, [it.own, it.total]]));
+  expect(lines.get(1)).toEqual([0, 200]);
+  expect(lines.get(2)).toEqual([30, 80]);
+  expect(lines.get(6)).toEqual([0, 100]); // the C function that it calls is left for b
+  expect(lines.get(5)).toEqual([20, 120]);
+  expect(profile.hottestLines(all, 1)[0]).toMatchObject({ line: 7, own: 100 });
+});
+
+test("two functions in one line, one calling the other: the line has its time once", () => {
+  const profile = new Profile(recording([{ stack: ["main@1", "outer@2", "inner@2", "deep@3"], us: 40 }, { stack: ["main@1", "outer@2", "inner@2"], us: 7 }]));
+  const lines = new Map(profile.fileLines(0, profile.everything()).map((it) => [it.line, [it.own, it.total]]));
+  expect(lines.get(2)).toEqual([7, 47]);
+  expect(lines.get(3)).toEqual([40, 40]);
+});
+
+test("a C function's time is its caller's line's own", () => {
+  const profile = new Profile(recording([{ stack: ["main@1", "a@2", "{built-in method f}@0"], us: 40 }, { stack: ["main@1"], us: 1 }]));
+  expect(profile.hottestLines(profile.everything(), 9)).toMatchObject([{ line: 2, own: 40 }, { line: 1, own: 1 }]);
+});
+
+test("a very deep stack is no recursion of ours", () => {
+  const deep = { stack: [...Array(20000).keys()].map((i) => `f${i % 2}`), us: 7 };
+  const profile = new Profile(recording([deep]));
+  expect(profile.tree(profile.everything()).deepest).toBe(20000);
+  expect(profile.totals(profile.everything()).total[0]).toBe(7);
+  expect(profile.callers(1, profile.everything()).cut).toBe(false);
+});
+
+test("nothing at all is a tree of its root", () => {
+  const profile = new Profile(recording([]));
+  expect(profile.tree(profile.everything()).count).toBe(1);
+  expect(profile.totals(profile.everything()).all).toBe(0);
+});
+
+test("the page begins with the hottest function, not with what is none", () => {
+  const profile = new Profile(recording([{ stack: ["main@1", "[unsure]@0"], us: 90 }, { stack: ["main@1", "a@2"], us: 20 }, { stack: ["main@1"], us: 10 }]));
+  expect(profile.nameOf(initialState(profile).fn)).toBe("a");
+  expect(initialState(new Profile(recording([]))).fn).toBe(-1);
+});
+
+test("what an address holds is what is shown; what is no value is left out", () => {
+  const { profile } = open();
+  const initial = initialState(profile);
+  const state = { ...initial, hidden: [0, 2], order: "time" as const, view: "table" as const, from: 2, to: 5, search: "a&b=#", fn: 1 };
+  expect(fromFragment(`#${toFragment(state, initial)}`, initial, profile)).toEqual(state);
+  expect(toFragment(initial, initial)).toBe("");
+  expect(fromFragment("#view=x&fn=1e9&from=7&to=3&thread=-5&zoom=1.5&view=difference&hidden=x,,-1,99&order=up&color=red", initial, profile)).toEqual(initial);
+});
+
+test("numbers as people read them", () => {
+  expect([0.5, 12, 999.6, 4020000, 723e6, 0].map(time)).toEqual(["500 ns", "12.0 µs", "1.00 ms", "4.02 s", "12 min 03 s", "0"]);
+  expect([change(-830000), change(5e6), change(0)]).toEqual(["−830 ms", "+5.00 s", "±0"]);
+  expect(count(1234567)).toBe("1 234 567");
+});
