@@ -52,17 +52,22 @@ class Terminal:
         return int(self.tmux("list-panes", "-F", "#{pane_pid}"))
 
     def wait(self, found: str | Callable[[list[str]], object]) -> list[str]:
-        """The screen, as soon as the regular expression FOUND matches a line of it, or the function says so."""
+        """The screen, as soon as the regular expression FOUND matches a line of it, or the function says so.
+
+        Twice, one look after the other: a terminal shows half of what is being drawn, too."""
         test = (
             found
             if callable(found)
             else lambda lines: any(re.search(found, line) for line in lines)
         )
         until = time.monotonic() + SECONDS
+        before = False
         while True:
             screen = self.screen()
-            if test(screen):
+            now = bool(test(screen))
+            if now and before:
                 return screen
+            before = now
             if time.monotonic() > until:
                 wanted = found if isinstance(found, str) else "what was waited for"
                 raise TimeoutError(f"{wanted!r} did not appear:\n" + "\n".join(screen))

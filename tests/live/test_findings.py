@@ -633,6 +633,8 @@ def test_other_searches_are_found(pyrometer: Path, some_counted: Python, name: s
 
 
 NO_SEARCHES = """
+    import gc
+    gc.disable()  # what many lists cost it is another finding
     def sets(items, keys, text):
         return sum(i in items for i in range(300000)) + sum(i in keys for i in range(300000)) + sum("y" in text for i in range(90))
     def short(items):

@@ -97,11 +97,11 @@ def test_what_stands_at_a_barrier(
                 lambda lines: len(lines[3]) == columns
                 and lines[3].endswith("by name")
                 and len(rows(lines)) == len(OWN)
+                and re.match(r"100 % waiting \(lock\)", lines[1])
+                and re.match(r"CPU 0 %  GIL 0 %  GC 0 %  3 threads, 0 running  \d", lines[2])
             )
             assert len(screen) == 24 and max(map(len, screen)) <= columns
             assert re.match(rf"gate\.py  pid {target.pid}  python 3\.\d+\S*  \d", screen[0])
-            assert re.match(r"100 % waiting \(lock\)", screen[1])
-            assert re.match(r"CPU 0 %  GIL 0 %  GC 0 %  3 threads, 0 running  \d", screen[2])
             assert screen[3].split()[:2] == ["%Own", "%Total"]
             assert screen[-1].startswith("only /gate\\.py/")
             found = [line for line in screen if re.search(r"gate\.py:\d+\(", line)]
@@ -112,19 +112,18 @@ def test_what_stands_at_a_barrier(
                 assert cells[1] > 0 and cells[3] > 0, line
 
             shown.keys("l")
-            screen = shown.wait(lambda lines: " Line " in lines[3])
-            assert rows(screen) == LINES
+            shown.wait(lambda lines: " Line " in lines[3] and rows(lines) == LINES)
             shown.keys("f", "t")
             screen = shown.wait(lambda lines: "Thread" in lines[3] and "first" in lines[5])
             assert [re.split(r"  +", line[19:].strip())[:2] for line in screen[4:7]] == [
                 [name, "waiting: futex"] for name in ("MainThread", "first", "second")
             ]
             shown.keys("Down", "Enter")
-            screen = shown.wait("^first ")
+            screen = shown.wait(lambda lines: lines[3].startswith("first ") and len(rows(lines)) == 2)
             assert screen[3] == "first  waiting: futex  (2 of 3; left, right: another thread)"
             assert rows(screen)[:2] == ["gate.py:7(hold)", "gate.py:11(work)"]
             shown.keys("Left")
-            screen = shown.wait("^MainThread ")
+            screen = shown.wait(lambda lines: lines[3].startswith("MainThread ") and len(rows(lines)) == 3)
             assert rows(screen) == ["gate.py:15(inner)", "gate.py:18(outer)", "gate.py:23(<module>)"]
             shown.keys("f")
             shown.wait(lambda lines: " Function " in lines[3])
