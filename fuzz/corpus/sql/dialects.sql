@@ -1,0 +1,1 @@
+SELECT 'a\' , 'b', [a b], `c` FROM [t] /* /* 2 */ 3 */ -- rest

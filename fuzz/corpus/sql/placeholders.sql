@@ -1,0 +1,1 @@
+select a from t1 where b=%s and c = %(name)s limit 21

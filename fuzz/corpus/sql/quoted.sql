@@ -1,0 +1,1 @@
+SELECT "a"."b" FROM "a" WHERE "a"."b" IN (1, 2, 3) AND c LIKE "x"

@@ -1,0 +1,1 @@
+INSERT INTO t (a, b) VALUES (E'a', X'ff'), ($$it's$$, $b$ $$ $b$)
