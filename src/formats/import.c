@@ -1,6 +1,7 @@
 /* formats/import.c - whose file it is, and the reader it is for. */
 #include "formats/import.h"
 
+#include "profile/chunk.h"
 #include "profile/input.h"
 
 #include <errno.h>
@@ -81,6 +82,20 @@ static int import_stacks(struct pyro_input *input, enum kind kind, const char *p
                               error);
 }
 
+/* INPUT is of no kind that is known by how it begins. */
+static int import_recording(struct pyro_input *input, const char *path,
+                            struct pyro_profile **ret_profile, struct pyro_error *error)
+{
+    struct pyro_reader head = input->bytes;
+    bool begins_well = pyro_file_take_header(&head) >= 0;
+    int code = pyro_profile_read_input(input, path, ret_profile, error);
+    if (code == -EBADMSG && !begins_well)
+        pyro_error_hint(
+            error, "what can be read: .pyro recordings, .prof files of cProfile, and stacks as "
+                   "collapsed, speedscope's JSON or pprof (not pictures or pages)");
+    return code;
+}
+
 static int refuse_lprof(const char *path, struct pyro_error *error)
 {
     pyro_error_set(error, -EBADMSG, "'%s' holds lines of functions, no calls and no samples", path);
@@ -132,7 +147,7 @@ static int import_opened(const char *const *paths, size_t count, bool lines,
         return lines ? import_lprof(&inputs[0], paths[0], ret_profile, error)
                      : refuse_lprof(paths[0], error);
     if (count == 1 && known == RECORDING)
-        return pyro_profile_read_input(&inputs[0], paths[0], ret_profile, error);
+        return import_recording(&inputs[0], paths[0], ret_profile, error);
     if (count == 1 && known != PROF)
         return import_stacks(&inputs[0], (enum kind)known, paths[0], ret_profile, error);
     return import_profs(paths, count, inputs, ret_profile, error);

@@ -160,8 +160,9 @@ def test_cut_files_are_refused(pyrometer: Path, export: Export, tmp_path: Path) 
         (gzip.compress(b"\0" * (600 << 20)), "it unfolds into too much"),
         (b"\x1f\x8bnonsense", "what is packed in it is damaged"),
         (b"only words\nand more of them\n", "it is no pyrometer recording"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>\n", "what can be read: .pyro recordings, .prof files of cProfile"),
     ],
-    ids=["count", "deep", "bytes", "other", "bomb", "gzip", "text"],
+    ids=["count", "deep", "bytes", "other", "bomb", "gzip", "text", "picture"],
 )
 def test_bad_files_are_refused(pyrometer: Path, tmp_path: Path, data: bytes, said: str) -> None:
     bad = tmp_path / "bad"
