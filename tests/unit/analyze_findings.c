@@ -848,8 +848,8 @@ static void a_step_that_does_many_things_is_not_hot(void)
 
 /* -- garbage collection ------------------------------------------------------------------------- */
 
-/* Of one second MS are in collections, most of them below the view's line. */
-static struct story collecting(size_t ms)
+/* Of ALL milliseconds MS are in collections, most of them below the view's line. */
+static struct story collecting_of(size_t ms, size_t all)
 {
     struct story story = {.profile = fixture_profile()};
     struct pyro_profile *profile = story.profile;
@@ -862,11 +862,16 @@ static struct story collecting(size_t ms)
     FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, story.module), .state = PYRO_STATE_RUNNING,
                 .flags = flags, .count = ms - ms * 6 / 10);
     FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, story.module, story.view),
-                .state = PYRO_STATE_RUNNING, .flags = PYRO_SAMPLE_GIL, .count = 1000 - ms);
+                .state = PYRO_STATE_RUNNING, .flags = PYRO_SAMPLE_GIL, .count = all - ms);
     fixture_calls(profile, PYRO_NO_ID, function_of(&story, story.module), 1);
     add_calls(&story, story.module, story.view, 1);
     add_calls(&story, story.view, story.orm, 1);
     return story;
+}
+
+static struct story collecting(size_t ms)
+{
+    return collecting_of(ms, 1000);
 }
 
 static void much_garbage_collection_is_found(void)
@@ -885,6 +890,8 @@ static void much_garbage_collection_is_found(void)
     CHECK_STR(finding->why, "30 % of all time is in collections that come by themselves");
     end(&story, findings);
     CHECK_EQ(count_in(collecting(60)), 0); /* 4.2 % are not worth it */
+    CHECK_EQ(count_in(collecting_of(110, 300)), 1);
+    CHECK_EQ(count_in(collecting_of(90, 300)), 0); /* nor is a tenth of a second */
 }
 
 static void collections_that_are_asked_for_are_doubted(void)
