@@ -352,7 +352,8 @@ def test_what_tracing_cost_is_told(pyrometer: Path) -> None:
     text = "def tiny(): pass\nfor _ in range(300000): tiny()\n"
     rows, _ = trace(pyrometer, python, text)
     assert rows["tiny"]["ncalls"] == 300000
-    assert 0 < rows["tiny"]["probe_s"] < 1
+    # How much of a call's cost lies between its readings of the clock, and so in its own row, differs from processor to processor.
+    assert 0 <= rows["tiny"]["probe_s"] < 1 and 0 < rows["<module>"]["probe_s"] < 1
     shown = subprocess.run(
         [pyrometer, "stats", "trace.pyro"], capture_output=True, text=True, check=True,
         env={**os.environ, "LC_ALL": "C.UTF-8"},
