@@ -30,15 +30,16 @@ bool pyro_request_id_valid(const char *id)
     return size > 0 && size < PYRO_REQUEST_ID_MAX && id[size] == '\0';
 }
 
+/* "20261127-121706-013917-804b.pyro", as python/pyrometer/web/_service.py names them. Whatever else lies there is somebody's. */
 static bool is_ours(const char *name)
 {
-    char id[PYRO_REQUEST_ID_MAX];
-    size_t size = strlen(name), suffix = strlen(SUFFIX);
-    if (size <= suffix || size - suffix >= sizeof(id) || strcmp(name + size - suffix, SUFFIX) != 0)
-        return false;
-    memcpy(id, name, size - suffix);
-    id[size - suffix] = '\0';
-    return pyro_request_id_valid(id);
+    static const char shape[] = "dddddddd-dddddd-dddddd-xxxx";
+    for (const char *wanted = shape; *wanted; wanted++, name++) {
+        bool is_digit = *name >= '0' && *name <= '9', is_letter = *name >= 'a' && *name <= 'f';
+        if (*wanted == '-' ? *name != '-' : !is_digit && (*wanted == 'd' || !is_letter))
+            return false;
+    }
+    return strcmp(name, SUFFIX) == 0;
 }
 
 static int by_name(const void *a, const void *b)

@@ -180,9 +180,19 @@ static void spool(void)
     char folder[] = "requests_spool_XXXXXX";
     CHECK(mkdtemp(folder));
     CHECK_EQ(chdir(folder), 0);
-    const char *names[] = {"20260101-1.pyro", "20260102-1.pyro", "20260103-1.pyro",
-                           "notes.txt",       "Mine.pyro",       ".pyro"};
-    for (size_t i = 0; i < 6; i++)
+    const char *names[] = {
+        "20260101-000000-000000-0a1b.pyro",
+        "20260102-000000-000000-0a1b.pyro",
+        "20260103-000000-000000-0a1b.pyro",
+        "notes.txt",
+        "20250101-1.pyro",
+        "1.pyro",
+        "20250101-000000-000000-0a1g.pyro",
+        "20250101-000000-000000-0a1b.pyro.pyro",
+        ".pyro",
+    };
+    const size_t count = sizeof(names) / sizeof(names[0]);
+    for (size_t i = 0; i < count; i++)
         touch(names[i], 100);
     pyro_spool_make_room(".", 4, 1000);
     CHECK(access(names[0], F_OK) == 0);
@@ -192,7 +202,7 @@ static void spool(void)
     CHECK(access(names[1], F_OK) < 0 && access(names[2], F_OK) == 0);
     CHECK(pyro_spool_remove_oldest("."));
     CHECK(!pyro_spool_remove_oldest(".") && !pyro_spool_remove_oldest("./nowhere"));
-    for (size_t i = 3; i < 6; i++)
+    for (size_t i = 3; i < count; i++) /* somebody else's stay, whatever their names */
         CHECK(access(names[i], F_OK) == 0 && unlink(names[i]) == 0);
     CHECK(chdir("..") == 0 && rmdir(folder) == 0);
     CHECK(pyro_request_id_valid("2026-a") && !pyro_request_id_valid("") &&
