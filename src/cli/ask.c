@@ -52,7 +52,9 @@ static void print_part_head(FILE *out, const struct pyro_profile *profile,
     const char *name = pyro_profile_text(profile, by_thread ? thread->name : process->command);
     uint64_t id = by_thread ? thread->native_id : (uint64_t)process->pid;
     if (!question->json) {
-        fprintf(out, "\n%s %" PRIu64 "  %s\n", by_thread ? "thread" : "process", id, name);
+        char shown[1024];
+        pyro_report_plain(shown, sizeof(shown), name);
+        fprintf(out, "\n%s %" PRIu64 "  %s\n", by_thread ? "thread" : "process", id, shown);
         return;
     }
     struct pyro_json json = pyro_json_to(out);

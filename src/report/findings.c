@@ -78,12 +78,14 @@ static size_t columns_of(const char *text)
 static void print_title(FILE *out, const struct pyro_findings *findings,
                         const struct pyro_finding *finding, const struct pyro_report_style *style)
 {
-    char place[PLACE_BYTES + 16], title[LINE_BYTES];
+    char place[PLACE_BYTES + 16], what[LINE_BYTES / 2], title[LINE_BYTES];
     const char *maybe = finding->confidence == PYRO_CONFIDENCE_LOW ? "maybe " : "";
     const char *source = source_of(findings, finding);
-    size_t width = (size_t)style->width - 2, taken = strlen(maybe) + strlen(finding->title) + 6;
+    size_t width = (size_t)style->width - 2;
+    pyro_report_fit(what, sizeof(what), finding->title, width, style->utf8);
+    size_t taken = strlen(maybe) + columns_of(what) + 6;
     put_place(place, sizeof(place), findings, finding, taken < width ? width - taken : 0, style);
-    snprintf(title, sizeof(title), "%s%s from %s", maybe, finding->title, place);
+    snprintf(title, sizeof(title), "%s%s from %s", maybe, what, place);
     bool fits = columns_of(title) + 3 + columns_of(source) <= width;
     fprintf(out, "  %s%s%s", pyro_ink_on(style, PYRO_INK_HOT), title,
             pyro_ink_off(style, PYRO_INK_HOT));
