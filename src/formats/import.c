@@ -22,7 +22,8 @@ static const struct {
 /* Which kind it is, or what went wrong. */
 static int kind_of(struct pyro_input *input)
 {
-    int code = pyro_input_need(input, PYRO_STACKS_HEAD_BYTES);
+    int code =
+        pyro_input_need(input, PYRO_STACKS_HEAD_BYTES + 1); /* one more: that there is more */
     if (code < 0)
         return code;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)

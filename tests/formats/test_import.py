@@ -150,6 +150,14 @@ def test_cut_files_are_refused(pyrometer: Path, export: Export, tmp_path: Path) 
         assert f"cannot read '{cut}': " in said and not (tmp_path / "x.html").exists()
 
 
+def test_the_first_stack_may_be_long(pyrometer: Path, tmp_path: Path) -> None:
+    """Longer than what is looked at to tell what a file is."""
+    deep = tmp_path / "deep.txt"
+    deep.write_text(";".join(f"f (/srv/{'x' * 70}.py:{line})" for line in range(1, 1001)) + " 5\n")
+    assert deep.stat().st_size > 64 << 10
+    assert "from collapsed stacks" in ask(pyrometer, "stats", deep)
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
