@@ -136,7 +136,7 @@ static bool time_left(const struct measuring *measuring)
 
 /* -- enough? ---------------------------------------------------------------------------------- */
 
-/* A single command: how well its own time is known. */
+/* A single command: how well its own time is known; what is not known at all is not known well enough. */
 static int single_enough(const struct measuring *measuring, enum pyro_enough *ret_enough)
 {
     const struct pyro_bench *bench = measuring->bench;
@@ -147,7 +147,9 @@ static int single_enough(const struct measuring *measuring, enum pyro_enough *re
     struct pyro_estimate estimate;
     for (size_t i = 0; i < count; i++)
         values[i] = log(values[i]);
-    int code = pyro_estimate_make(values, count, measuring->options->compare.confidence, &estimate);
+    int code =
+        count ? pyro_estimate_make(values, count, measuring->options->compare.confidence, &estimate)
+              : 0;
     free(values);
     *ret_enough = code == 0 && count && estimate.half_width <= log1p(measuring->options->precision)
                       ? PYRO_ENOUGH_PRECISE
