@@ -28,9 +28,10 @@
 #define NAME_MAX_  48
 
 /* One line for the interpreter, whatever the program made of its own names; it raises nothing. */
-#define LINE                                                                         \
-    PYRO_CALL_BEGINS "exec(compile(open('%s/call.py').read(),'<pyrometer>','exec')," \
-                     "{'folder':'%s'})\\nexcept BaseException:pass\",{})\n"
+#define LINE                                                                     \
+    PYRO_CALL_BEGINS "\\n with open('%s/call.py','rb')as f:s=f.read()\\n"        \
+                     " exec(compile(s,'<pyrometer>','exec'),{'folder':'%s'})\\n" \
+                     "except BaseException:pass\",{})\n"
 
 struct pyro_injection {
     pid_t pid;

@@ -153,9 +153,11 @@ static void request_stop(int signal_number)
 }
 
 /* The first one ends the recording, the second one the program. */
-static void install_stop(void)
+static void install_stop(bool injects)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    if (injects) /* who reads our messages may go; the probe has to be removed all the same */
+        signal(SIGPIPE, SIG_IGN);
     struct sigaction action = {.sa_handler = request_stop, .sa_flags = (int)SA_RESETHAND}, before;
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
         if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
@@ -448,7 +450,7 @@ static int run_record(const struct pyro_command *self, int argc, char **argv)
         return fail(&error, PYRO_EXIT_USAGE);
     if (options.output && pyro_output_check(&session.output, &error) < 0)
         return fail(&error, PYRO_EXIT_FAILED);
-    install_stop();
+    install_stop(options.inject);
     pyro_session_begin(&session, options.pid, options.source);
     status = record(&options, &session);
     pyro_session_end(&session);

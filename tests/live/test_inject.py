@@ -268,6 +268,28 @@ def test_nothing_may_be_executed_there(pyrometer: Path, one: Python, folder: Pat
         assert seen(running)[0] == []
 
 
+def test_it_says_nothing_there(pyrometer: Path, some_counted: Python, folder: Path) -> None:
+    """Nor does the interpreter of it, whatever it warns of."""
+    with target(some_counted, env={"PYTHONDEVMODE": "1", "PYTHONWARNDEFAULTENCODING": "1"}) as running:
+        assert injected(pyrometer, running, folder / "quiet.pyro", "--counts").of("inner") == CALLS
+        assert running.errors() == "nothing on standard error"
+
+
+def test_it_is_removed_when_nobody_reads_what_is_said(pyrometer: Path, one: Python, folder: Path) -> None:
+    """As by `2>&1 | head -1`."""
+    with target(one) as running:
+        read, write = os.pipe()
+        os.close(read)
+        command = [pyrometer, "record", "--pid", str(running.pid), "--inject", "--counts", "-d", "0.5", "-o", folder / "x.pyro"]
+        with subprocess.Popen(command, stderr=write, stdout=subprocess.DEVNULL) as process:
+            os.close(write)
+            deadline = time.monotonic() + SECONDS
+            while process.poll() is None:
+                assert time.monotonic() < deadline
+                run(running, 100)
+        assert seen(running)[0] == [] and (folder / "x.pyro").exists()
+
+
 def test_two_at_once(pyrometer: Path, one: Python, folder: Path) -> None:
     with target(one) as running:
         first = Recording(pyrometer, running.pid, folder / "first.pyro", "--counts")
