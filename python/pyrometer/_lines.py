@@ -24,6 +24,7 @@ Timings = dict[Label, list[tuple[int, int, int]]]
 """Of each function: line, hits, time."""
 
 UNIT_S = 1e-9
+PARTS_MAX = 16  # a function in a function that are gone through: there are objects whose attributes are always new ones
 COLUMNS = (6, 9, 12, 8, 8)
 TITLES = ("Line #", "Hits", "Time", "Per Hit", "% Time")
 
@@ -45,9 +46,7 @@ def _code_of(function: Any) -> CodeType | None:
     """That of a function, or of what a method, a property or a decorated function is made of; None: it has none."""
     from types import CodeType
 
-    seen: set[int] = set()
-    while function is not None and id(function) not in seen:
-        seen.add(id(function))
+    for _ in range(PARTS_MAX):
         if not hasattr(function, "__wrapped__") and isinstance(code := getattr(function, "__code__", None), CodeType):
             return code
         parts = (getattr(function, part, None) for part in ("__wrapped__", "__func__", "fget", "func"))

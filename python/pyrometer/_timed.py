@@ -41,6 +41,7 @@ NS_PER_S = 1_000_000_000
 BOUNDS_NS = tuple(unit * tenth // 10 for unit in (10**at for at in range(3, 12)) for tenth in (10, 15, 20, 30, 50, 70))
 SHOWN_BOUNDS = tuple(at for at in range(len(BOUNDS_NS)) if at % 6 in (0, 2, 4))  # 1, 2, 5 of each decade
 NEVER_NS = 2**63
+PARTS_MAX = 16  # a function in a function that are gone through: there are objects whose attributes are always new ones
 SLICES = 5
 SLICE_NS = 60 * NS_PER_S
 COROUTINE, GENERATOR, ASYNC_GENERATOR = 0x80, 0x20, 0x200  # of co_flags: Include/cpython/code.h
@@ -254,12 +255,12 @@ def _async_generator(function: Any, watch: _Watch) -> Any:
 
 def _flags(function: Any) -> int:
     """co_flags of what is called in the end: a method's or a partial's function."""
-    while not hasattr(function, "__code__"):
+    for _ in range(PARTS_MAX):
+        if function is None or hasattr(function, "__code__"):
+            break
         function = getattr(function, "__func__", None) or getattr(function, "func", None)
-        if function is None:
-            return 0
-    flags: int = function.__code__.co_flags
-    return flags
+    flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
+    return flags if isinstance(flags, int) else 0
 
 
 def _find_types() -> tuple[Any, Any]:

@@ -121,6 +121,17 @@ def test_a_program_of_line_profiler_needs_the_import_changed_only(some_python: P
     assert shape(ours) == shape(expected)
 
 
+def test_what_has_no_code_of_its_own(some_counted: Python) -> None:
+    """Each attribute of a mock is a new mock."""
+    text = """
+from unittest import mock
+profiler.add_function(mock.MagicMock())
+print(len(profiler.functions), len(profiler.get_stats().timings))
+"""
+    before = ran(some_counted, PROGRAM + "print(len(profiler.functions), len(profiler.get_stats().timings))", "ours").split()
+    assert int(ran(some_counted, PROGRAM + text, "ours").split()[-1]) == int(before[-1])
+
+
 def test_the_function_is_not_touched(counted: Python) -> None:
     ran(
         counted,

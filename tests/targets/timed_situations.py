@@ -295,6 +295,20 @@ def threads():
     assert found.calls == 4000 == found.slow and found.recent.calls == 4000, found
 
 
+def bottomless():
+    """Each of its attributes is a new object that has them, too."""
+    class Bottomless:
+        def __getattr__(self, name):
+            if name.startswith("__") and name != "__func__":
+                raise AttributeError(name)
+            return Bottomless()
+
+        def __call__(self):
+            return 7
+
+    assert timed(Bottomless())() == 7
+
+
 def closures():
     before = len(timed.stats())
     for _ in range(300):
