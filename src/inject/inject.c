@@ -20,8 +20,12 @@
 #define ROUNDS_MAX  16 /* in which new threads may turn up, until all stand still */
 #define FIRST_TURN_NS \
     (50 * PYRO_NS_PER_MS) /* until the call is taken back and posted anew; then twice as long */
-#define MOVED_MAX    512  /* more than any ring has */
-#define POLL_NS      (PYRO_NS_PER_MS / 2)
+#define MOVED_MAX 512     /* more than any ring has */
+#define POLL_NS   (PYRO_NS_PER_MS / 2)
+#define REST \
+    20 /* times as long as they stood still, between two attempts: they lose a twentieth at most */
+#define REST_MIN_NS  PYRO_NS_PER_MS
+#define REST_MAX_NS  (5 * PYRO_NS_PER_S)
 #define SPANS_MAX    PYRO_MEMORY_SPANS_MAX
 #define BREAKERS_MAX (SPANS_MAX - 8)
 
@@ -41,6 +45,8 @@ struct pyro_injector {
     struct pyro_pauser *pauser; /* while the threads stand still; else NULL */
     pid_t stopped[THREADS_MAX], listed[THREADS_MAX];
     int stopped_count;
+    uint64_t held_ns;                  /* for which they stood still the last time */
+    pid_t uninterrupted;               /* the thread in the kernel that kept us from it, or 0 */
     struct pyro_span spans[SPANS_MAX]; /* to be written */
     int span_count;
     struct iovec local[SPANS_MAX], remote[SPANS_MAX];
@@ -93,9 +99,29 @@ static int stop_more(struct pyro_injector *injector)
     return stopped;
 }
 
+/* A thread that waits for a disk, or for the child of a vfork(), and cannot be stopped before that is over; 0: there is none.
+ * The others would stand still meanwhile. */
+static pid_t find_uninterruptible(struct pyro_injector *injector)
+{
+    int count = pyro_process_threads(injector->pid, injector->listed, THREADS_MAX);
+    pid_t found = 0;
+    for (int i = 0; !found && i < count && i < THREADS_MAX; i++) {
+        struct pyro_kernel_thread thread;
+        struct pyro_kernel_state state = {0};
+        pyro_kernel_thread_init(&thread, injector->pid, injector->listed[i]);
+        if (pyro_kernel_thread_stat(&thread, &state) == 0 && state.state == 'D')
+            found = injector->listed[i];
+        pyro_kernel_thread_close(&thread);
+    }
+    return found;
+}
+
 /* A thread that stands still starts no other one: a round in which none was new is the last. */
 static int stop_all(struct pyro_injector *injector, struct pyro_error *error)
 {
+    injector->uninterrupted = find_uninterruptible(injector);
+    if (injector->uninterrupted)
+        return -EAGAIN;
     int code = pyro_pauser_new(injector->pid, &injector->pauser, error);
     if (code < 0)
         return code;
@@ -355,10 +381,18 @@ static bool is_same_program(const struct pyro_injector *injector)
            image == injector->image;
 }
 
+/* Before another attempt. */
+static void rest(const struct pyro_injector *injector)
+{
+    uint64_t ns = REST * injector->held_ns;
+    ns = ns < REST_MIN_NS ? REST_MIN_NS : ns > REST_MAX_NS ? REST_MAX_NS : ns;
+    pyro_clock_sleep_until(pyro_clock_ns() + ns);
+}
+
 /* ACT while all threads stand still. */
-static int with_all_stopped(struct pyro_injector *injector, const struct pyro_call *call,
-                            int (*act)(struct pyro_injector *, const struct pyro_call *),
-                            struct pyro_error *error)
+static int act_on_stopped(struct pyro_injector *injector, const struct pyro_call *call,
+                          int (*act)(struct pyro_injector *, const struct pyro_call *),
+                          struct pyro_error *error)
 {
     int code = stop_all(injector, error);
     if (code < 0)
@@ -374,6 +408,29 @@ static int with_all_stopped(struct pyro_injector *injector, const struct pyro_ca
     return code;
 }
 
+static int with_all_stopped(struct pyro_injector *injector, const struct pyro_call *call,
+                            int (*act)(struct pyro_injector *, const struct pyro_call *),
+                            struct pyro_error *error)
+{
+    uint64_t begin_ns = pyro_clock_ns();
+    int code = act_on_stopped(injector, call, act, error);
+    injector->held_ns = injector->uninterrupted ? 0 : pyro_clock_ns() - begin_ns;
+    return code;
+}
+
+/* The same, until the moment is a good one; TRIES, 0: as many as it takes. */
+static int with_all_stopped_at_last(struct pyro_injector *injector, const struct pyro_call *call,
+                                    int (*act)(struct pyro_injector *, const struct pyro_call *),
+                                    int tries, struct pyro_error *error)
+{
+    int code = with_all_stopped(injector, call, act, error);
+    for (int i = 1; may_try_again(code) && i != tries; i++) {
+        rest(injector);
+        code = with_all_stopped(injector, call, act, error);
+    }
+    return code;
+}
+
 static int restore(struct pyro_injector *injector, const struct pyro_call *call)
 {
     const struct written *written = &injector->text;
@@ -386,9 +443,8 @@ static int restore(struct pyro_injector *injector, const struct pyro_call *call)
 void pyro_injector_clear(struct pyro_injector *injector)
 {
     struct pyro_error ignored = {0};
-    int code = injector->text.size ? -EAGAIN : 0;
-    for (int i = 0; i < ROUNDS_MAX && may_try_again(code); i++)
-        code = with_all_stopped(injector, NULL, restore, &ignored);
+    if (injector->text.size)
+        (void)with_all_stopped_at_last(injector, NULL, restore, ROUNDS_MAX, &ignored);
     injector->text.size = 0;
 }
 
@@ -434,10 +490,7 @@ static int take_turn(struct pyro_injector *injector, const struct pyro_call *cal
     }
     if (call->stays && is_over(call, deadline_ns))
         return -ETIMEDOUT;
-    do {
-        code = with_all_stopped(injector, call, withdraw, error);
-    } while (may_try_again(code)); /* it must not stay */
-    return code;
+    return with_all_stopped_at_last(injector, call, withdraw, 0, error); /* it must not stay */
 }
 
 static int fail(const struct pyro_injector *injector, const struct pyro_call *call, int code,
@@ -459,6 +512,17 @@ static int fail(const struct pyro_injector *injector, const struct pyro_call *ca
         return error->code ? error->code
                            : pyro_error_set(error, code, "cannot write into process %d: %s", pid,
                                             strerror(-code));
+    if (injector->uninterrupted && !injector->text.size) {
+        pyro_error_set(
+            error, -ETIMEDOUT,
+            "process %d was left as it was: its thread %d is in a call of the kernel that "
+            "nothing interrupts",
+            pid, (int)injector->uninterrupted);
+        if (call->stays)
+            pyro_error_hint(error,
+                            "the end of the next --inject of it does what was to be done now");
+        return -ETIMEDOUT;
+    }
     pyro_error_set(error, -ETIMEDOUT, "process %d did not come by in time: %s", pid,
                    call->stays ? "it will, as soon as it can" : "it was left as it was");
     pyro_error_hint(error,
@@ -489,7 +553,7 @@ int pyro_injector_call(struct pyro_injector *injector, const struct pyro_call *c
         if (call->stays && injector->text.size) /* and it does */
             break;
         if (code < 0)
-            pyro_clock_sleep_until(pyro_clock_ns() + PYRO_NS_PER_MS);
+            rest(injector);
         else
             turn_ns *= 2;
     }

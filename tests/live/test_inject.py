@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -266,6 +267,49 @@ def test_nothing_may_be_executed_there(pyrometer: Path, one: Python, folder: Pat
         line = refused(pyrometer, 3, "record", "--pid", running.pid, "--inject", "--counts", "-d", "1")
         assert "/dev/shm" in line
         assert seen(running)[0] == []
+
+
+HOLD = r"""
+#include <unistd.h>
+void hold(int seconds)
+{
+    if (vfork() == 0) {
+        sleep(seconds);
+        _exit(0);
+    }
+}
+"""
+
+
+def test_a_thread_that_nothing_interrupts(pyrometer: Path, one: Python, folder: Path) -> None:
+    """While it waits for the child of its vfork() no other thread stands still for us; when it is back, all is as ever."""
+    Path("hold.c").write_text(HOLD)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", "hold.so", "hold.c"], check=True)
+    script = folder / "holds.py"
+    script.write_text(
+        "import ctypes, sys, threading, time\n"
+        "hold = ctypes.CDLL('./hold.so').hold\n"
+        "def work(): pass\n"
+        "print('READY', flush=True)\n"
+        "thread = threading.Thread(target=hold, args=(7,))\n"
+        "thread.start()\n"
+        "while True:\n"
+        "    work()\n"
+    )
+    with start_target(one, script, cwd=folder) as running:
+        deadline = time.monotonic() + SECONDS
+        states: list[str] = []
+        while "D" not in states:
+            assert time.monotonic() < deadline, states
+            states = [stat.read_text().rpartition(") ")[2][0] for stat in Path(f"/proc/{running.pid}/task").glob("*/stat")]
+        line = refused(pyrometer, 3, "record", "--pid", running.pid, "--inject", "--counts", "-d", "1")
+        assert re.search(rf"process {running.pid} was left as it was: its thread \d+ is in a call of the kernel that nothing interrupts", line)
+        while len(os.listdir(f"/proc/{running.pid}/task")) > 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        counts = Recording(pyrometer, running.pid, folder / "held.pyro", "--counts")
+        time.sleep(0.2)
+        assert counts.stop().of("work") > 0
 
 
 def test_it_says_nothing_there(pyrometer: Path, some_counted: Python, folder: Path) -> None:
