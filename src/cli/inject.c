@@ -110,8 +110,8 @@ static int put_wanted(struct pyro_injection *injection, struct pyro_place *place
         snprintf(probe, sizeof(probe), "%s/%s", pyro_place_path(place), injection->name);
         code = pyro_place_copy(place, injection->name, from);
     }
-    pyro_buffer_printf(&text, "%s\n%s\n%d\n%d\n%s%s\n%d", action, probe, options->c_calls,
-                       options->traces, options->lines ? "=" : "",
+    pyro_buffer_printf(&text, "%s\n%d\n%s\n%d\n%d\n%s%s\n%d", action, (int)injection->pid, probe,
+                       options->c_calls, options->traces, options->lines ? "=" : "",
                        options->lines ? options->lines : "", options->memory);
     if (code == 0)
         code = text.failed ? -ENOMEM : pyro_place_put(place, "wanted", text.data, text.size);

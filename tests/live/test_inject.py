@@ -312,6 +312,37 @@ def test_a_thread_that_nothing_interrupts(pyrometer: Path, one: Python, folder: 
         assert counts.stop().of("work") > 0
 
 
+def test_a_forked_child_does_not_do_it(pyrometer: Path, folder: Path) -> None:
+    """It has a copy of the call that waits for the main thread of its parent, and on 3.11 a main thread that comes by."""
+    python = find_python("3.11")
+    if python.missing:
+        pytest.skip(f"Python 3.11: {python.missing}")
+    script = folder / "forks.py"
+    script.write_text(
+        "import os, sys, threading, time\n"
+        "def has_it():\n"
+        "    end = time.monotonic() + 0.05\n"
+        "    while time.monotonic() < end: pass\n"
+        "    return any('memfd:pyrometer' in os.path.realpath('/proc/self/fd/' + fd) for fd in os.listdir('/proc/self/fd'))\n"
+        "had = children = 0\n"
+        "def fork():\n"
+        "    global had, children\n"
+        "    while not os.path.exists('over'):\n"
+        "        child = os.fork()\n"
+        "        if not child: os._exit(has_it())\n"
+        "        had += os.waitpid(child, 0)[1] != 0\n"
+        "        children += 1\n"
+        "    print(had, children > 0, flush=True)\n"
+        "print('READY', flush=True)\n"
+        "threading.Thread(target=fork).start()\n"
+        "sys.stdin.readline()\n"
+    )
+    with start_target(python, script, cwd=folder) as running:
+        assert "main thread waits" in refused(pyrometer, 3, "record", "--pid", running.pid, "--inject", "--counts", "-d", "1")
+        Path("over").touch()
+        assert running.readline() == "0 True"
+
+
 def test_it_says_nothing_there(pyrometer: Path, some_counted: Python, folder: Path) -> None:
     """Nor does the interpreter of it, whatever it warns of."""
     with target(some_counted, env={"PYTHONDEVMODE": "1", "PYTHONWARNDEFAULTENCODING": "1"}) as running:

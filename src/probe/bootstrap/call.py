@@ -97,15 +97,27 @@ def _is_foreign(error):
     return not isinstance(error, Exception) or last.tb_frame.f_code.co_filename != _OURS
 
 
+def _start_and_tell(module, *modes):
+    """Nothing stays of it if nobody waits any more: it takes long where other threads want the GIL."""
+    descriptor = _start(module, *modes)
+    try:
+        if not _read("wanted")[1]:
+            raise TimeoutError
+        _answer("started %d" % descriptor)
+    except BaseException:
+        _stop(module)
+        raise
+
+
 def _do(wanted):
-    action, probe, *modes = wanted.decode().split("\n")
+    action, _, probe, *modes = wanted.decode().split("\n")
     module = _load(probe)
     try:
         if action == "stop":
             _stop(module)
             _answer("stopped")
         else:
-            _answer("started %d" % _start(module, *modes))
+            _start_and_tell(module, *modes)
     except BaseException as error:
         if _is_foreign(error):
             module.raise_later(type(error))
@@ -114,14 +126,20 @@ def _do(wanted):
             _answer("failed %s" % error)
 
 
+def _remove_folder():
+    for name in posix.listdir(folder):
+        posix.unlink(folder + "/" + name)
+    posix.rmdir(folder)
+
+
 def _begin():
     wanted, is_wanted = _read("wanted")
+    if int(wanted.split(b"\n")[1]) != posix.getpid():
+        return  # a child, forked with a copy of the call that its parent is to execute
     if not is_wanted:
         if wanted.startswith(b"stop"):
             _do(wanted)
-        for name in posix.listdir(folder):
-            posix.unlink(folder + "/" + name)
-        posix.rmdir(folder)
+        _remove_folder()
         return
     if hasattr(sys, "_is_gil_enabled") and "t" in sys.abiflags:
         _answer("failed a build without a GIL")
