@@ -1,6 +1,8 @@
 /* base/redact.c - secrets are known by the names of what holds them. */
 #include "base/redact.h"
 
+#include "base/utf8.h"
+
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -55,18 +57,13 @@ bool pyro_secret_name(const char *name, size_t length)
 
 /* -- arguments ---------------------------------------------------------------------------------- */
 
-/* Without what a terminal would obey: C0, DEL, and C1 as UTF-8 writes it (C2 80 .. C2 9F). */
+/* Without what a terminal would do more with than show it. */
 static void put_visible(struct pyro_buffer *out, const char *text, size_t length)
 {
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        bool c1 = c == 0xc2 && i + 1 < length && ((unsigned char)text[i + 1] & 0xe0) == 0x80;
-        pyro_buffer_put_u8(out, c < ' ' || c == 0x7f || c1 ? '?' : c);
-        if (c1) {
-            pyro_buffer_put_u8(out, '?');
-            i++;
-        }
-    }
+    size_t begin = out->size;
+    pyro_buffer_put(out, text, length);
+    if (!out->failed)
+        pyro_utf8_make_plain((char *)out->data + begin, length);
 }
 
 /* postgres://user:X@host: true when it was one and was put without X. */

@@ -1,6 +1,8 @@
 /* base/utf8.c - decoding by the table of well-formed sequences in the Unicode standard (3.9, table 3-7). */
 #include "base/utf8.h"
 
+#include <string.h>
+
 #include <stdbool.h>
 
 /* Bytes in the sequence that LEAD begins; 0 when it begins none. */
@@ -58,4 +60,26 @@ size_t pyro_utf8_columns(const char *text, size_t length)
     for (const char *end = text + length; text < end; columns++)
         pyro_utf8_next(&text, end);
     return columns;
+}
+
+bool pyro_utf8_is_plain(uint32_t code_point)
+{
+    bool control = code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0);
+    bool direction = (code_point >= 0x200e && code_point <= 0x200f) ||
+                     (code_point >= 0x2028 && code_point <= 0x202e) ||
+                     (code_point >= 0x2066 && code_point <= 0x2069);
+    return !control && !direction;
+}
+
+void pyro_utf8_make_plain(char *text, size_t length)
+{
+    const char *next = text, *end = text + length;
+    while (next < end) {
+        size_t at = (size_t)(next - text);
+        uint32_t code_point = pyro_utf8_next(&next, end);
+        size_t size = (size_t)(next - text) - at;
+        bool is_none = code_point == PYRO_UTF8_REPLACEMENT && size == 1;
+        if (is_none || !pyro_utf8_is_plain(code_point))
+            memset(text + at, '?', size);
+    }
 }

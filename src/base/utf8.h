@@ -5,6 +5,7 @@
 #ifndef PYRO_BASE_UTF8_H
 #define PYRO_BASE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,5 +17,10 @@ uint32_t pyro_utf8_next(const char **text, const char *end);
 size_t pyro_utf8_put(char bytes[4], uint32_t code_point);
 /* Code points in TEXT: the columns it takes in a terminal, near enough for names of functions. */
 size_t pyro_utf8_columns(const char *text, size_t length);
+/* Is CODE_POINT only shown by a terminal? Control characters are obeyed, and marks that change the direction of the text make
+ * a name read as another one. */
+bool pyro_utf8_is_plain(uint32_t code_point);
+/* Each byte of TEXT that is no UTF-8, or of a code point that is not plain, becomes '?'. */
+void pyro_utf8_make_plain(char *text, size_t length);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/redact.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "cpython/dump.h"
 #include "cpython/threads.h"
 #include "target/process.h"
@@ -149,11 +150,16 @@ static int look_at(const struct dumped *dumped, const struct pyro_thread_info *t
 
 /* -- as text ------------------------------------------------------------------------------------ */
 
-/* Names come from the target: no control characters on the user's terminal. */
+/* Names come from the target: nothing that the user's terminal would obey. */
 static void put_text(FILE *out, const char *text)
 {
-    for (; *text; text++)
-        fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
+    struct pyro_buffer shown = {0};
+    pyro_buffer_puts(&shown, text);
+    if (!shown.failed) {
+        pyro_utf8_make_plain((char *)shown.data, shown.size);
+        fwrite(shown.data, 1, shown.size, out);
+    }
+    pyro_buffer_free(&shown);
 }
 
 static const char *short_file(const struct dumped *dumped, const char *file)

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "base/utf8.h"
 #include "cli/installed.h"
 #include "cli/print.h"
 #include "collect/tables.h"
@@ -146,9 +147,7 @@ static int await_answer(struct pyro_injection *injection, struct pyro_place *pla
     if (length < 0)
         return pyro_error_set(error, (int)length, "cannot read what process %d answers: %s",
                               (int)injection->pid, strerror((int)-length));
-    for (char *at = answer; *at; at++) /* for a terminal */
-        if ((unsigned char)*at < ' ' || *at == 0x7f)
-            *at = '?';
+    pyro_utf8_make_plain(answer, strlen(answer)); /* for a terminal */
     return 0;
 }
 

@@ -1,6 +1,8 @@
 /* profile/uncounted.c - put what the recording knows of calls that were not counted into words. */
 #include "profile/uncounted.h"
 
+#include "base/utf8.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,9 +18,7 @@ static __attribute__((format(printf, 2, 3))) void add(struct pyro_uncounted *unc
     va_start(arguments, format);
     vsnprintf(line, sizeof(uncounted->lines[0]), format, arguments);
     va_end(arguments);
-    for (; *line; line++) /* reasons come from the program */
-        if ((unsigned char)*line < 0x20 || *line == 0x7f)
-            *line = '?';
+    pyro_utf8_make_plain(line, strlen(line)); /* reasons come from the program */
 }
 
 /* -- nothing was counted ------------------------------------------------------------------------ */

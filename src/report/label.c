@@ -20,12 +20,7 @@ const char *pyro_ink_off(const struct pyro_report_style *style, enum pyro_ink in
 /* Append what stands for CODE_POINT in a terminal; false when it does not fit. */
 static bool put_visible(char *out, size_t size, size_t *used, uint32_t code_point, bool utf8)
 {
-    bool control = code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0);
-    /* Marks that change the direction of the text could make a name read as another one. */
-    bool direction = (code_point >= 0x200e && code_point <= 0x200f) ||
-                     (code_point >= 0x2028 && code_point <= 0x202e) ||
-                     (code_point >= 0x2066 && code_point <= 0x2069);
-    if (control || direction || (!utf8 && code_point >= 0x80))
+    if (!pyro_utf8_is_plain(code_point) || (!utf8 && code_point >= 0x80))
         code_point = '?';
     char bytes[4];
     size_t length = pyro_utf8_put(bytes, code_point);

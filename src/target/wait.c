@@ -5,6 +5,8 @@
  * that cannot be had is left out of the text, not an error. */
 #include "target/internal.h"
 
+#include "base/utf8.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -214,10 +216,7 @@ static void set_text(struct pyro_wait *wait, const char *verb, const char *name)
             name++;
     }
     snprintf(wait->text, sizeof(wait->text), "%s%s%s%s", verb, *name ? " " : "", dots, name);
-    for (char *c = wait->text; *c; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
-    }
+    pyro_utf8_make_plain(wait->text, strlen(wait->text));
 }
 
 static void set_number_text(struct pyro_wait *wait, const char *verb, uint64_t number,

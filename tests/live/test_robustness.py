@@ -395,7 +395,7 @@ def test_ordinary_user_and_own_process(pyrometer: Path) -> None:
                 os.chmod(folder, 0o777)
                 file = Path(folder) / "own.pyro"
                 for exact in ([], ["--exact"]):
-                    done = subprocess.run([*prefix, pyrometer, "record", "--pid", str(target.pid), "-d", "0.5",
+                    done = subprocess.run([*prefix, pyrometer, "record", "--pid", str(target.pid), "-d", "2",
                                            "-r", "200", "-o", file, *exact], capture_output=True, text=True,
                                           check=False, timeout=20, cwd="/")
                     assert done.returncode == OK, done.stderr
@@ -410,7 +410,7 @@ def test_reading_through_proc_mem(pyrometer: Path, some_python: Python) -> None:
     """PYROMETER_READ=mem: where process_vm_readv is blocked."""
     if some_python.minor < (3, 11):
         pytest.skip(f"Python {some_python.id}: the figures are stated for 3.11 and later")
-    outcome = campaign.measure(pyrometer, some_python, campaign.case("split flat"), 2.0, [1000],
+    outcome = campaign.measure(pyrometer, some_python, campaign.case("split flat"), 4.0, [1000],
                                env={"PYROMETER_READ": "mem"})[0]
     assert outcome.verdict.impossible <= 2, outcome.verdict.explain()
     assert outcome.verdict.empty == 0
