@@ -125,6 +125,50 @@ def exceptions_pass():
     assert len(seen) == 2 and seen[0][0] == "500 Sorry" and seen[0][1]["A"] == "b" and seen[0][2][0] is ValueError
 
 
+def what_nobody_waits_for_is_let_go():
+    """The sampler's figures, where no answer begins that could tell them."""
+    def raises(environ, start_response):
+        raise KeyError("mine")
+
+    def says_nothing(environ, start_response):
+        return []
+
+    async def fails(scope, receive, send):
+        raise KeyError("mine")
+
+    async def answers(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def leave(app):  # the client goes away while the answer waits for the figures
+        sampler = app.service.sampler
+        sampler._socket = Waits()
+        task = asyncio.ensure_future(app(scope, None, None))
+        while not sampler._wanted:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        return await asyncio.wait([task])
+
+    class Waits:
+        def send(self, *_): pass
+        def recv(self, *_): raise BlockingIOError
+
+    scope = {"type": "http", "method": "GET", "path": "/a", "headers": [(b"x-pyrometer-token", token("/a").encode())], "client": None}
+    folder = tempfile.mkdtemp()
+    for app, begin in (
+        (WSGIMiddleware(raises, secret=SECRET, directory=folder), ask),
+        (WSGIMiddleware(says_nothing, secret=SECRET, directory=folder), ask),
+        (ASGIMiddleware(fails, secret=SECRET, directory=folder), lambda app: asyncio.run(app(scope, None, None))),
+        (ASGIMiddleware(answers, secret=SECRET, directory=folder), lambda app: asyncio.run(leave(app))),
+    ):
+        try:
+            begin(app)
+        except KeyError as error:
+            assert error.args == ("mine",)
+        sampler = app.service.sampler
+        assert app.service.counts["kept"] == 1 and not sampler._wanted and not sampler._answers, app.app
+    os.rmdir(folder)
+
+
 def shares():
     kept = WSGIMiddleware(plain, share=1.0)
     assert all("X-Profile" not in ask(kept, told=False)[0][0][1] for _ in range(20))

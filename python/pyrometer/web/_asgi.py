@@ -36,11 +36,12 @@ async def figures(service: Service, request: Request, kept: Kept | None) -> dict
         until = monotonic() + WAIT_S
         while (answer := service.sampler.answer(kept.id)) is None and service.sampler.runs and monotonic() < until:
             await asyncio.sleep(STEP_S)
-        service.sampler.give_up(kept.id)
         return answer
     except Exception:  # no asyncio, but trio
         service.failed()
         return None
+    finally:  # cancelled, too
+        service.sampler.give_up(kept.id)
 
 
 class ASGIMiddleware:
@@ -89,7 +90,7 @@ class ASGIMiddleware:
             else:
                 await service.slots.awaiting(request.slot)(self.app, args)
         finally:
-            service.end(request, 500)  # if no answer began
+            service.end(request, 500, lost=True)  # if no answer began
             service.release(request)
 
 

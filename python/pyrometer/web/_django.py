@@ -66,7 +66,7 @@ class DjangoMiddleware:
             response = self.get_response(request) if slot is None else service.slots.call(slot)(self.get_response, (request,))
             kept = service.end(begun, response.status_code)
         finally:
-            service.end(begun, 500)  # if it raised
+            service.end(begun, 500, lost=True)  # if it raised
             service.release(begun)
         for name, value in service.headers_now(begun, kept):
             response[name] = value
@@ -86,7 +86,7 @@ class DjangoMiddleware:
                 response = await service.slots.awaiting(slot)(self.get_response, (request,))
             kept = service.end(begun, response.status_code)
         finally:
-            service.end(begun, 500)  # if it raised
+            service.end(begun, 500, lost=True)  # if it raised
             service.release(begun)
         for name, value in service.headers(begun, kept, await figures(service, begun, kept)):
             response[name] = value

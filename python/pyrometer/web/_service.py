@@ -222,8 +222,8 @@ class Service:
 
     # -- what is kept ------------------------------------------------------------------------------
 
-    def end(self, request: Request, status: int) -> Kept | None:
-        """The answer begins, or there is none (500). None: it is not kept."""
+    def end(self, request: Request, status: int, lost: bool = False) -> Kept | None:
+        """The answer begins, or there is none (500), and LOST: nobody waits for figures to tell. None: it is not kept."""
         try:
             if request.done:
                 return None
@@ -235,19 +235,19 @@ class Service:
                 why = "failed"
             if not why and took_ns >= self.slow_ns:
                 why = "slow"
-            return self._keep(request, why, now_ns, took_ns, status) if why else None
+            return self._keep(request, why, now_ns, took_ns, status, request.told and not lost) if why else None
         except Exception:
             self.failed()
             return None
 
-    def _keep(self, request: Request, why: str, now_ns: int, took_ns: int, status: int) -> Kept:
+    def _keep(self, request: Request, why: str, now_ns: int, took_ns: int, status: int, waits: bool) -> Kept:
         now_s = time.time()  # names in the order of time: the oldest recordings go first
         request.id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now_s))}-{int(now_s % 1 * 1e6):06d}-{os.urandom(2).hex()}"
         kept = Kept(request, why, took_ns / NS_PER_S, status)
         self.counts["kept"] += 1
         self.recent.append(kept)
         if self.sampler is not None and request.slot is not None:
-            self.sampler.cut(request.id, request.slot, request.began_ns, now_ns, request.title, request.told)
+            self.sampler.cut(request.id, request.slot, request.began_ns, now_ns, request.title, waits)
         return kept
 
     def over(self, request: Request, status: str) -> None:

@@ -83,7 +83,7 @@ class _Answer:
             body: Iterable[bytes] = app(*args) if request.slot is None else service.slots.call(request.slot)(app, args)
             self.finish()
         finally:
-            service.end(request, 500)  # if it raised
+            service.end(request, 500, lost=True)  # if it raised
             service.release(request)
         return body
 
@@ -103,7 +103,7 @@ class _Answer:
 
     def finish(self) -> None:
         """It is over, or begins to be sent."""
-        kept = self.service.end(self.request, self.status)
+        kept = self.service.end(self.request, self.status, lost=self.held is None)
         if self.held is None:
             return
         status, headers, exc_info = self.held
