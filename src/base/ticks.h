@@ -28,4 +28,13 @@ static inline uint64_t pyro_ticks(void)
 #endif
 }
 
+/* Both clocks at one moment, as nearly as it can be had: to measure the rate from. */
+struct pyro_moment {
+    uint64_t ticks, ns;
+};
+struct pyro_moment pyro_moment(void);
+/* Nanoseconds of a tick, by what both clocks did since; and since now, in SPAN_NS nanoseconds that it waits for. */
+double pyro_tick_ns_since(struct pyro_moment moment);
+double pyro_tick_ns_over(uint64_t span_ns);
+
 #endif

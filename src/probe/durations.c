@@ -85,39 +85,17 @@ void pyro_durations_recent(const struct pyro_durations_rolling *rolling, uint64_
 /* -- the clock ---------------------------------------------------------------------------------- */
 
 #define RATE_NS PYRO_NS_PER_MS /* over which the rate is measured */
-#define TRIES   8              /* we may lose the processor between two clocks */
 
-struct moment {
-    uint64_t ticks, ns;
-};
-static struct moment beginning;
+static struct pyro_moment beginning;
 static double ns_per_tick; /* 0: not known yet */
-
-/* Both clocks, read as nearly at once as it can be had. */
-static struct moment moment_now(void)
-{
-    struct moment best = {0};
-    uint64_t best_gap = UINT64_MAX;
-    for (int i = 0; i < TRIES; i++) {
-        uint64_t before = pyro_ticks(), ns = pyro_clock_ns(), gap = pyro_ticks() - before;
-        if (gap < best_gap) {
-            best_gap = gap;
-            best = (struct moment){before + gap / 2, ns};
-        }
-    }
-    return best;
-}
 
 void pyro_durations_clock_init(void)
 {
     if (ns_per_tick > 0)
         return;
     pyro_ticks_init();
-    beginning = moment_now();
-    while (pyro_clock_ns() - beginning.ns < RATE_NS)
-        continue;
-    struct moment end = moment_now();
-    ns_per_tick = (double)(end.ns - beginning.ns) / (double)(end.ticks - beginning.ticks);
+    beginning = pyro_moment();
+    ns_per_tick = pyro_tick_ns_over(RATE_NS);
 }
 
 uint64_t pyro_durations_clock_ns(void)
