@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define MAP_CAPACITY_FIRST 16
 
@@ -26,10 +27,29 @@ static struct pyro_map_slot *probe(const struct pyro_map *map, uint64_t key0, ui
     }
 }
 
+/* Zeroed. NULL: out of memory. */
+static struct pyro_map_slot *slots_new(size_t capacity, bool of_pages)
+{
+    if (!of_pages)
+        return calloc(capacity, sizeof(struct pyro_map_slot));
+    void *pages = mmap(NULL, capacity * sizeof(struct pyro_map_slot), PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
+static void slots_free(struct pyro_map *map)
+{
+    if (!map->of_pages)
+        free(map->slots);
+    else if (map->slots)
+        munmap(map->slots, map->capacity * sizeof(*map->slots));
+}
+
 static int rehash(struct pyro_map *map, size_t capacity)
 {
-    struct pyro_map grown = {.capacity = capacity, .count = map->count};
-    grown.slots = calloc(capacity, sizeof(*grown.slots));
+    struct pyro_map grown = *map;
+    grown.capacity = capacity;
+    grown.slots = slots_new(capacity, map->of_pages);
     if (!grown.slots)
         return -ENOMEM;
     for (size_t i = 0; i < map->capacity; i++) {
@@ -37,7 +57,7 @@ static int rehash(struct pyro_map *map, size_t capacity)
         if (slot->used)
             *probe(&grown, slot->key[0], slot->key[1]) = *slot;
     }
-    free(map->slots);
+    slots_free(map);
     *map = grown;
     return 0;
 }
@@ -90,8 +110,8 @@ void pyro_map_clear(struct pyro_map *map)
 
 void pyro_map_free(struct pyro_map *map)
 {
-    free(map->slots);
-    *map = (struct pyro_map){0};
+    slots_free(map);
+    *map = (struct pyro_map){.of_pages = map->of_pages};
 }
 
 uint64_t pyro_hash_bytes(const void *data, size_t size)

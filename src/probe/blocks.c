@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -218,8 +219,11 @@ void pyro_blocks_lose(void)
 
 void pyro_blocks_say(const char *reason)
 {
-    if (process && !process->reason[0])
-        strncpy(process->reason, reason, sizeof(process->reason) - 1);
+    if (!process || strstr(process->reason, reason))
+        return;
+    size_t used = strlen(process->reason);
+    (void)snprintf(process->reason + used, sizeof(process->reason) - used, "%s%s", used ? "; " : "",
+                   reason);
 }
 
 void pyro_blocks_arm(void)

@@ -85,9 +85,10 @@ void pyro_callers_walk(struct pyro_callers *ret_callers)
 
 /* -- code objects ------------------------------------------------------------------------------- */
 
-/* Under the heap's lock: */
-static struct pyro_map codes; /* address -> id of the function << 32 | serial, 0: it died */
-static uint32_t last_serial;  /* no two code objects have the same */
+/* Under the heap's lock. None of it calls an allocator then: one that is not glibc's may unmap pages, which takes that lock, too. */
+static struct pyro_map codes = {
+    .of_pages = true};       /* address -> id of the function << 32 | serial, 0: it died */
+static uint32_t last_serial; /* no two code objects have the same */
 static uint64_t
     generation; /* of what was known before a code object died nothing counts any more */
 
@@ -156,8 +157,9 @@ void pyro_callers_code_died(const void *address)
 
 /* -- from frame to frame ------------------------------------------------------------------------ */
 
-static struct pyro_map steps;  /* (stack << 32 | serial of code, instruction) -> stack */
-static struct pyro_map stacks; /* (stack << 32 | function, line) -> stack */
+static struct pyro_map steps = {
+    .of_pages = true}; /* (stack << 32 | serial of code, instruction) -> stack */
+static struct pyro_map stacks = {.of_pages = true}; /* (stack << 32 | function, line) -> stack */
 
 static uint32_t stack_of_line(struct pyro_heap *heap, uint32_t parent, uint32_t function,
                               uint32_t line)
@@ -330,7 +332,7 @@ uint32_t pyro_callers_stack(const struct pyro_callers *callers, struct pyro_heap
 void pyro_callers_forget(bool torn)
 {
     if (torn) {
-        codes = steps = stacks = (struct pyro_map){0};
+        codes = steps = stacks = PYRO_MAP_OF_PAGES;
         memset(&sums, 0, sizeof(sums));
         memset(&chain, 0, sizeof(chain));
     }

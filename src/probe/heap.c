@@ -2,6 +2,7 @@
 #include "probe/heap.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -263,14 +264,44 @@ void pyro_heap_forget_blocks(struct pyro_heap *heap)
         }
 }
 
+#define PAGEMAP_BATCH 512                                     /* pages */
+#define PAGEMAP_HAS   (UINT64_C(1) << 63 | UINT64_C(1) << 62) /* it is there, or swapped */
+
+static void see_cells(const pyro_heap_cell *cells, size_t count,
+                      void (*see)(void *context, pyro_heap_cell cell), void *context)
+{
+    for (size_t i = 0; i < count; i++)
+        if (has_stack(cells[i]))
+            see(context, cells[i]);
+}
+
+/* What was touched of a region: the rest is zero, and to look at it would make it be there. */
+static void see_region(int pagemap, const pyro_heap_cell *region,
+                       void (*see)(void *context, pyro_heap_cell cell), void *context)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = REGION_BYTES / page;
+    const size_t cells = page / sizeof(pyro_heap_cell), first = (uintptr_t)region / page;
+    uint64_t words[PAGEMAP_BATCH];
+    for (size_t at = 0; at < pages; at += PAGEMAP_BATCH) {
+        bool known = pread(pagemap, words, sizeof(words), (off_t)((first + at) * 8)) ==
+                     (ssize_t)sizeof(words);
+        for (size_t i = 0; i < PAGEMAP_BATCH; i++)
+            if (!known || words[i] & PAGEMAP_HAS)
+                see_cells(region + (at + i) * cells, cells, see, context);
+    }
+}
+
 void pyro_heap_each(const struct pyro_heap *heap, void (*see)(void *context, pyro_heap_cell cell),
                     void *context)
 {
+    int pagemap =
+        open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC); /* -1: all pages are looked at */
     for (size_t i = 0, left = heap->region_count; left && i < REGIONS; i++) {
-        const pyro_heap_cell *region = heap->regions[i];
-        for (size_t at = 0; region && at < REGION_CELLS; at++)
-            if (has_stack(region[at]))
-                see(context, region[at]);
-        left -= region != NULL;
+        if (!heap->regions[i])
+            continue;
+        see_region(pagemap, heap->regions[i], see, context);
+        left--;
     }
+    if (pagemap >= 0)
+        close(pagemap);
 }

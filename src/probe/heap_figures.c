@@ -309,7 +309,7 @@ static void count_block(void *context, pyro_heap_cell cell)
 
 static int add_blocks(struct making *making, PyObject *traces)
 {
-    struct counting counting = {0};
+    struct counting counting = {.blocks = PYRO_MAP_OF_PAGES};
     struct pyro_heap *heap = own_heap();
     pyro_heap_lock(heap);
     pyro_heap_each(heap, count_block, &counting);

@@ -9,7 +9,7 @@
 #include "probe/python.h"
 
 /* start(): nothing happens if it is on. ImportError: this Python is not one the probe fits. RuntimeError: `pyrometer run --memory`
- * tracks it, or the process was forked from one that counted. */
+ * tracks it, or a run whose forked child this is, which it does not follow. */
 PyObject *pyro_heap_figures_start(PyObject *self, PyObject *unused);
 PyObject *pyro_heap_figures_stop(PyObject *self, PyObject *unused);
 /* clear(): forget what is alive. */

@@ -248,8 +248,10 @@ int pyro_memory_start(struct pyro_process_block *process, enum pyro_tracking tra
         return -1;
     }
     wrap();
-    if (tracks == PYRO_TRACKS_ALL && pyro_native_start() < 0)
+    if (tracks == PYRO_TRACKS_ALL && pyro_native_start() < 0) {
+        process->tracks = PYRO_TRACKS_PYTHON;
         pyro_blocks_say("what C code allocates itself could not be tracked");
+    }
     return 0;
 }
 

@@ -10,14 +10,18 @@
 #include "probe/queries.h"
 #include "profile/paths.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define KIND_PYTHON 0 /* enum pyro_function_kind, profile/model.h */
 #define KIND_C      1
 
-/* Under the lock: */
-static struct pyro_map ids; /* two hashes of an identity -> id */
+/* Whoever holds it calls neither the interpreter nor an allocator: memory asks for ids in the middle of an allocation, and without
+ * the GIL. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+/* Under it: */
+static struct pyro_map ids = {.of_pages = true}; /* two hashes of an identity -> id */
 static uint32_t next_id = PYRO_ID_FIRST;
 static struct pyro_block_head *log_block;
 
@@ -79,15 +83,34 @@ static uint32_t known_or_new_id(const struct identity *identity)
     return next_id++;
 }
 
+static void lock(void)
+{
+    (void)pthread_mutex_lock(&mutex);
+}
+
+static void unlock(void)
+{
+    (void)pthread_mutex_unlock(&mutex);
+}
+
+int pyro_names_init(void)
+{
+    static bool prepared;
+    if (!prepared && pthread_atfork(lock, unlock, unlock) != 0)
+        return -1;
+    prepared = true;
+    return 0;
+}
+
 static uint32_t id_of(struct identity *identity)
 {
     if (identity->name_size > PYRO_PROBE_NAME_MAX)
         identity->name_size = PYRO_PROBE_NAME_MAX;
     if (identity->file_size > PYRO_PROBE_NAME_MAX)
         identity->file_size = PYRO_PROBE_NAME_MAX;
-    pyro_lock();
+    lock();
     uint32_t id = known_or_new_id(identity);
-    pyro_unlock();
+    unlock();
     return id;
 }
 

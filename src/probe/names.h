@@ -1,7 +1,7 @@
 /* probe/names.h - dense ids of functions: by file, qualified name and first line, Python's and C's alike.
  *
  * The same function made anew (a code object compiled again, a type's method seen twice) gets the same id. Ids are
- * never used again in a recording. All calls want the GIL. */
+ * never used again in a recording. All calls want the GIL, but _python(). */
 #ifndef PYRO_PROBE_NAMES_H
 #define PYRO_PROBE_NAMES_H
 
@@ -39,9 +39,11 @@ struct pyro_code_record {
 /* Which recording of this process it is: what code objects carry from an earlier one tells nothing. */
 extern uint32_t pyro_names_recording;
 
+/* Once, before anything else. -1: out of memory. */
+int pyro_names_init(void);
 /* The id of a function that is no code object. 0: no room for its name. */
 uint32_t pyro_names_c(const char *name, size_t size);
-/* The id of a Python function. 0: no room for its name. */
+/* The id of a Python function. 0: no room for its name. Calls no allocator. */
 uint32_t pyro_names_python(const char *name, size_t name_size, const char *file, size_t file_size,
                            uint32_t first_line);
 static inline struct pyro_code_record *pyro_names_known(const PyObject *code)

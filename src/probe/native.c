@@ -149,6 +149,7 @@ static void tell_mapped(void *pages, size_t size, bool counts)
 {
     struct pyro_heap *heap = pyro_tracked_heap;
     struct pyro_callers callers;
+    pyro_tracked_here.inside = true; /* a thread's first walk allocates */
     pyro_callers_walk(&callers);
     pyro_heap_lock(heap);
     if (pyro_tracked_is_on() && counts)
@@ -157,6 +158,7 @@ static void tell_mapped(void *pages, size_t size, bool counts)
     else if (pyro_tracked_is_on())
         (void)pyro_mappings_remove(heap, (uintptr_t)pages, whole_pages(size));
     pyro_heap_unlock(heap);
+    pyro_tracked_here.inside = false;
 }
 
 /* SIZE bytes at PAGES are about to be unmapped. How many of them were known. */
@@ -209,16 +211,21 @@ static void *hook_mremap(void *pages, size_t before, size_t size, int flags, ...
 
 /* -- what is loaded later ----------------------------------------------------------------------- */
 
-/* CALLER's own search path, as far as its object has one: without it the linker would take ours. NULL: nothing there. */
-static void *open_from_path_of(const void *caller, const char *name, int flags)
+static struct link_map *object_of(const void *address)
 {
     Dl_info info;
     struct link_map *object = NULL;
+    return dladdr1(address, &info, (void **)&object, RTLD_DL_LINKMAP) ? object : NULL;
+}
+
+/* CALLER's own search path, as far as its object has one: without it the linker would take ours. NULL: nothing there. */
+static void *open_from_path_of(const void *caller, const char *name, int flags)
+{
+    struct link_map *object = object_of(caller);
     Dl_serinfo size, *path = NULL;
     void *handle = NULL;
     char file[PATH_MAX];
-    if (!dladdr1(caller, &info, (void **)&object, RTLD_DL_LINKMAP) || !object ||
-        dlinfo(object, RTLD_DI_SERINFOSIZE, &size) < 0)
+    if (!object || dlinfo(object, RTLD_DI_SERINFOSIZE, &size) < 0)
         return NULL;
     path = malloc(size.dls_size);
     if (path) {
@@ -237,14 +244,39 @@ static void *open_from_path_of(const void *caller, const char *name, int flags)
     return handle;
 }
 
-static void patch(void);
+/* The file of OBJECT, by which the linker tells its $ORIGIN. False: it is not known. */
+static bool file_of(const struct link_map *object, char file[PATH_MAX])
+{
+    if (*object->l_name)
+        return snprintf(file, PATH_MAX, "%s", object->l_name) < PATH_MAX && *file == '/';
+    ssize_t length = readlink("/proc/self/exe", file, PATH_MAX - 1); /* the program */
+    file[length > 0 ? length : 0] = 0;
+    return length > 0;
+}
+
+/* NAME with $ORIGIN as the folder of CALLER's object, where the linker would take ours. NULL: it has none, or is too long. */
+static const char *from_origin(const void *caller, const char *name, char path[PATH_MAX])
+{
+    static const char *const origins[] = {"$ORIGIN/", "${ORIGIN}/"};
+    const struct link_map *object = object_of(caller);
+    const char *rest = NULL;
+    for (int i = 0; i < 2; i++)
+        if (strncmp(name, origins[i], strlen(origins[i])) == 0)
+            rest = name + strlen(origins[i]);
+    if (!rest || !object || !file_of(object, path))
+        return NULL;
+    char *end = strrchr(path, '/') + 1;
+    size_t room = PATH_MAX - (size_t)(end - path);
+    return snprintf(end, room, "%s", rest) < (int)room ? path : NULL;
+}
 
 static void *hook_dlopen(const char *name, int flags)
 {
     const void *caller = __builtin_return_address(0);
-    if (!pyro_tracked_heap || !pyro_tracked_is_on())
-        return dlopen(name, flags);
+    char path[PATH_MAX];
     void *handle = NULL;
+    const char *own = name && name[0] == '$' ? from_origin(caller, name, path) : NULL;
+    name = own ? own : name;
     if (name && *name && !strchr(name, '/')) {
         handle = dlopen(name, flags | RTLD_NOLOAD); /* what is there already is found by its name */
         if (!handle && !(flags & RTLD_NOLOAD))
@@ -253,8 +285,8 @@ static void *hook_dlopen(const char *name, int flags)
     }
     if (!handle)
         handle = dlopen(name, flags);
-    if (handle && pyro_tracked_is_on())
-        patch();
+    if (handle)
+        pyro_slots_patch_new();
     return handle;
 }
 
@@ -276,11 +308,6 @@ static const struct pyro_import imports[] = {
     {"mremap", (void *)hook_mremap},
     {"dlopen", (void *)hook_dlopen},
 };
-
-static void patch(void)
-{
-    (void)pyro_slots_patch(imports, sizeof(imports) / sizeof(imports[0]));
-}
 
 int pyro_native_start(void)
 {

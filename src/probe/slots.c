@@ -27,8 +27,9 @@
 #error "relocations of this machine are not known"
 #endif
 
-#define OBJECTS_MAX 4096 /* those beyond are not patched */
-#define IMPORTS_MAX 24
+#define OBJECTS_MAX  4096 /* those beyond are not patched */
+#define IMPORTS_MAX  24
+#define WRITABLE_MAX 8 /* what lies in the others of an object is not patched */
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of all that follows */
 static const struct pyro_import *imports;                 /* NULL: nothing is patched */
@@ -67,7 +68,12 @@ struct table {
 };
 
 struct object {
-    uintptr_t base, start, end;   /* where it lies */
+    uintptr_t base, start, end; /* where it lies */
+    struct part {
+        uintptr_t start, end;
+    } writable
+        [WRITABLE_MAX]; /* of these those that the program may write to. What is relocated elsewhere is code */
+    size_t writable_count;
     uintptr_t sealed, sealed_end; /* pages that are read-only since they were relocated */
     const ElfW(Sym) * symbols;
     const char *strings;
@@ -137,6 +143,8 @@ static bool read_object(const struct dl_phdr_info *info, struct object *object)
             continue;
         object->start = at < object->start ? at : object->start;
         object->end = end > object->end ? end : object->end;
+        if (part->p_flags & PF_W && object->writable_count < WRITABLE_MAX)
+            object->writable[object->writable_count++] = (struct part){at, end};
     }
     return dynamic && read_dynamic(object, dynamic);
 }
@@ -144,6 +152,15 @@ static bool read_object(const struct dl_phdr_info *info, struct object *object)
 static bool lies_in(const struct object *object, const void *address)
 {
     return (uintptr_t)address >= object->start && (uintptr_t)address < object->end;
+}
+
+static bool can_be_written(const struct object *object, const void *address)
+{
+    for (size_t i = 0; i < object->writable_count; i++)
+        if ((uintptr_t)address >= object->writable[i].start &&
+            (uintptr_t)address < object->writable[i].end)
+            return true;
+    return false;
 }
 
 /* -- a slot ------------------------------------------------------------------------------------- */
@@ -176,7 +193,7 @@ static bool read_slot(const struct object *object, const ElfW(Rela) * relocation
     slot->address = (void **)(object->base + relocation->r_offset);
     slot->is_called = kind == SLOT_CALLED;
     slot->undefined = symbol->st_shndx == SHN_UNDEF;
-    return lies_in(object, slot->address) &&
+    return can_be_written(object, slot->address) &&
            find_import(object->strings + symbol->st_name, &slot->import);
 }
 
@@ -305,28 +322,29 @@ static void unlock(void)
 static int begin(const struct pyro_import *wanted, size_t count)
 {
     static bool forks;
-    if (count > IMPORTS_MAX || (imports && imports != wanted))
+    if (count > IMPORTS_MAX)
         return -EBUSY;
     if (!forks && pthread_atfork(lock, unlock, unlock) != 0)
         return -ENOMEM;
     forks = true;
-    if (imports)
-        return 0;
-    for (size_t i = 0; i < count; i++)
-        named[i] = dlsym(RTLD_DEFAULT, wanted[i].name);
+    const void *by_name[IMPORTS_MAX];
+    for (size_t i = 0; i < count; i++) /* without the mutex: it takes a lock of the linker's */
+        by_name[i] = dlsym(RTLD_DEFAULT, wanted[i].name);
     lock();
-    imports = wanted;
-    import_count = count;
-    patched.count = 0;
+    bool is_free = !imports;
+    if (is_free) {
+        memcpy(named, by_name, count * sizeof(*named));
+        imports = wanted;
+        import_count = count;
+        patched.count = 0;
+    }
     unlock();
-    return 0;
+    return is_free ? 0 : -EBUSY;
 }
 
-int pyro_slots_patch(const struct pyro_import *wanted, size_t count)
+/* What is wanted at this moment, of all objects. */
+static int patch_all(void)
 {
-    int result = begin(wanted, count);
-    if (result < 0)
-        return result;
     struct bases *complete =
         mmap(NULL, sizeof(*complete), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (complete == MAP_FAILED)
@@ -336,12 +354,23 @@ int pyro_slots_patch(const struct pyro_import *wanted, size_t count)
     unlock();
     wait_for_loading(); /* without the mutex: a constructor of that thread may fork */
     lock();
-    result = all_are_called() ? 0 : -ENOSYS;
+    int result = all_are_called() ? 0 : -ENOSYS;
     if (imports && result == 0)
         (void)dl_iterate_phdr(patch_object, complete);
     unlock();
     munmap(complete, sizeof(*complete));
     return result;
+}
+
+int pyro_slots_patch(const struct pyro_import *wanted, size_t count)
+{
+    int result = begin(wanted, count);
+    return result < 0 ? result : patch_all();
+}
+
+void pyro_slots_patch_new(void)
+{
+    (void)patch_all();
 }
 
 /* -- and back ----------------------------------------------------------------------------------- */

@@ -17,9 +17,11 @@ struct pyro_import {
     void *hook; /* what it is led to */
 };
 
-/* Lead the imports of all objects that are loaded completely to hooks; IMPORTS must stay. Again: those of objects that came since. 0;
- * -EBUSY: other ones are patched; -ENOSYS: we do not call one of them ourselves, or -ENOMEM. */
+/* Lead the imports of all objects that are loaded completely to hooks; IMPORTS must stay. 0; -EBUSY: some are patched already;
+ * -ENOSYS: we do not call one of them ourselves, or -ENOMEM. */
 int pyro_slots_patch(const struct pyro_import *imports, size_t count);
+/* Those of objects that came since, too; nothing after a restore. */
+void pyro_slots_patch_new(void);
 /* Every slot that leads to a hook still is as it was. */
 void pyro_slots_restore(void);
 

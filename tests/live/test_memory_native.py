@@ -203,6 +203,85 @@ def test_new_of_cpp(pyrometer: Path, one: Python) -> None:
     assert native(pyrometer, one, NEW, ["new"]) == {"new": (26, 100_200, 4000, 96_200)}
 
 
+PRELOADED = """\
+import os
+
+
+def made(number):
+    scope = {}
+    exec(f"def f{number}():\\n    return bytearray(50_000), bytes(100)\\n", scope)
+    return scope[f"f{number}"]
+
+
+def main():
+    kept = [made(i)() for i in range(3000)]
+    return len(kept)
+
+
+print(main(), "libmemory.so" in open("/proc/self/maps").read())
+"""
+
+
+def test_an_allocator_that_unmaps_pages(pyrometer: Path, counted: Python, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does so in the middle of our own work, if that asks it for memory."""
+    if counted.root is not None:
+        pytest.skip("what is built here does not load in its root")
+    source = TARGETS / "memory_allocator.c"
+    subprocess.run(["cc", "-O1", "-fno-builtin", "-shared", "-fPIC", "-o", "libmemory.so", str(source)], check=True)
+    Path("program.py").write_text(PRELOADED)
+    with monkeypatch.context() as preloaded:
+        preloaded.setenv("LD_PRELOAD", str(Path("libmemory.so").absolute()))
+        answer, printed = track(pyrometer, counted, ["program.py"])
+    assert printed == "3000 True\n"
+    peak = sum(line["self_peak"] for function in answer["functions"] if re.fullmatch(r"f\d+", function["name"]) for line in function["lines"])
+    assert 3000 * 50_100 <= peak < 3000 * 50_500
+
+
+RELOCATED_CODE = """\
+#include <stdlib.h>
+__asm__(".text\\n.global functions\\nfunctions:\\n.8byte malloc\\n.8byte free\\n");
+extern void *(*functions[2])(size_t);
+int works(void) {
+    void *block = functions[0](1000);
+    ((void (*)(void *))functions[1])(block);
+    return block != NULL;
+}
+"""
+
+
+def test_addresses_within_code_are_left_alone(pyrometer: Path, one: Python) -> None:
+    """A library whose code the linker changed as it was loaded."""
+    Path("code.c").write_text(RELOCATED_CODE)
+    subprocess.run(["cc", "-shared", "-fPIC", "-Wl,-z,notext", "-o", "code.so", "code.c"], check=True, capture_output=True)
+    Path("program.py").write_text("import ctypes\nprint(ctypes.CDLL('./code.so').works())\n")
+    _, printed = track(pyrometer, one, ["program.py"])
+    assert printed == "1\n"
+
+
+OPENS = """\
+#include <dlfcn.h>
+int opens(const char *name) { return dlopen(name, RTLD_NOW) != 0; }
+"""
+
+
+def test_libraries_find_theirs_as_without_us(pyrometer: Path, one: Python) -> None:
+    """By their own folder, and by the path they were linked with: the linker takes the caller's, which is one of our wrappers."""
+    for folder in ("lib", "lib/deep"):
+        Path(folder).mkdir()
+    Path("opens.c").write_text(OPENS)
+    Path("empty.c").write_text("int empty;\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-Wl,-rpath,$ORIGIN/deep", "-o", "lib/opens.so", "opens.c"], check=True)
+    for name in ("lib/beside.so", "lib/near.so", "lib/deep/linked.so"):
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", name, "empty.c"], check=True)
+    names = ["$ORIGIN/beside.so", "${ORIGIN}/near.so", "linked.so", "$ORIGIN/missing.so", "missing.so", "$ORIGINAL/beside.so"]
+    Path("program.py").write_text(f"import ctypes\nlib = ctypes.CDLL('lib/opens.so')\nprint(*(lib.opens(name.encode()) for name in {names}))\n")
+    plain = subprocess.run(one.command(["program.py"]), capture_output=True, text=True, check=True, timeout=60).stdout
+    assert plain == "1 1 1 0 0 0\n"
+    Path("program.py").write_text(Path("program.py").read_text().replace("lib/opens.so", f"{Path().absolute()}/lib/opens.so"))
+    _, printed = track(pyrometer, one, ["program.py"])
+    assert printed == plain
+
+
 ARRAYS = """\
 import numpy
 
