@@ -6,6 +6,9 @@ included, less what counting costs. No function is changed. docs/migration.md te
 
 from __future__ import annotations
 
+import _thread
+import os
+
 TYPE_CHECKING = False  # typing's own takes longer to import than all of this
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,7 +31,18 @@ PARTS_MAX = 16  # a function in a function that are gone through: there are obje
 COLUMNS = (6, 9, 12, 8, 8)
 TITLES = ("Line #", "Hits", "Time", "Per Hit", "% Time")
 
+_lock = _thread.RLock()  # of what follows, of all profilers, and of who listens
 _listeners: dict[int, tuple[CodeType, int]] = {}  # by id of a code object: it, and how many want its lines
+
+
+def _forked() -> None:
+    """In a child nobody listens, and nothing was counted."""
+    global _lock
+    _lock = _thread.RLock()
+    _listeners.clear()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 def profile(function: _Any) -> _Any:
@@ -72,6 +86,7 @@ class LineProfiler:
         self.enable_count = 0
         self._codes: list[CodeType] = []
         self._before: dict[int, dict[int, tuple[int, int]]] = {}  # what was counted when a code object was added
+        self._process = os.getpid()
         for function in functions:
             self.add_function(function)
 
@@ -89,10 +104,19 @@ class LineProfiler:
     def _add_code(self, code: CodeType) -> None:
         from pyrometer import _probe
 
-        self._before[id(code)] = {line: (hits, time) for line, hits, time in _probe.lines_of(code)}
-        self._codes.append(code)
-        if self.enable_count:
-            self._listen([code], True)
+        with _lock:
+            self._take_over()
+            self._before[id(code)] = {line: (hits, time) for line, hits, time in _probe.lines_of(code)}
+            self._codes.append(code)
+            if self.enable_count:
+                self._listen([code], True)
+
+    def _take_over(self) -> None:
+        """In a forked child: begin anew."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._before = {id(code): {} for code in self._codes}
+            self.enable_count = 0
 
     def _listen(self, codes: Iterable[CodeType], on: bool) -> None:
         from pyrometer import _probe
@@ -139,9 +163,10 @@ class LineProfiler:
 
     def __call__(self, func: _Any) -> _Any:
         """A decorator: the function itself, whose lines are counted from now on."""
-        before = len(self._codes)
-        self.add_function(func)
-        self._listen(self._codes[before:], True)
+        with _lock:
+            before = len(self._codes)
+            self.add_function(func)
+            self._listen(self._codes[before:], True)
         return func
 
     def enable(self) -> None:
@@ -150,22 +175,27 @@ class LineProfiler:
 
     def disable(self) -> None:
         """Count no more, however often it was enabled."""
-        while self.enable_count:
-            self.disable_by_count()
+        with _lock:
+            while self.enable_count:
+                self.disable_by_count()
 
     def enable_by_count(self) -> None:
         """Count from now on; to be ended as often as it was begun."""
-        if self.enable_count == 0:
-            self._listen(self._codes, True)
-        self.enable_count += 1
+        with _lock:
+            self._take_over()
+            if self.enable_count == 0:
+                self._listen(self._codes, True)
+            self.enable_count += 1
 
     def disable_by_count(self) -> None:
         """End what enable_by_count() began."""
-        if self.enable_count == 0:
-            return
-        self.enable_count -= 1
-        if self.enable_count == 0:
-            self._listen(self._codes, False)
+        with _lock:
+            self._take_over()
+            if self.enable_count == 0:
+                return
+            self.enable_count -= 1
+            if self.enable_count == 0:
+                self._listen(self._codes, False)
 
     def __enter__(self: _AnyProfiler) -> _AnyProfiler:
         self.enable_by_count()
@@ -198,6 +228,8 @@ class LineProfiler:
         from pyrometer import _probe
 
         timings: Timings = {}
+        with _lock:
+            self._take_over()
         for code in self._codes:
             before = self._before[id(code)]
             found = timings.setdefault(_label(code), [])

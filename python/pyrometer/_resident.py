@@ -1,7 +1,7 @@
 """What is resident of processes, by what the kernel says; and a process that looks while a function runs.
 
-Run as a script it is that process: `_resident.py PID INTERVAL METRIC CHILDREN EACH` says "ready", measures until its input
-ends, and prints what it has.
+Run as a script it is that process: `_resident.py PID INTERVAL METRIC CHILDREN EACH` says "ready", measures until a line is
+said to it or its input ends, and prints what it has.
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ class Watcher:
     def __enter__(self: _Watcher) -> _Watcher:
         import subprocess
 
+        self._owner = os.getpid()
         self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout
         self._process.stdout.readline()  # it is ready, or gone
@@ -102,14 +103,21 @@ class Watcher:
 
     def __exit__(self, *exception: object) -> None:
         import json
+        import warnings
 
-        output, _ = self._process.communicate()
-        if exception[0] is None:
+        if self._owner != os.getpid():  # of a forked child that returns, too, it is not the watcher
+            return
+        output, _ = self._process.communicate("\n")  # its input ends later where a child of ours has it, too
+        if exception[0] is not None:
+            return
+        try:
             self.found = [(at, sizes, children) for at, sizes, children in json.loads(output)]
+        except ValueError:
+            warnings.warn("memory_usage: the process that measured is gone, and what it saw", RuntimeWarning, stacklevel=3)
 
 
 def main() -> None:
-    """Measure until our input ends."""
+    """Measure until our input says something, or ends."""
     import json
     import select
 

@@ -68,7 +68,7 @@ def start(nframe: int = 1) -> None:
     """Track what is allocated from now on; nothing happens if that is so. Tracebacks have NFRAME frames at most, the innermost.
 
     ValueError: NFRAME is not in 1 ... 65535. ImportError: memory cannot be tracked in this Python. RuntimeError: a run with --memory
-    tracks it, or this process was forked from one that did.
+    does, or one that this process was forked from counts.
     """
     global _limit, _stops_at_exit
     if not 1 <= nframe <= LIMIT_MAX:

@@ -165,19 +165,16 @@ static void end_query(const void *frame, const PyObject *value)
         pyro_queries_end(pyro_frame_code(frame), frame);
 }
 
-static int on_profile(PyObject *self, PyObject *frame_object, int what, PyObject *argument)
+static void take_event(PyThreadState *thread, int what, PyObject *argument)
 {
     if (what == PYRO_TRACE_RETURN && pyro_queries_open)
-        end_query(pyro_current_frame(pyro_current_thread()), argument);
+        end_query(pyro_current_frame(thread), argument);
     if (what != PYRO_TRACE_CALL && what != PYRO_TRACE_C_CALL && what != PYRO_TRACE_C_RETURN)
-        return 0;
-    PyThreadState *thread = pyro_current_thread();
+        return;
     struct pyro_thread_table *table = pyro_threads_table(thread);
     if (!table) {
         if (pyro_armed->generation)
             pyro_blocks_lose();
-        else if (pyro_legacy_function(thread) == on_profile) /* a Profile may have its place */
-            (void)pyro_python.set_profile(thread, NULL, NULL);
     } else if (what == PYRO_TRACE_C_RETURN) {
         pyro_hooks_c_return(argument);
     } else {
@@ -187,7 +184,16 @@ static int on_profile(PyObject *self, PyObject *frame_object, int what, PyObject
         count_event(table, thread, what, argument);
         pyro_gauge_end(&table->gauge, measured);
     }
-    return 0;
+}
+
+static int on_profile(PyObject *self, PyObject *frame_object, int what, PyObject *argument)
+{
+    PyThreadState *thread = pyro_current_thread();
+    take_event(thread, what, argument);
+    int result = pyro_legacy_pass_on(thread, on_profile, frame_object, what, argument);
+    if (!pyro_armed->generation)
+        pyro_legacy_unhook(thread, on_profile);
+    return result;
 }
 
 /* -- start and stop ----------------------------------------------------------------------------- */

@@ -342,7 +342,7 @@ static int on_profile(PyObject *self, PyObject *frame_object, int what, PyObject
         on_c(argument, true, LEAVES);
         break;
     }
-    return pyro_legacy_pass_on(state, frame_object, what, argument);
+    return pyro_legacy_pass_on(state, on_profile, frame_object, what, argument);
 }
 
 static PyObject *hook_before; /* threading's, while ours has its place */

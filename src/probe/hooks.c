@@ -277,26 +277,31 @@ static int find_start_thread(void)
     return start_thread ? 0 : -1;
 }
 
-/* In every thread there is: FUNCTION, or NULL where ours is. NEW: only in those that are newer than all that were
- * hooked. */
-static int set_profile_in_threads(pyro_tracefunc function, bool new)
+/* Have every thread call us. NEW: only those that are newer than all that were hooked. */
+static int hook_threads(bool new)
 {
     PyThreadState *thread = pyro_python.first_thread(PyInterpreterState_Get()); /* newest first */
     uint64_t hooked = new ? newest_thread : 0;
     if (thread)
         newest_thread = PyThreadState_GetID(thread);
     for (; thread && PyThreadState_GetID(thread) > hooked; thread = pyro_python.next_thread(thread))
-        if ((function || pyro_legacy_function(thread) == profile_function) &&
-            pyro_python.set_profile(thread, function, NULL) < 0)
+        if (pyro_legacy_hook(thread, profile_function) < 0)
             return -1;
     return 0;
+}
+
+static void unhook_threads(void)
+{
+    PyThreadState *thread = pyro_python.first_thread(PyInterpreterState_Get());
+    for (; thread; thread = pyro_python.next_thread(thread))
+        pyro_legacy_unhook(thread, profile_function);
 }
 
 void pyro_hooks_c_return(PyObject *function)
 {
     if (!PyCFunction_CheckExact(function) || definition_of(function) != start_thread)
         return;
-    if (set_profile_in_threads(profile_function, true) < 0)
+    if (hook_threads(true) < 0)
         PyErr_Clear();
     pyro_lines_new_threads();
 }
@@ -308,7 +313,7 @@ static int hook_profile(const struct pyro_hooks *hooks)
     profile_function = hooks->profile;
     if (find_start_thread() < 0)
         return -1;
-    return set_profile_in_threads(profile_function, false);
+    return hook_threads(false);
 }
 
 /* -- either ------------------------------------------------------------------------------------- */
@@ -324,13 +329,10 @@ int pyro_hooks_switch(const struct pyro_hooks *hooks, bool on)
         return -1;
     if (pyro_inside.minor >= 12)
         return pyro_hooks_select(hooks, on ? PYRO_EVENTS_ALL : 0);
-    return set_profile_in_threads(on ? hooks->profile : NULL, false);
-}
-
-static void clear_profile(void)
-{
-    (void)set_profile_in_threads(NULL, false);
-    PyErr_Clear();
+    if (on)
+        return hook_threads(false);
+    unhook_threads();
+    return 0;
 }
 
 void pyro_hooks_clear(struct pyro_hooks *hooks)
@@ -340,6 +342,6 @@ void pyro_hooks_clear(struct pyro_hooks *hooks)
     if (hooks->tool)
         give_back_tool(hooks);
     else if (pyro_inside.minor < 12)
-        clear_profile();
+        unhook_threads();
     PyErr_Restore(type, value, traceback);
 }

@@ -4,19 +4,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Looked at of a PyThreadState, which has 45; the profile function is the 9th (3.11, Include/cpython/pystate.h). */
+/* Looked at of a PyThreadState, which has 45; the profile function is the 9th, the trace function the next one (3.11,
+ * Include/cpython/pystate.h). */
 #define THREAD_WORDS 32
 
-/* Whose place ours took. */
+typedef int (*set_function)(PyThreadState *thread, pyro_tracefunc function, PyObject *object);
+
+/* A place that one of ours took. */
 struct displaced {
     struct displaced *next;
     PyThreadState *thread;
     uint64_t thread_id; /* addresses are used again */
-    pyro_tracefunc function;
-    PyObject *object;
+    pyro_tracefunc by;
+    pyro_tracefunc function; /* which was there ... */
+    PyObject *object;        /* ... with this */
 };
 static struct displaced *displaced;
-static uint32_t function_word, object_word; /* of a PyThreadState; 0: not known yet */
+static PyThreadState *hushed;
+static struct words { /* of a PyThreadState; 0: not known yet */
+    uint32_t function, object;
+} profile_words, trace_words;
 
 /* -- the thread's fields ------------------------------------------------------------------------ */
 
@@ -38,39 +45,50 @@ static uint32_t find_word(void *const *before, PyThreadState *thread, const void
     return 0;
 }
 
-/* Set one that is known, and look what changed. */
-static int find_words(PyThreadState *thread, PyObject *mark)
+/* SET one that is known, and look what changed. */
+static int find_words(PyThreadState *thread, set_function set, const char *get, PyObject *mark,
+                      struct words *words)
 {
     void *before[THREAD_WORDS];
     memcpy(before, thread, sizeof(before));
-    PyObject *object = PyObject_CallNoArgs(PySys_GetObject("getprofile")); /* lives on meanwhile */
-    if (!object || pyro_python.set_profile(thread, never, mark) < 0) {
+    PyObject *object = PyObject_CallNoArgs(PySys_GetObject(get)); /* lives on meanwhile */
+    if (!object || set(thread, never, mark) < 0) {
         Py_XDECREF(object);
         return -1;
     }
-    uint32_t function_at = find_word(before, thread, (void *)never);
-    uint32_t object_at = find_word(before, thread, mark);
+    const struct words found = {find_word(before, thread, (void *)never),
+                                find_word(before, thread, mark)};
     pyro_tracefunc function = NULL;
-    if (function_at)
-        *(void **)&function = before[function_at];
-    int result = pyro_python.set_profile(thread, function, object_at ? before[object_at] : NULL);
+    if (found.function)
+        *(void **)&function = before[found.function];
+    int result = set(thread, function, found.object ? before[found.object] : NULL);
     Py_DECREF(object);
-    if (result == 0 && function_at && object_at) {
-        function_word = function_at;
-        object_word = object_at;
-    }
+    if (result == 0 && found.function && found.object)
+        *words = found;
+    return result;
+}
+
+static int find_both(void)
+{
+    PyThreadState *thread = PyThreadState_Get();
+    PyObject *mark = PyList_New(0);
+    int result = mark ? 0 : -1;
+    if (result == 0)
+        result = find_words(thread, pyro_python.set_profile, "getprofile", mark, &profile_words);
+    if (result == 0)
+        result = find_words(thread, pyro_python.set_trace, "gettrace", mark, &trace_words);
+    Py_XDECREF(mark);
     return result;
 }
 
 int pyro_legacy_init(void)
 {
-    if (function_word)
+    if (profile_words.function && trace_words.function)
         return 0;
-    if (pyro_python.set_profile && pyro_python.first_thread && pyro_python.next_thread) {
-        PyObject *mark = PyList_New(0);
-        int result = mark ? find_words(PyThreadState_Get(), mark) : -1;
-        Py_XDECREF(mark);
-        if (result < 0 || function_word)
+    if (pyro_python.set_profile && pyro_python.set_trace && pyro_python.first_thread &&
+        pyro_python.next_thread) {
+        int result = find_both();
+        if (result < 0 || (profile_words.function && trace_words.function))
             return result;
     }
     PyErr_SetString(PyExc_ImportError, "the probe does not fit this Python: its threads keep "
@@ -78,20 +96,35 @@ int pyro_legacy_init(void)
     return -1;
 }
 
-pyro_tracefunc pyro_legacy_function(PyThreadState *thread)
+static pyro_tracefunc function_at(PyThreadState *thread, uint32_t word)
 {
     pyro_tracefunc function;
-    *(void **)&function = word_of(thread, function_word);
+    *(void **)&function = word_of(thread, word);
     return function;
+}
+
+pyro_tracefunc pyro_legacy_function(PyThreadState *thread)
+{
+    return function_at(thread, profile_words.function);
+}
+
+pyro_tracefunc pyro_legacy_trace_function(PyThreadState *thread)
+{
+    return function_at(thread, trace_words.function);
 }
 
 /* -- places ------------------------------------------------------------------------------------- */
 
-static struct displaced **place_of(PyThreadState *thread)
+static bool is_of(const struct displaced *one, PyThreadState *thread)
+{
+    return one->thread == thread && one->thread_id == PyThreadState_GetID(thread);
+}
+
+/* Where the one is that BY displaced in THREAD; *it is NULL: none. */
+static struct displaced **place_of(PyThreadState *thread, pyro_tracefunc by)
 {
     struct displaced **place = &displaced;
-    while (*place &&
-           !((*place)->thread == thread && (*place)->thread_id == PyThreadState_GetID(thread)))
+    while (*place && !((*place)->by == by && is_of(*place, thread)))
         place = &(*place)->next;
     return place;
 }
@@ -106,11 +139,13 @@ static void forget(struct displaced **place)
     free(old);
 }
 
-/* Keep what THREAD has, if anything. */
-static int displace(PyThreadState *thread)
+/* Keep what THREAD has, if anything, for BY. */
+static int displace(PyThreadState *thread, pyro_tracefunc by)
 {
     pyro_tracefunc function = pyro_legacy_function(thread);
-    forget(place_of(thread)); /* somebody else took our place since */
+    if (thread == hushed && !function)
+        return 0;                 /* whoever was there before is kept */
+    forget(place_of(thread, by)); /* somebody else took our place since */
     if (!function)
         return 0;
     struct displaced *kept = calloc(1, sizeof(*kept));
@@ -118,8 +153,9 @@ static int displace(PyThreadState *thread)
         PyErr_NoMemory();
         return -1;
     }
-    *kept = (struct displaced){displaced, thread, PyThreadState_GetID(thread), function,
-                               Py_XNewRef(word_of(thread, object_word))};
+    *kept =
+        (struct displaced){displaced, thread,   PyThreadState_GetID(thread),
+                           by,        function, Py_XNewRef(word_of(thread, profile_words.object))};
     displaced = kept;
     return 0;
 }
@@ -128,31 +164,77 @@ int pyro_legacy_hook(PyThreadState *thread, pyro_tracefunc function)
 {
     if (pyro_legacy_function(thread) == function)
         return 0;
-    if (displace(thread) < 0)
+    if (displace(thread, function) < 0)
         return -1;
-    if (pyro_python.set_profile(thread, function, NULL) == 0)
+    const struct displaced *before = *place_of(thread, function);
+    /* sys.getprofile() goes on to tell what the program set. */
+    if (pyro_python.set_profile(thread, function, before ? before->object : NULL) == 0)
         return 0;
-    forget(place_of(thread));
+    forget(place_of(thread, function));
     return -1;
+}
+
+/* FUNCTION, whose place another one of ours has, goes: what that displaced is from now on what FUNCTION did. */
+static void take_out(PyThreadState *thread, pyro_tracefunc function)
+{
+    struct displaced **above = &displaced;
+    while (*above && !((*above)->function == function && is_of(*above, thread)))
+        above = &(*above)->next;
+    struct displaced *below = *place_of(thread, function);
+    if (!*above)
+        return;
+    if (!below) {
+        forget(above);
+        return;
+    }
+    (*above)->function = below->function;
+    PyObject *before = (*above)->object;
+    (*above)->object = Py_XNewRef(below->object);
+    Py_XDECREF(before);
 }
 
 void pyro_legacy_unhook(PyThreadState *thread, pyro_tracefunc function)
 {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    struct displaced **place = place_of(thread);
     if (pyro_legacy_function(thread) == function) {
-        const struct displaced *before = *place;
+        const struct displaced *before = thread == hushed ? NULL : *place_of(thread, function);
         (void)pyro_python.set_profile(thread, before ? before->function : NULL,
                                       before ? before->object : NULL);
         PyErr_Clear();
+    } else {
+        take_out(thread, function);
     }
-    forget(place_of(thread)); /* looked up again: anything may have run */
+    if (thread != hushed)
+        forget(place_of(thread, function)); /* looked up again: anything may have run */
     PyErr_Restore(type, value, traceback);
 }
 
-int pyro_legacy_pass_on(PyThreadState *thread, PyObject *frame, int what, PyObject *argument)
+int pyro_legacy_pass_on(PyThreadState *thread, pyro_tracefunc function, PyObject *frame, int what,
+                        PyObject *argument)
 {
-    const struct displaced *before = displaced ? *place_of(thread) : NULL;
-    return before ? before->function(before->object, frame, what, argument) : 0;
+    const struct displaced *before =
+        displaced && thread != hushed ? *place_of(thread, function) : NULL;
+    if (!before)
+        return 0;
+    PyObject *object = Py_XNewRef(before->object); /* it may be forgotten meanwhile */
+    int result = before->function(object, frame, what, argument);
+    Py_XDECREF(object);
+    return result;
+}
+
+void pyro_legacy_hush(PyThreadState *thread)
+{
+    PyThreadState *woken = hushed;
+    hushed = thread;
+    if (!woken || pyro_legacy_function(woken))
+        return;
+    struct displaced **newest = &displaced;
+    while (*newest && !is_of(*newest, woken))
+        newest = &(*newest)->next;
+    if (!*newest)
+        return;
+    (void)pyro_python.set_profile(woken, (*newest)->function, (*newest)->object);
+    PyErr_Clear();
+    forget(newest); /* ours went meanwhile */
 }

@@ -10,6 +10,7 @@
 #include "probe/own.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 /* -1 with an exception: this is no place for a probe, or there is no memory or tool id. */
 static int begin(void)
@@ -18,10 +19,10 @@ static int begin(void)
         PyErr_SetString(PyExc_RuntimeError, "lines are counted in the main interpreter only");
         return -1;
     }
-    if (pyro_lines_on())
-        return 0;
     if (pyro_inside_init() < 0 || pyro_own_blocks() < 0)
         return -1;
+    if (pyro_lines_on())
+        return 0;
     if (!pyro_armed->generation)
         pyro_blocks_arm();
     return pyro_lines_start("", PYRO_LINES_LISTEN, pyro_blocks_process());
@@ -87,7 +88,8 @@ static PyObject *list_of(const struct pyro_line_code *code, const struct figures
 
 PyObject *pyro_line_figures_of(PyObject *self, PyObject *code)
 {
-    if (!pyro_lines_on())
+    if (!pyro_lines_on() ||
+        pyro_blocks_process()->pid != getpid()) /* those of a parent are not ours */
         return PyList_New(0);
     if (!is_code(code))
         return NULL;

@@ -4,7 +4,9 @@
 #include "probe/current.h"
 #include "probe/hooks.h"
 #include "probe/inside.h"
+#include "probe/legacy.h"
 #include "probe/line_codes.h"
+#include "probe/line_trace.h"
 #include "probe/memory.h"
 
 #include <stdlib.h>
@@ -204,13 +206,7 @@ static bool watches(const PyThreadState *thread)
 /* A debugger's is not to be replaced. -1 with an exception. */
 static int set_trace(PyThreadState *thread)
 {
-    PyObject *get = PySys_GetObject("gettrace"); /* borrowed */
-    PyObject *function = get ? PyObject_CallNoArgs(get) : NULL;
-    bool has = function && function != Py_None;
-    Py_XDECREF(function);
-    if (!function)
-        return -1;
-    if (has && !watches(thread)) {
+    if (pyro_line_trace_taken(thread, on_trace)) {
         PyErr_SetString(PyExc_RuntimeError, "the program has a trace function of its own");
         return -1;
     }
@@ -227,6 +223,7 @@ static void have_no_events(void)
     if (pyro_inside.minor >= 12 && !calls)
         pyro_hooks_clear(&hooks);
     else if (pyro_inside.minor < 12 && !watches(PyThreadState_Get()) &&
+             pyro_legacy_trace_function(PyThreadState_Get()) == on_trace &&
              pyro_python.set_trace(PyThreadState_Get(), NULL, NULL) < 0)
         PyErr_Clear();
     PyErr_Restore(type, value, traceback);

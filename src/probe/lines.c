@@ -48,7 +48,10 @@ struct activation {
 };
 
 struct pyro_lines_thread {
+    struct pyro_lines_thread *next; /* of all_threads */
     struct pyro_thread_table *table;
+    _Atomic bool
+        ending; /* somebody ends what is open in it: another thread, or it itself, without the GIL */
     struct pyro_map heres;   /* struct pyro_line_code * -> struct here * */
     struct activation *open; /* outermost first */
     uint32_t depth, room;
@@ -71,9 +74,10 @@ static struct {
     struct pyro_line_costs at_zero; /* what they cost then */
 } gauge;
 
-static bool on, stays;     /* stays: until pyro_lines_stop(), whoever listens */
-static bool timed;         /* lines are; else they are only counted */
-static uint32_t listening; /* code objects of those who do */
+static struct pyro_lines_thread *all_threads; /* under the GIL */
+static bool on, stays;                        /* stays: until pyro_lines_stop(), whoever listens */
+static bool timed;                            /* lines are; else they are only counted */
+static uint32_t listening;                    /* code objects of those who do */
 static char *wanted_names;
 static uint32_t watched;
 static struct pyro_hooks hooks;
@@ -216,7 +220,8 @@ static struct pyro_lines_thread *thread_new(struct pyro_thread_table *table)
         return NULL;
     thread->table = table;
     thread->cost = table->shared ? &table->shared->lines_cost : &thread->own_cost;
-    return table->lines = thread;
+    thread->next = all_threads;
+    return all_threads = table->lines = thread;
 }
 
 static struct here *here_new(struct pyro_lines_thread *thread, struct pyro_line_code *code)
@@ -611,10 +616,19 @@ static int on_trace(PyObject *self, PyObject *frame_object, int what, PyObject *
 /* In all threads. -1 with an exception. */
 static int set_traces(bool set)
 {
-    if (pyro_line_trace_set(set ? on_trace : NULL) < 0)
+    if ((set ? pyro_line_trace_set(on_trace) : pyro_line_trace_clear()) < 0)
         return -1;
     traces = set;
     return stays ? 0 : pyro_line_trace_new_threads(set);
+}
+
+/* Where a debugger, or coverage, has the place. */
+static const char not_in_thread[] = "the program has a trace function of its own: in threads "
+                                    "where it is set, lines are not counted (Python 3.11)";
+
+static bool is_taken_here(void)
+{
+    return pyro_inside.minor < 12 && pyro_line_trace_taken(PyThreadState_Get(), on_trace);
 }
 
 void pyro_lines_new_threads(void)
@@ -625,11 +639,13 @@ void pyro_lines_new_threads(void)
 
 /* -- code objects ------------------------------------------------------------------------------- */
 
+static bool calibrates; /* switch_to() is who asks for events of 3.11 */
+
 static int ask_for_events(PyObject *code)
 {
     if (pyro_inside.minor >= 12)
         return pyro_hooks_watch(&hooks, code);
-    return traces ? 0 : set_traces(true);
+    return traces || calibrates ? 0 : set_traces(true);
 }
 
 static struct pyro_line_code *begin_lines(PyObject *object, struct pyro_code_record *record)
@@ -651,11 +667,8 @@ static int watch(PyObject *object, struct pyro_code_record *record)
         pyro_blocks_say("lines are counted of 16384 functions at most: there were more");
         return 0;
     }
-    if (pyro_inside.minor < 12 && !traces && pyro_line_trace_taken()) {
-        pyro_blocks_say("the program has a trace function of its own: lines are not counted "
-                        "(Python 3.11)");
-        return 0;
-    }
+    if (is_taken_here())
+        pyro_blocks_say(not_in_thread);
     record->lines = begin_lines(object, record);
     if (!record->lines) {
         if (!PyErr_Occurred())
@@ -675,14 +688,18 @@ int pyro_lines_watch(PyObject *code)
     return -1;
 }
 
-/* What of CODE is open in this thread is over, and what that called. */
-static void end_here(const struct pyro_line_code *code)
+/* What of CODE is open in a thread is over, and what that called. */
+static void end_everywhere(const struct pyro_line_code *code)
 {
-    struct pyro_thread_table *table = pyro_threads_table(PyThreadState_Get());
-    struct pyro_lines_thread *thread = table ? table->lines : NULL;
-    for (uint32_t i = 0; thread && i < thread->depth; i++)
-        if (thread->open[i].here->code == code)
-            end_above(thread, i, pyro_ticks() - *thread->cost);
+    for (struct pyro_lines_thread *thread = all_threads; thread; thread = thread->next) {
+        if (thread->table->generation != pyro_armed->generation || /* its memory is gone */
+            atomic_exchange_explicit(&thread->ending, true, memory_order_acquire))
+            continue; /* it ends all of them itself */
+        for (uint32_t i = 0; i < thread->depth; i++)
+            if (thread->open[i].here->code == code)
+                end_above(thread, i, pyro_ticks() - *thread->cost);
+        atomic_store_explicit(&thread->ending, false, memory_order_release);
+    }
 }
 
 /* Have events come from code of the program's, if they do not. */
@@ -719,7 +736,7 @@ static int listen_no_more_to(PyObject *code, struct pyro_line_code *lines)
     listening--;
     if (stays)
         return 0;
-    end_here(lines);
+    end_everywhere(lines);
     lines->silent = true;
     if (listening == 0)
         listen_no_more();
@@ -735,8 +752,10 @@ int pyro_lines_listen(PyObject *code, bool listen)
     if (listen_again() < 0 || pyro_lines_watch(code) < 0)
         return -1;
     struct pyro_line_code *lines = pyro_names_known(code)->lines;
-    if (!lines || lines->listens == listen) /* too many, or a trace function is in the way */
+    if (!lines || lines->listens == listen) /* too many */
         return 0;
+    if (listen && is_taken_here() && PyErr_WarnEx(PyExc_RuntimeWarning, not_in_thread, 1) < 0)
+        return -1;
     return listen ? listen_to(code, lines) : listen_no_more_to(code, lines);
 }
 
@@ -749,6 +768,11 @@ const struct pyro_line_code *pyro_lines_code(PyObject *code)
 bool pyro_lines_on(void)
 {
     return on;
+}
+
+bool pyro_lines_of_run(void)
+{
+    return on && stays;
 }
 
 /* Does one of the lines that are asked for belong to CODE? */
@@ -784,14 +808,28 @@ void pyro_lines_recognise(PyObject *code, const char *name, const char *file,
 
 void pyro_lines_thread_ended(struct pyro_lines_thread *thread)
 {
-    if (thread)
-        end_above(thread, 0, pyro_ticks() - *thread->cost);
+    if (!thread)
+        return;
+    while (atomic_exchange_explicit(&thread->ending, true, memory_order_acquire))
+        ; /* by another thread, which is about to be done */
+    end_above(thread, 0, pyro_ticks() - *thread->cost);
+    atomic_store_explicit(&thread->ending, false, memory_order_release);
+}
+
+static void leave_list(const struct pyro_lines_thread *thread)
+{
+    struct pyro_lines_thread **link = &all_threads;
+    while (*link && *link != thread)
+        link = &(*link)->next;
+    if (*link)
+        *link = thread->next;
 }
 
 void pyro_lines_thread_free(struct pyro_lines_thread *thread)
 {
     if (!thread)
         return;
+    leave_list(thread);
     for (size_t i = 0; i < thread->heres.capacity; i++) {
         struct here *here = (struct here *)(uintptr_t)thread->heres.slots[i].value;
         if (!thread->heres.slots[i].used || !here)
@@ -885,21 +923,22 @@ static void take_costs(const struct pyro_loops *loops, double tick_ns,
 static int calibrate(struct pyro_process_block *process)
 {
     struct pyro_loops loops = {0};
-    uint64_t first_tick = pyro_ticks(), first_ns = pyro_clock_ns();
+    const struct pyro_moment first = pyro_moment();
+    calibrates = true;
     int result = pyro_loops_init(&loops, source, loop_names, LOOPS);
     if (result == 0)
         result = watch_loops(&loops);
     if (result == 0)
         result = pyro_loops_time(&loops, switch_to, NULL);
-    uint64_t ticks = pyro_ticks() - first_tick;
-    double tick_ns = ticks ? (double)(pyro_clock_ns() - first_ns) / (double)ticks : 1;
     if (result == 0) {
-        process->tick_ns = tick_ns;
-        take_costs(&loops, tick_ns, process);
+        process->tick_ns = pyro_tick_ns_since(first);
+        take_costs(&loops, process->tick_ns, process);
     }
     forget();
     pyro_loops_clear(&loops);
-    if (traces && set_traces(false) < 0) /* until a function of the program's is to be counted */
+    calibrates = false;
+    if (pyro_inside.minor < 12 &&
+        switch_to(false) < 0) /* until a function of the program's is to be counted */
         result = -1;
     return result;
 }
@@ -913,7 +952,9 @@ int pyro_lines_start(const char *names, enum pyro_lines_way way, struct pyro_pro
     stays = way != PYRO_LINES_LISTEN;
     timed = way != PYRO_LINES_COUNT;
     int result = pyro_inside.minor >= 12 ? set_hooks() : 0;
-    if (result == 0)
+    if (is_taken_here())
+        process->tick_ns = pyro_tick_ns_over(PYRO_NS_PER_MS); /* what events cost stays unknown */
+    else if (result == 0)
         result = calibrate(process);
     if (result == 0 && !(wanted_names = strdup(names))) {
         PyErr_NoMemory();
@@ -939,41 +980,9 @@ void pyro_lines_stop(void)
     PyErr_Clear();
     PyErr_Restore(type, value, traceback);
     on = stays = false;
-    watched = 0;
+    watched = listening = 0;
     free(wanted_names);
     wanted_names = NULL;
-}
-
-/* -- what is marked ----------------------------------------------------------------------------- */
-
-/* The code of FUNCTION, or of what it is made of: a method, a property, what a decorator wraps. NULL: it has none. */
-static PyObject *code_of(PyObject *function)
-{
-    static const char *const parts[] = {"__wrapped__", "__func__", "fget", "func"};
-    PyObject *code = PyObject_GetAttrString(function, "__code__");
-    PyErr_Clear();
-    for (size_t i = 0; !code && i < sizeof(parts) / sizeof(parts[0]); i++) {
-        PyObject *part = PyObject_GetAttrString(function, parts[i]);
-        PyErr_Clear();
-        if (part && !PyObject_HasAttrString(part, parts[i]))
-            code = code_of(part);
-        Py_XDECREF(part);
-    }
-    return code;
-}
-
-PyObject *pyro_lines_profile(PyObject *self, PyObject *function)
-{
-    struct pyro_process_block *process = pyro_blocks_process();
-    if (process)
-        process->marked++;
-    PyObject *code = stays ? code_of(function) : NULL;
-    PyObject *own = pyro_frame_code(pyro_current_frame(PyThreadState_Get()));
-    bool is_code = code && Py_TYPE(code) == Py_TYPE(own); /* anything may have a __code__ */
-    if (is_code && pyro_lines_watch(code) < 0)
-        PyErr_Clear();
-    Py_XDECREF(code);
-    return Py_NewRef(function);
 }
 
 #endif /* PYRO_FREE_THREADED */

@@ -36,14 +36,11 @@ int pyro_lines_start(const char *names, enum pyro_lines_way way,
                      struct pyro_process_block *process);
 /* Everything as before. Nothing happens if it was not started. */
 void pyro_lines_stop(void);
-/* For a decorator: FUNCTION itself, a new reference, whose lines are counted from now on if it is one in Python; where no
- * lines are counted, that it was marked is noted. Nothing else happens to it. */
-PyObject *pyro_lines_profile(PyObject *self, PyObject *function);
-
-/* Is it on? */
+/* Is it on? For a run, and not for who listens alone? */
 bool pyro_lines_on(void);
+bool pyro_lines_of_run(void);
 
-/* Count the lines of CODE, or no more from now on; its activations that are open in this thread end then. -1 with an exception. */
+/* Count the lines of CODE, or no more from now on; its activations that are open end then, in all threads. -1 with an exception. */
 int pyro_lines_listen(PyObject *code, bool on);
 /* What is known of CODE's lines. NULL: they were never counted. */
 const struct pyro_line_code *pyro_lines_code(PyObject *code);

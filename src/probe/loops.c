@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "probe/inside.h"
+#include "probe/legacy.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +72,7 @@ static int time_all(struct pyro_loops *loops, bool with, double (*shown)(void), 
     return 0;
 }
 
-int pyro_loops_time(struct pyro_loops *loops, int (*switch_to)(bool on), double (*shown)(void))
+static int time_pairs(struct pyro_loops *loops, int (*switch_to)(bool on), double (*shown)(void))
 {
     int result = 0;
     for (int pair = 0; result == 0 && pair < PYRO_LOOP_PAIRS; pair++) {
@@ -83,6 +84,16 @@ int pyro_loops_time(struct pyro_loops *loops, int (*switch_to)(bool on), double 
         if (result == 0)
             result = time_all(loops, true, shown, pair);
     }
+    return result;
+}
+
+int pyro_loops_time(struct pyro_loops *loops, int (*switch_to)(bool on), double (*shown)(void))
+{
+    if (pyro_inside.minor >= 12)
+        return time_pairs(loops, switch_to, shown);
+    pyro_legacy_hush(PyThreadState_Get());
+    int result = time_pairs(loops, switch_to, shown);
+    pyro_legacy_hush(NULL);
     return result;
 }
 

@@ -36,6 +36,7 @@
  *     line_codes.c  the lines that a code object has
  *     line_trace.c  3.11: the trace function of each thread
  *     wanted.c      which functions a name means
+ *     marked.c      those that the program's source marks
  *     line_figures.c  what was counted, for pyrometer.LineProfiler
  *
  * Tracking memory, for `pyrometer run --memory`, with names.c and blocks.c:
@@ -77,6 +78,7 @@
 #include "probe/line_memory.h"
 #include "probe/lines.h"
 #include "probe/lock.h"
+#include "probe/marked.h"
 #include "probe/memory.h"
 #include "probe/names.h"
 #include "probe/profiler.h"
@@ -313,7 +315,7 @@ static PyMethodDef methods[] = {
     {"raise_later", raise_later, METH_O,
      "raise_later(type)\n\nHave the calling thread raise it as soon as it runs other code than "
      "ours."},
-    {"profile", pyro_lines_profile, METH_O,
+    {"profile", pyro_marked_profile, METH_O,
      "profile(function) -> function\n\nA decorator: have the function's lines counted. It is "
      "returned as it is."},
     {"listen", pyro_line_figures_listen, METH_VARARGS,
@@ -356,7 +358,16 @@ static PyMethodDef methods[] = {
     {0},
 };
 
+static int init_names(PyObject *module)
+{
+    if (pyro_names_init() == 0)
+        return 0;
+    PyErr_NoMemory();
+    return -1;
+}
+
 static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, init_names},
     {Py_mod_exec, pyro_profiler_init},
 #if !PYRO_FREE_THREADED
     {Py_mod_exec, pyro_timed_init},

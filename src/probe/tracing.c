@@ -234,8 +234,8 @@ static PyObject *on_c_end(PyObject *self, PyObject *const *args, size_t count, P
 
 static bool c_functions; /* these too */
 
-static bool take_event(struct pyro_path *path, PyThreadState *thread, int what, PyObject *argument,
-                       uint64_t now)
+static bool follow(struct pyro_path *path, PyThreadState *thread, int what, PyObject *argument,
+                   uint64_t now)
 {
     const void *frame = pyro_current_frame(thread);
     PyObject *code = pyro_frame_code(frame);
@@ -256,20 +256,13 @@ static bool take_event(struct pyro_path *path, PyThreadState *thread, int what, 
     return true;
 }
 
-static int on_profile(PyObject *self, PyObject *frame_object, int what, PyObject *argument)
+static void take_event(struct pyro_thread_table *table, PyThreadState *thread, int what,
+                       PyObject *argument, uint64_t now)
 {
-    uint64_t now = pyro_ticks();
-    PyThreadState *thread = pyro_current_thread();
-    struct pyro_thread_table *table = table_of(thread);
-    if (!table) {
-        if (!pyro_armed->generation && pyro_legacy_function(thread) == on_profile)
-            (void)pyro_python.set_profile(thread, NULL, NULL);
-        return 0;
-    }
     struct pyro_measured measured = what == PYRO_TRACE_CALL     ? pyro_gauge_start(&table->gauge)
                                     : what == PYRO_TRACE_C_CALL ? pyro_gauge_call(&table->gauge)
                                                                 : (struct pyro_measured){0};
-    if (!take_event(&table->path, thread, what, argument, now))
+    if (!follow(&table->path, thread, what, argument, now))
         pyro_blocks_lose();
     pyro_gauge_end(&table->gauge, measured);
     if (what == PYRO_TRACE_C_CALL && pyro_callee_sets_profile(argument))
@@ -278,7 +271,19 @@ static int on_profile(PyObject *self, PyObject *frame_object, int what, PyObject
             "timed after that (Python 3.11)");
     if (what == PYRO_TRACE_C_RETURN)
         pyro_hooks_c_return(argument);
-    return 0;
+}
+
+static int on_profile(PyObject *self, PyObject *frame_object, int what, PyObject *argument)
+{
+    uint64_t now = pyro_ticks();
+    PyThreadState *thread = pyro_current_thread();
+    struct pyro_thread_table *table = table_of(thread);
+    if (table)
+        take_event(table, thread, what, argument, now);
+    int result = pyro_legacy_pass_on(thread, on_profile, frame_object, what, argument);
+    if (!pyro_armed->generation)
+        pyro_legacy_unhook(thread, on_profile);
+    return result;
 }
 
 /* -- start and stop ----------------------------------------------------------------------------- */
@@ -324,13 +329,7 @@ int pyro_tracing_switch(bool on)
 
 /* -- what it costs ------------------------------------------------------------------------------ */
 
-static uint64_t first_tick, first_ns;
-
-static double tick_ns(void)
-{
-    uint64_t ticks = pyro_ticks() - first_tick;
-    return ticks ? (double)(pyro_clock_ns() - first_ns) / (double)ticks : 1;
-}
+static struct pyro_moment first;
 
 /* What the function that this thread called most often took in itself, a call. */
 static double shown_ns(void)
@@ -339,7 +338,7 @@ static double shown_ns(void)
     if (!table || !table->path.depth)
         return 0;
     const struct pyro_context_entry *most = pyro_contexts_busiest(&table->path.contexts);
-    double ns = most ? (double)most->ticks / (double)most->calls * tick_ns() : 0;
+    double ns = most ? (double)most->ticks / (double)most->calls * pyro_tick_ns_since(first) : 0;
     pyro_contexts_forget(&table->path.contexts);
     return ns;
 }
@@ -347,12 +346,11 @@ static double shown_ns(void)
 int pyro_tracing_measure(struct pyro_process_block *process)
 {
     struct pyro_call_costs ns;
-    first_tick = pyro_ticks();
-    first_ns = pyro_clock_ns();
+    first = pyro_moment();
     if (pyro_costs_measure(pyro_tracing_switch, shown_ns, &ns) < 0)
         return -1;
     (void)shown_ns(); /* forget the last loop, too */
-    process->tick_ns = tick_ns();
+    process->tick_ns = pyro_tick_ns_since(first);
     process->trace_costs = (struct pyro_trace_costs){
         .python = ns.python / process->tick_ns,
         .python_inside = ns.python_inside / process->tick_ns,

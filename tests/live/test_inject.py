@@ -159,6 +159,26 @@ def test_lines(pyrometer: Path, injectable: Python, folder: Path) -> None:
             assert seen(running)[0] == []
 
 
+@pytest.mark.parametrize("setter", ["setprofile", "settrace"])
+@pytest.mark.parametrize("option", ["--counts", "--trace", "--lines=inner"])
+def test_what_the_program_has_of_its_own_stays(pyrometer: Path, some_counted: Python, folder: Path, setter: str, option: str) -> None:
+    """A profile function or a trace function, in all threads: it hears of everything, meanwhile and afterwards, and of nothing else."""
+    with target(some_counted, 1, 0, setter) as running:
+        run(running)
+        counts = injected(pyrometer, running, folder / "observed.pyro", option)
+        if option != "--lines=inner":
+            assert counts.of("inner") == 2 * CALLS
+        elif setter == "settrace" and some_counted.minor == (3, 11):
+            assert "trace function of its own" in counts.done.stderr
+        else:
+            assert [line["hits"] for line in lines_of_inner(pyrometer, "lines", counts.recording) if line["hits"]] == [2 * CALLS]
+        running.send("observed")
+        assert running.readline() == f"{4 * CALLS} 2"
+        run(running)
+        running.send("observed")
+        assert running.readline() == f"{6 * CALLS} 2"
+
+
 def test_lines_that_nobody_runs_are_told(pyrometer: Path, one: Python, folder: Path) -> None:
     with target(one) as running:
         done = subprocess.run(

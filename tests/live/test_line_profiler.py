@@ -161,6 +161,160 @@ assert profiler.get_stats().timings[list(profiler.get_stats().timings)[0]][0][1]
     )
 
 
+def test_many_threads_switch_it(counted: Python) -> None:
+    ran(
+        counted,
+        """\
+import sys, threading
+from pyrometer import LineProfiler
+
+def work():
+    return 1
+
+profiler = LineProfiler(work)
+failed = []
+
+def switch(first):
+    try:
+        for _ in range(150):
+            with profiler:
+                work()
+    except BaseException as error:
+        failed.append(error)
+
+sys.setswitchinterval(1e-6)
+threads = [threading.Thread(target=switch, args=(i,)) for i in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert not failed, failed
+((_, stats),) = profiler.get_stats().timings.items()
+assert [line[1] for line in stats] == [600], stats
+assert profiler.enable_count == 0
+if sys.version_info >= (3, 12):
+    assert all(sys.monitoring.get_tool(tool) is None for tool in range(6))
+""",
+    )
+
+
+def test_a_forked_child_counts_for_itself(counted: Python) -> None:
+    ran(
+        counted,
+        """\
+import os, sys, time
+from pyrometer import LineProfiler
+
+def work(n):
+    return n
+
+def hits(profiler):
+    ((_, stats),) = profiler.get_stats().timings.items()
+    return [line[1] for line in stats]
+
+profiler = LineProfiler(work)
+with profiler:
+    work(3)
+    work(3)
+    if os.fork() == 0:
+        work(3)  # nobody listens
+        assert hits(profiler) == [], hits(profiler)
+        with profiler:
+            work(3)
+        other = LineProfiler(work)
+        with other:
+            work(3)
+            if os.fork() == 0:
+                with profiler:
+                    work(3)
+                assert hits(profiler) == [1], hits(profiler)
+                os._exit(0)
+        assert os.wait()[1] == 0
+        assert hits(profiler) == [2], hits(profiler)
+        assert hits(other) == [1], hits(other)
+        if sys.version_info >= (3, 12):
+            assert all(sys.monitoring.get_tool(tool) is None for tool in range(6))
+        os._exit(0)
+    assert os.wait()[1] == 0
+    work(3)
+assert hits(profiler) == [3], hits(profiler)
+""",
+    )
+
+
+def test_no_time_is_counted_while_it_is_off(counted: Python) -> None:
+    """Another thread stands in the function meanwhile."""
+    ran(
+        counted,
+        """\
+import threading, time
+from pyrometer import LineProfiler
+
+def stand():
+    stands.set()
+    free.wait()
+    after.append(1)
+
+stands, free, after = threading.Event(), threading.Event(), []
+profiler = LineProfiler(stand)
+begin = time.perf_counter_ns()
+profiler.enable()
+thread = threading.Thread(target=stand)
+thread.start()
+stands.wait()
+profiler.disable()
+first = time.perf_counter_ns() - begin
+time.sleep(0.5)
+begin = time.perf_counter_ns()
+profiler.enable()
+free.set()
+thread.join()
+profiler.disable()
+second = time.perf_counter_ns() - begin
+((_, stats),) = profiler.get_stats().timings.items()
+assert [line[1] for line in stats][:1] == [1] and len(stats) == 3, stats
+assert sum(line[2] for line in stats) <= first + second, (stats, first, second)
+""",
+    )
+
+
+def test_a_trace_function_of_the_program_stays(counted: Python) -> None:
+    ran(
+        counted,
+        """\
+import sys, threading, warnings
+from pyrometer import LineProfiler
+
+def work():
+    return 1
+
+def tracer(frame, event, argument):
+    if event == "call" and frame.f_code is work.__code__:
+        seen.append(threading.current_thread().name)
+
+seen, profiler, old = [], LineProfiler(work), sys.version_info < (3, 12)
+sys.settrace(tracer)
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    with profiler:
+        work()
+        thread = threading.Thread(target=work)  # has none
+        thread.start()
+        thread.join()
+assert sys.gettrace() is tracer
+work()
+sys.settrace(None)
+assert seen == ["MainThread"] * 2, seen
+assert [warning.category for warning in said] == [RuntimeWarning] * old, said
+((_, stats),) = profiler.get_stats().timings.items()
+assert [line[1] for line in stats] == [1 if old else 2], stats
+assert threading.gettrace() is None
+with profiler:
+    work()
+    sys.settrace(tracer)  # meanwhile
+assert sys.gettrace() is tracer
+""",
+    )
+
+
 def test_lines_are_no_more_counted_after_the_end(counted: Python) -> None:
     ran(
         counted,

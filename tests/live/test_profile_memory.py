@@ -198,6 +198,14 @@ else:
 assert sys.gettrace() is tracer
 sys.settrace(None)
 assert f() == 7
+
+@profile_memory
+def g():
+    sys.settrace(tracer)
+warnings.simplefilter("ignore")
+g()
+assert sys.gettrace() is tracer
+sys.settrace(None)
 if sys.version_info >= (3, 12):
     assert not any(sys.monitoring.get_tool(tool) for tool in range(6))
 else:
@@ -329,6 +337,41 @@ def test_memory_usage_has_the_same_shapes(beside_theirs: Python, monkeypatch: py
         assert ours[key] == expected[key], key
     for size in ours["max"]:
         assert size > ours["now"] + 45
+
+
+def test_memory_usage_of_a_function_that_leaves_a_child(one: Python) -> None:
+    """Or that ends the process which measures."""
+    ran(
+        one,
+        """\
+import os, signal, time, warnings
+from pathlib import Path
+from pyrometer import memory_usage
+
+def leave():
+    child = os.fork()
+    if child == 0:
+        time.sleep(600)
+        os._exit(0)
+    return child
+
+found, child = memory_usage(leave, retval=True)
+assert len(found) >= 2 and child > 0
+os.kill(child, signal.SIGKILL)
+os.waitpid(child, 0)
+
+def end():
+    for path in Path("/proc/self/task").glob("*/children"):
+        for pid in path.read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
+    return 7
+
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    assert memory_usage(end, retval=True) == ([], 7)
+assert [warning.category for warning in said] == [RuntimeWarning], said
+""",
+    )
 
 
 def test_memory_usage_of_what_is_not_there(one: Python) -> None:

@@ -1,6 +1,7 @@
 """Counts what it does, between lines on its standard input: `run N` calls inner() N times in each thread, `seen` tells what of a
 probe can be seen from inside, `block` waits for the next line outside of Python. WORKERS run with the main thread, SPINNERS on
-their own. Another number is the user it becomes."""
+their own. Another number is the user it becomes; `setprofile` or `settrace` instead, what all but the spinners have of their own: `observed`
+tells how many calls of inner() that saw, and how many threads have it."""
 
 import gc
 import os
@@ -11,6 +12,15 @@ import threading
 
 def inner(number):
     return len(str(number))
+
+
+def observer(frame, event, argument):
+    if event == "call" and frame.f_code is inner.__code__:
+        calls.append(1)
+
+
+def is_observed():
+    return observer in (sys.getprofile(), sys.gettrace())
 
 
 def outer(count):
@@ -31,6 +41,7 @@ class Worker(threading.Thread):
         while True:
             self.due.acquire()
             outer(self.count)
+            self.observed = is_observed()
             self.done.release()
 
 
@@ -79,7 +90,11 @@ def spin():
 
 workers = [Worker() for _ in range(int(sys.argv[1]))]
 spinners = [threading.Thread(target=spin, daemon=True) for _ in range(int(sys.argv[2]))]
-if len(sys.argv) > 3:
+calls = []
+if len(sys.argv) > 3 and sys.argv[3].startswith("set"):
+    getattr(threading, sys.argv[3])(observer)
+    getattr(sys, sys.argv[3])(observer)
+elif len(sys.argv) > 3:
     os.setgid(int(sys.argv[3]))
     os.setuid(int(sys.argv[3]))
 line = words = thread = worker = None
@@ -100,6 +115,8 @@ for line in commands():
         print("ran", flush=True)
     elif words[0] == "seen":
         print(repr(seen()), maps(), resident(), flush=True)
+    elif words[0] == "observed":
+        print(len(calls), is_observed() + sum(worker.observed for worker in workers), flush=True)
     elif words[0] == "block":  # outside of Python, holding nothing: read(2) of a pipe
         print("blocks", flush=True)
         sys.stdin.readline()
