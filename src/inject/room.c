@@ -1,4 +1,4 @@
-/* inject/room.c - behind the .bss of a library the rest of the page is zero, and nobody's.
+/* inject/room.c - behind the last variable of a library the rest of the page is zero, and nobody's.
  *
  * The kernel maps whole pages, and the dynamic linker zeroes what lies behind the last variable. Of that linker itself the
  * rest of the page is its heap: it is left alone, and so is the program, behind which a heap may begin. */
@@ -31,22 +31,22 @@ static bool is_free(const char *bytes, size_t size, bool left)
     return at == size;
 }
 
-/* Behind the .bss of the library that is mapped by MAPPING; null: there is not enough room. */
+/* Behind the library that is mapped by MAPPING; null: there is not enough room. */
 static pyro_addr room_behind(pid_t pid, const struct pyro_memory *memory,
                              const struct pyro_maps *maps, const struct pyro_mapping *mapping,
                              bool left)
 {
     struct pyro_elf *elf;
-    struct pyro_elf_section bss;
+    pyro_addr end;
     char bytes[PYRO_ROOM_SIZE];
     if (pyro_elf_open(pid, maps, mapping, &elf) < 0)
         return pyro_addr_at(0);
-    int code = pyro_elf_section(elf, ".bss", &bss);
+    int code = pyro_elf_zeros_end(elf, &end);
     pyro_elf_free(elf);
     if (code < 0)
         return pyro_addr_at(0);
-    uint64_t at = (bss.addr.u + bss.size + 15) / 16 * 16;
-    uint64_t page_end = (bss.addr.u + bss.size + PAGE - 1) / PAGE * PAGE;
+    uint64_t at = (end.u + 15) / 16 * 16;
+    uint64_t page_end = (end.u + PAGE - 1) / PAGE * PAGE;
     const struct pyro_mapping *there = pyro_maps_find(maps, pyro_addr_at(at));
     bool free = at + PYRO_ROOM_SIZE <= page_end && there && there->writable && !there->shared &&
                 pyro_memory_read(memory, pyro_addr_at(at), bytes, sizeof(bytes)) == 0 &&

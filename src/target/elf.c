@@ -21,7 +21,8 @@
 #define ELF_SECTION_SIZE_MAX (512u << 20) /* of the symbol and string tables we load */
 
 struct segment {
-    uint64_t vaddr, offset, file_size;
+    uint64_t vaddr, offset, file_size, memory_size;
+    bool writable;
 };
 
 struct pyro_elf {
@@ -87,8 +88,11 @@ static int load_segments(struct pyro_elf *elf)
             return -EINVAL;
         if (header.p_type != PT_LOAD)
             continue;
-        elf->segments[elf->segment_count++] = (struct segment){
-            .vaddr = header.p_vaddr, .offset = header.p_offset, .file_size = header.p_filesz};
+        elf->segments[elf->segment_count++] = (struct segment){.vaddr = header.p_vaddr,
+                                                               .offset = header.p_offset,
+                                                               .file_size = header.p_filesz,
+                                                               .memory_size = header.p_memsz,
+                                                               .writable = header.p_flags & PF_W};
     }
     return 0;
 }
@@ -267,6 +271,18 @@ int pyro_elf_section(const struct pyro_elf *elf, const char *name,
         return 0;
     }
     return -ENOENT;
+}
+
+int pyro_elf_zeros_end(const struct pyro_elf *elf, pyro_addr *ret_end)
+{
+    const struct segment *last = elf->segments;
+    for (size_t i = 1; i < elf->segment_count; i++)
+        if (elf->segments[i].vaddr > last->vaddr)
+            last = &elf->segments[i];
+    if (!elf->segment_count || !last->writable || last->memory_size <= last->file_size)
+        return -ENOENT;
+    *ret_end = pyro_addr_at(elf->bias + last->vaddr + last->memory_size);
+    return 0;
 }
 
 /* -- symbols ------------------------------------------------------------------------------------ */

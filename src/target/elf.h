@@ -27,6 +27,8 @@ int pyro_elf_symbol(const struct pyro_elf *elf, const char *name, pyro_addr *ret
                     uint64_t *ret_size);
 int pyro_elf_section(const struct pyro_elf *elf, const char *name,
                      struct pyro_elf_section *ret_section);
+/* Where it ends, if the last of it are variables that the file has no bytes of, whatever sections they are in. -ENOENT: they are not. */
+int pyro_elf_zeros_end(const struct pyro_elf *elf, pyro_addr *ret_end);
 /* Copy SIZE bytes at ADDR (in the target's terms) from the file: for read-only data. */
 int pyro_elf_read(const struct pyro_elf *elf, pyro_addr addr, void *data, size_t size);
 

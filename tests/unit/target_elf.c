@@ -11,6 +11,8 @@
 /* What the tests look for in this very program. */
 const char known_text[] = "bytes that are in the file";
 int known_zeros[1000];
+/* The linker puts it behind .bss. */
+__attribute__((section(".unheard_of,\"aw\",@nobits#"))) char after_bss[300];
 
 static pyro_addr addr_of(const void *data)
 {
@@ -37,6 +39,10 @@ static void check_own_symbols(pyro_addr inside)
     CHECK_EQ(pyro_elf_section(elf, ".bss", &section), 0);
     CHECK_EQ(section.file_offset, -1);
     CHECK(addr_of(known_zeros).u - section.addr.u < section.size);
+    CHECK_EQ(pyro_elf_zeros_end(elf, &addr), 0);
+    CHECK(addr.u >= section.addr.u + section.size);
+    CHECK(addr.u >= addr_of(&after_bss).u + sizeof(after_bss));
+    CHECK(addr.u < addr_of(&after_bss).u + 4096);
     CHECK_EQ(pyro_elf_section(elf, ".rodata", &section), 0);
     CHECK(section.file_offset > 0);
     CHECK_EQ(pyro_elf_section(elf, ".PyRuntime", &section), -ENOENT);
