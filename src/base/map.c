@@ -4,15 +4,34 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 
 #define MAP_CAPACITY_FIRST 16
 
+#define HASH_STEP UINT64_C(0x9e3779b97f4a7c15)
+
+static uint64_t hash_from(uint64_t hash, const void *data, size_t size);
+
+static uint64_t seed; /* 0: not known yet. Two threads find the same. */
+
+static uint64_t own_seed(void)
+{
+    uint64_t known = __atomic_load_n(&seed, __ATOMIC_RELAXED);
+    if (known)
+        return known;
+    const void *random = (const void *)getauxval(AT_RANDOM); /* 16 bytes by the kernel */
+    known = (random ? hash_from(HASH_STEP, random, 16) : pyro_hash_u64((uintptr_t)&seed)) | 1;
+    __atomic_store_n(&seed, known, __ATOMIC_RELAXED);
+    return known;
+}
+
+/* Of a map with slots: the seed is known then. */
 static uint64_t hash_key(uint64_t key0, uint64_t key1)
 {
-    uint64_t hash = pyro_hash_u64(key0);
+    uint64_t hash = pyro_hash_u64(key0 ^ __atomic_load_n(&seed, __ATOMIC_RELAXED));
     /* Most keys have no second half; one multiplication more for those that do. */
-    return key1 ? pyro_hash_u64(hash + key1 * 0x9e3779b97f4a7c15u) : hash;
+    return key1 ? pyro_hash_u64(hash + key1 * HASH_STEP) : hash;
 }
 
 /* The slot of the key, or the free one where it belongs. The map has a free slot. */
@@ -48,6 +67,7 @@ static void slots_free(struct pyro_map *map)
 static int rehash(struct pyro_map *map, size_t capacity)
 {
     struct pyro_map grown = *map;
+    (void)own_seed();
     grown.capacity = capacity;
     grown.slots = slots_new(capacity, map->of_pages);
     if (!grown.slots)
@@ -114,17 +134,27 @@ void pyro_map_free(struct pyro_map *map)
     *map = (struct pyro_map){.of_pages = map->of_pages};
 }
 
-uint64_t pyro_hash_bytes(const void *data, size_t size)
+static uint64_t hash_from(uint64_t hash, const void *data, size_t size)
 {
     const uint8_t *bytes = data;
-    uint64_t hash = 0x9e3779b97f4a7c15u ^ size;
+    hash ^= size;
     for (; size >= 8; size -= 8, bytes += 8) {
         uint64_t word;
         memcpy(&word, bytes, sizeof(word));
-        hash = pyro_hash_u64(hash ^ word) + 0x9e3779b97f4a7c15u;
+        hash = pyro_hash_u64(hash ^ word) + HASH_STEP;
     }
     uint64_t rest = 0;
     for (size_t i = 0; i < size; i++)
         rest |= (uint64_t)bytes[i] << (8 * i);
     return pyro_hash_u64(hash ^ rest);
+}
+
+uint64_t pyro_hash_bytes(const void *data, size_t size)
+{
+    return hash_from(HASH_STEP, data, size);
+}
+
+uint64_t pyro_hash_bytes_here(const void *data, size_t size)
+{
+    return hash_from(own_seed(), data, size);
 }

@@ -2,7 +2,7 @@
  *
  * Open addressing, power-of-two capacity, no deletion but clear. A zeroed map is empty and ready, its slots allocated by malloc(); one
  * that begins as PYRO_MAP_OF_PAGES has them mapped, and never calls malloc() or free().
- * Any key is allowed, 0 included. Values found through the pointers below stay valid until the next
+ * Where a key lies is another place in each process, so that nobody can choose keys that all lie at one. Any key is allowed, 0 included. Values found through the pointers below stay valid until the next
  * insertion. Not thread-safe. */
 #ifndef PYRO_BASE_MAP_H
 #define PYRO_BASE_MAP_H
@@ -41,6 +41,9 @@ static inline uint64_t pyro_hash_u64(uint64_t value)
     value *= 0xd6e8feb86659fd93u;
     return value ^ value >> 32;
 }
+/* The same everywhere, for what is compared or shown. Whoever chooses the bytes can choose two that have the same. */
 uint64_t pyro_hash_bytes(const void *data, size_t size);
+/* Another one in each process: for tables of what comes from outside. */
+uint64_t pyro_hash_bytes_here(const void *data, size_t size);
 
 #endif

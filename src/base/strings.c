@@ -46,7 +46,8 @@ int64_t pyro_strings_intern(struct pyro_strings *strings, const char *text, size
         return 0;
     bool is_new;
     /* A zero value (id of the empty string, which is in no chain) ends a chain. */
-    uint64_t *first = pyro_map_insert(&strings->by_hash, pyro_hash_bytes(text, length), 0, &is_new);
+    uint64_t *first =
+        pyro_map_insert(&strings->by_hash, pyro_hash_bytes_here(text, length), 0, &is_new);
     if (!first)
         return -ENOMEM;
     for (uint32_t id = (uint32_t)*first; id != 0; id = strings->items[id].next_same_hash) {

@@ -68,8 +68,8 @@ static bool log_name(uint32_t id, const struct identity *identity)
 
 static uint32_t known_or_new_id(const struct identity *identity)
 {
-    uint64_t by_name = pyro_hash_bytes(identity->name, identity->name_size);
-    uint64_t by_place = pyro_hash_bytes(identity->file, identity->file_size) +
+    uint64_t by_name = pyro_hash_bytes_here(identity->name, identity->name_size);
+    uint64_t by_place = pyro_hash_bytes_here(identity->file, identity->file_size) +
                         pyro_hash_u64((uint64_t)identity->first_line << 1 | identity->kind);
     const uint64_t *known = pyro_map_find(&ids, by_name, by_place);
     if (known)

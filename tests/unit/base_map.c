@@ -81,9 +81,71 @@ static void similar_texts_have_different_hashes(void)
     pyro_map_free(&seen);
 }
 
+/* The value whose pyro_hash_u64() is HASH. */
+static uint64_t unhash(uint64_t hash)
+{
+    const uint64_t factor = 0xd6e8feb86659fd93u;
+    uint64_t inverse =
+        factor; /* of an odd number, by Newton: each step doubles the bits that are right */
+    for (int i = 0; i < 6; i++)
+        inverse *= 2 - factor * inverse;
+    for (int i = 0; i < 2; i++)
+        hash = (hash ^ hash >> 32) * inverse;
+    return hash ^ hash >> 32;
+}
+
+static void nobody_chooses_keys_that_all_lie_at_one_place(void)
+{
+    struct pyro_map map = {0};
+    CHECK_EQ(pyro_hash_u64(unhash(12345)), 12345);
+    CHECK_EQ(pyro_map_reserve(&map, 20000), 0);
+    for (uint64_t i = 0; i < 10000; i++)
+        CHECK(pyro_map_insert(&map, unhash(i << 32), 0, NULL));
+    size_t run = 0, longest = 0;
+    for (size_t i = 0; i < map.capacity; i++) {
+        run = map.slots[i].used ? run + 1 : 0;
+        longest = run > longest ? run : longest;
+    }
+    CHECK(longest < 200);
+    pyro_map_free(&map);
+}
+
+/* Of two words each, the second such that all have one hash, were that not begun by something they do not know. */
+static void nobody_chooses_texts_of_one_hash(void)
+{
+    const uint64_t step = 0x9e3779b97f4a7c15u;
+    struct pyro_map everywhere = {0}, here = {0};
+    for (uint64_t i = 0; i < 1000; i++) {
+        uint64_t words[2] = {i, pyro_hash_u64((step ^ sizeof(words)) ^ i) + step};
+        CHECK(pyro_map_insert(&everywhere, pyro_hash_bytes(words, sizeof(words)), 0, NULL));
+        CHECK(pyro_map_insert(&here, pyro_hash_bytes_here(words, sizeof(words)), 0, NULL));
+    }
+    CHECK_EQ(everywhere.count, 1);
+    CHECK_EQ(here.count, 1000);
+    pyro_map_free(&everywhere);
+    pyro_map_free(&here);
+}
+
+static void mapped_slots_are_like_others(void)
+{
+    struct pyro_map map = PYRO_MAP_OF_PAGES;
+    for (uint64_t i = 0; i < 5000; i++)
+        *pyro_map_insert(&map, i, i / 3, NULL) = i;
+    for (uint64_t i = 0; i < 5000; i++)
+        CHECK_EQ(*pyro_map_find(&map, i, i / 3), i);
+    pyro_map_clear(&map);
+    CHECK(pyro_map_find(&map, 7, 2) == NULL);
+    pyro_map_free(&map);
+    CHECK(map.of_pages && !map.slots);
+    CHECK(pyro_map_insert(&map, 7, 2, NULL));
+    pyro_map_free(&map);
+}
+
 int main(void)
 {
     return CHECK_MAIN(TEST(every_key_is_found_with_its_value),
                       TEST(zero_and_all_ones_are_keys_like_others), TEST(reserved_room_is_enough),
-                      TEST(similar_texts_have_different_hashes));
+                      TEST(similar_texts_have_different_hashes),
+                      TEST(nobody_chooses_keys_that_all_lie_at_one_place),
+                      TEST(nobody_chooses_texts_of_one_hash), TEST(mapped_slots_are_like_others));
 }

@@ -245,7 +245,8 @@ static int add_up_samples(struct look *look)
         const char *peer = peer_of(look, i);
         bool is_new = false;
         site->squares_us2 += weight_us * weight_us;
-        if (peer && !pyro_map_insert(&site->peers, pyro_hash_bytes(peer, strlen(peer)), 0, &is_new))
+        if (peer &&
+            !pyro_map_insert(&site->peers, pyro_hash_bytes_here(peer, strlen(peer)), 0, &is_new))
             return -ENOMEM;
         site->peer_count += is_new;
     }

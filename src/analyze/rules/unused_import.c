@@ -121,7 +121,7 @@ static int name_parts(struct imports *imports)
             continue;
         bool is_new;
         uint64_t *body =
-            pyro_map_insert(&imports->parts, pyro_hash_bytes(part, length), 0, &is_new);
+            pyro_map_insert(&imports->parts, pyro_hash_bytes_here(part, length), 0, &is_new);
         if (!body)
             return -ENOMEM;
         imports->same_part[i] = is_new ? PYRO_NO_ID : (uint32_t)*body;
@@ -204,7 +204,8 @@ static void use_c(struct imports *imports, uint32_t function)
     const char *at = pyro_profile_text(profile, profile->functions[function].name), *owner;
     size_t length;
     while (next_owner(&at, &owner, &length)) {
-        const uint64_t *first = pyro_map_find(&imports->parts, pyro_hash_bytes(owner, length), 0);
+        const uint64_t *first =
+            pyro_map_find(&imports->parts, pyro_hash_bytes_here(owner, length), 0);
         uint32_t body = first ? (uint32_t)*first : PYRO_NO_ID;
         for (; body != PYRO_NO_ID; body = imports->same_part[body])
             need(imports, profile->functions[body].file);
