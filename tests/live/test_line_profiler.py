@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from counting import installed
+from counting import command, installed
 from pythons import Python
 
 pytestmark = [pytest.mark.beside, pytest.mark.usefixtures("folder", "from_source")]
@@ -313,6 +314,39 @@ with profiler:
 assert sys.gettrace() is tracer
 """,
     )
+
+
+RUN = """\
+from pyrometer import LineProfiler
+
+def chosen():
+    return 1
+
+def listened():
+    for i in range(5):
+        pass
+
+profiler = LineProfiler(listened)
+with profiler:
+    chosen(), listened()
+((_, lines),) = profiler.get_stats().timings.items()
+print([hits for _, hits, _ in lines], sum(time for _, _, time in lines))
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--sampled-times",)], ids=("timed", "sampled-times"))
+def test_within_a_run_that_counts_lines(pyrometer: Path, some_counted: Python, options: tuple[str, ...]) -> None:
+    """What it listens to is the run's, too; where that only counts, there are no times, and that is said."""
+    Path("app.py").write_text(RUN)
+    ours = command(pyrometer, some_counted, [Path("app.py").absolute()], "-o", "app.pyro", "--lines=chosen", *options)
+    done = subprocess.run(ours, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, check=True)
+    hits, _, time = done.stdout.rpartition(" ")
+    assert hits == "[6, 5]"
+    assert (int(time) > 0) is not bool(options)
+    assert ("LineProfiler has hits, and no times" in done.stderr) is bool(options)
+    asked = subprocess.run([pyrometer, "lines", "app.pyro", "--json"], capture_output=True, text=True, timeout=60, check=True).stdout
+    counted = {one["name"]: [line["hits"] for line in one["lines"] if line["hits"]] for one in json.loads(asked)["functions"] if one["counted"]}
+    assert counted == {"chosen": [1], "listened": [6, 5]}
 
 
 def test_lines_are_no_more_counted_after_the_end(counted: Python) -> None:
