@@ -127,10 +127,14 @@ def profile_memory(
     "Mem usage" is what was resident of the process when the line last ended, "Increment" what its thread allocated while it ran
     less what the thread freed, what it called included, in MiB with PRECISION digits; the decorator's row has what was resident at
     the beginning. Of a coroutine or generator the table is printed when it is over. BACKEND is ignored.
-    ImportError: memory cannot be tracked in this Python.
+    ImportError: memory cannot be tracked in this Python. TypeError: PRECISION is no number of digits, or STREAM cannot be written to.
     """
     import functools
 
+    if not isinstance(precision, int) or precision < 0:  # said now, and not when a call has its result
+        raise TypeError(f"profile_memory: precision is a number of digits, not {precision!r}")
+    if stream is not None and not hasattr(stream, "write"):
+        raise TypeError(f"profile_memory: {stream!r} cannot be written to")
     if func is None:
         return functools.partial(profile_memory, stream=stream, precision=precision, backend=backend)
     import inspect
@@ -195,7 +199,7 @@ def memory_usage(
     stream: "MEM MiB seconds" is written there, a line for each, and "CHLD id MiB seconds" with multiprocess; returns None.
     backend: "psutil" (what is resident), "psutil_pss", "psutil_uss" (what no other process shares).
     max_iterations: ignored.
-    ProcessLookupError: there is no such process. ValueError: there is no such backend.
+    ProcessLookupError: there is no such process. ValueError: there is no such backend. TypeError: PROC is nothing of these.
     """
     if backend not in BACKENDS:
         raise ValueError(f"memory_usage: no backend {backend!r}: say one of {', '.join(filter(None, BACKENDS))}")
@@ -208,6 +212,8 @@ def memory_usage(
         found, returned = _during(proc, interval, reading)
     elif hasattr(proc, "poll"):
         found, returned = _until_end(proc, interval, timeout, reading), None
+    elif not hasattr(proc, "__index__"):
+        raise TypeError(f"memory_usage: {proc!r} is no id of a process, no Popen, and cannot be called")
     else:
         count = 1 if timeout is None else int(round(timeout / interval))
         found, returned = _for_a_while(int(proc), interval, count, reading), None

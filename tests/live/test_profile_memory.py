@@ -378,9 +378,15 @@ def test_memory_usage_of_what_is_not_there(one: Python) -> None:
     ran(
         one,
         """\
-from pyrometer import memory_usage
+from pyrometer import memory_usage, profile_memory
 
-for wrong, error in ((lambda: memory_usage(2 ** 22 + 1), ProcessLookupError), (lambda: memory_usage(backend="x"), ValueError)):
+for wrong, error in (
+    (lambda: memory_usage(2 ** 22 + 1), ProcessLookupError),
+    (lambda: memory_usage(backend="x"), ValueError),
+    (lambda: memory_usage("x"), TypeError),
+    (lambda: profile_memory(precision="x"), TypeError),
+    (lambda: profile_memory(stream=3), TypeError),
+):
     try:
         wrong()
     except error:
