@@ -1,11 +1,12 @@
 /* inject/room.c - behind the last variable of a library the rest of the page is zero, and nobody's.
  *
- * The kernel maps whole pages, and the dynamic linker zeroes what lies behind the last variable. Of that linker itself the
- * rest of the page is its heap: it is left alone, and so is the program, behind which a heap may begin. */
+ * The kernel maps whole pages, and they are zero where a library's variables reach into pages of their own. Of the dynamic linker itself the
+ * rest of the page is its heap: it is left alone. The program's is taken, if the interpreter is in it, where the heap begins in another page. */
 #include "inject/room.h"
 
 #include "inject/inject.h"
 #include "target/elf.h"
+#include "target/process.h"
 
 #include <errno.h>
 #include <string.h>
@@ -31,10 +32,10 @@ static bool is_free(const char *bytes, size_t size, bool left)
     return at == size;
 }
 
-/* Behind the library that is mapped by MAPPING; null: there is not enough room. */
+/* Behind the library or program that is mapped by MAPPING, below LIMIT; null: there is not enough room. */
 static pyro_addr room_behind(pid_t pid, const struct pyro_memory *memory,
                              const struct pyro_maps *maps, const struct pyro_mapping *mapping,
-                             bool left)
+                             uint64_t limit, bool left)
 {
     struct pyro_elf *elf;
     pyro_addr end;
@@ -48,7 +49,8 @@ static pyro_addr room_behind(pid_t pid, const struct pyro_memory *memory,
     uint64_t at = (end.u + 15) / 16 * 16;
     uint64_t page_end = (end.u + PAGE - 1) / PAGE * PAGE;
     const struct pyro_mapping *there = pyro_maps_find(maps, pyro_addr_at(at));
-    bool free = at + PYRO_ROOM_SIZE <= page_end && there && there->writable && !there->shared &&
+    bool free = at + PYRO_ROOM_SIZE <= page_end && page_end <= limit && there && there->writable &&
+                !there->shared &&
                 pyro_memory_read(memory, pyro_addr_at(at), bytes, sizeof(bytes)) == 0 &&
                 is_free(bytes, sizeof(bytes), left);
     return pyro_addr_at(free ? at : 0);
@@ -60,11 +62,22 @@ static pyro_addr find_room(pid_t pid, const struct pyro_memory *memory,
     for (size_t i = 0; i < maps->count; i++) {
         pyro_addr room = {0};
         if (is_library(&maps->items[i]))
-            room = room_behind(pid, memory, maps, &maps->items[i], left);
+            room = room_behind(pid, memory, maps, &maps->items[i], UINT64_MAX, left);
         if (!pyro_addr_is_null(room))
             return room;
     }
     return pyro_addr_at(0);
+}
+
+/* Behind the program, whose function is at RUN. */
+static pyro_addr room_in_program(pid_t pid, const struct pyro_memory *memory,
+                                 const struct pyro_maps *maps, pyro_addr run, bool left)
+{
+    struct pyro_process_info info;
+    const struct pyro_mapping *mapping = pyro_maps_find(maps, run);
+    if (!mapping || pyro_process_info(pid, &info) < 0 || mapping->start.u > info.heap_start)
+        return pyro_addr_at(0);
+    return room_behind(pid, memory, maps, mapping, info.heap_start, left);
 }
 
 /* In the program or library that the interpreter itself is in. */
@@ -92,13 +105,17 @@ int pyro_room_find(pid_t pid, const struct pyro_memory *memory, const struct pyr
         return pyro_error_set(error, -ENOTSUP,
                               "this Python cannot be asked from outside: it does not export "
                               "PyRun_SimpleString");
-    *ret_room = find_room(pid, memory, maps, false);
-    if (pyro_addr_is_null(*ret_room))
-        *ret_room = find_room(pid, memory, maps, true);
+    for (int left = 0; left < 2; left++) {
+        *ret_room = find_room(pid, memory, maps, left);
+        if (pyro_addr_is_null(*ret_room))
+            *ret_room = room_in_program(pid, memory, maps, *ret_run, left);
+        if (!pyro_addr_is_null(*ret_room))
+            break;
+    }
     if (pyro_addr_is_null(*ret_room))
         return pyro_error_set(error, -ENOTSUP,
-                              "this Python cannot be asked from outside: no library has %d bytes "
-                              "to spare",
+                              "this Python cannot be asked from outside: neither a library nor "
+                              "the program has %d bytes to spare",
                               PYRO_ROOM_SIZE);
     return 0;
 }

@@ -129,7 +129,8 @@ struct stat_line {
     const char *comm;
     size_t comm_length;
     char state;
-    uint64_t parent, user_ticks, system_ticks, thread_count, start_ticks, rss_pages, cpu;
+    uint64_t parent, user_ticks, system_ticks, thread_count, start_ticks, rss_pages, cpu,
+        heap_start;
 };
 
 /* The name may hold anything, spaces and parentheses too; what follows it never holds ')'. */
@@ -147,7 +148,7 @@ static int parse_stat(const char *text, struct stat_line *ret_line)
         return -EINVAL;
     line.state = *rest++;
     /* Fields are numbered from 1 in proc(5); the state was field 3. */
-    for (int field = 4; field <= 39; field++) {
+    for (int field = 4; field <= 47; field++) {
         uint64_t *number = NULL;
         switch (field) {
         case 4:
@@ -170,6 +171,9 @@ static int parse_stat(const char *text, struct stat_line *ret_line)
             break;
         case 39:
             number = &line.cpu;
+            break;
+        case 47:
+            number = &line.heap_start;
             break;
         default:
             break;
@@ -232,6 +236,7 @@ int pyro_process_info(pid_t pid, struct pyro_process_info *ret_info)
         .cpu_ticks = line.user_ticks + line.system_ticks,
         .rss_bytes = line.rss_pages * (uint64_t)sysconf(_SC_PAGESIZE),
         .thread_count = (uint32_t)line.thread_count,
+        .heap_start = line.heap_start,
     };
     snprintf(info.comm, sizeof(info.comm), "%.*s", (int)line.comm_length, line.comm);
     *ret_info = info;

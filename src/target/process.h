@@ -22,6 +22,7 @@ struct pyro_process_info {
     uint64_t cpu_ticks;   /* user + system, USER_HZ */
     uint64_t rss_bytes;
     uint32_t thread_count;
+    uint64_t heap_start; /* behind the program, where brk() begins; 0: we may not know */
     char comm[32];
 };
 int pyro_process_info(pid_t pid, struct pyro_process_info *ret_info); /* -ESRCH, -EPERM */

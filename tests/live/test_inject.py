@@ -25,7 +25,7 @@ INJECTIONS = int(os.environ.get("PYROMETER_INJECTIONS", "10"))
 GROWTH_BYTES = 4 << 20  # of a process, by all injections together; each once counted into 256 KiB and more
 
 
-@pytest.fixture(params=["3.11", "3.12", "3.13", "3.14", "3.15"])
+@pytest.fixture(params=["3.11", "3.11-debian", "3.12", "3.13", "3.14", "3.15"])
 def injectable(request: pytest.FixtureRequest) -> Python:
     """One of each minor; 3.14 and 3.15 live in another root, as in a container."""
     python = find_python(request.param)

@@ -43,8 +43,10 @@ def under(pyrometer: Path, python: Python, arguments: Sequence[str | Path], *opt
 
 
 def without_our_lines(errors: bytes) -> bytes:
-    """Standard error without the line that pyrometer adds, and what it says there of calls that were not counted."""
-    return re.sub(rb"pyrometer: [^\n]*\n(pyrometer: not counted: [^\n]*\n)*", b"", errors, count=1)
+    """Standard error without the line that pyrometer adds, and what it says there of calls that were not counted, or of a program that was
+    over before it was seen."""
+    too_early = rb"(pyrometer: no samples: the program ended too early\n)?"
+    return re.sub(too_early + rb"pyrometer: [^\n]*\n(pyrometer: not counted: [^\n]*\n)*", b"", errors, count=1)
 
 
 def both(pyrometer: Path, python: Python, *arguments: str | Path, **options) -> subprocess.CompletedProcess[bytes]:

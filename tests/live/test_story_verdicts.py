@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 
 from clocks import clocked
-from pythons import REPOSITORY, find_python
+from pythons import REPOSITORY, Python
 
 EXAMPLES = REPOSITORY / "examples"
 
 
-def bench(pyrometer: Path, folder: Path, story: str, arguments: str, pairs: int) -> tuple[dict, dict]:
+def bench(pyrometer: Path, python: Python, folder: Path, story: str, arguments: str, pairs: int) -> tuple[dict, dict]:
     """The verdict on STORY's fix and decoy, and what the machine was like."""
-    python = find_python("3.12")
     commands = [f"{name}={python.path} {story}_{name}.py {arguments}" for name in ("slow", "fixed", "decoy")]
     with tempfile.TemporaryDirectory() as made:
         done = subprocess.run(
@@ -34,9 +33,9 @@ def bench(pyrometer: Path, folder: Path, story: str, arguments: str, pairs: int)
 
 
 @clocked
-def test_the_fix_is_kept_and_the_decoy_is_not(pyrometer: Path) -> None:
+def test_the_fix_is_kept_and_the_decoy_is_not(pyrometer: Path, one: Python) -> None:
     """By wall time, in turn. What a decoy is said to be depends on the machine's noise: the same, or undecided."""
-    fixed, _ = bench(pyrometer, EXAMPLES / "s01_orders", "orders", "--orders 400 --customers 20000 --requests 3", 10)
+    fixed, _ = bench(pyrometer, one, EXAMPLES / "s01_orders", "orders", "--orders 400 --customers 20000 --requests 3", 10)
     check_verdicts(fixed)
     assert fixed["ci_high"] < 0.5
 
@@ -58,17 +57,17 @@ def skip_where_nothing_can_be_told(fixed: dict, noise: dict) -> None:
     ("story", "arguments"), [("s06_prices/prices", "--delay 0.03"), ("s10_client/client", "--orders 150")]
 )
 @clocked
-def test_so_it_is_where_programs_wait(pyrometer: Path, story: str, arguments: str) -> None:
+def test_so_it_is_where_programs_wait(pyrometer: Path, one: Python, story: str, arguments: str) -> None:
     folder, name = story.split("/")
-    fixed, noise = bench(pyrometer, EXAMPLES / folder, name, arguments, 12)
+    fixed, noise = bench(pyrometer, one, EXAMPLES / folder, name, arguments, 12)
     skip_where_nothing_can_be_told(fixed, noise)
     check_verdicts(fixed)
 
 
 @clocked
-def test_so_it_is_where_threads_take_turns(pyrometer: Path) -> None:
+def test_so_it_is_where_threads_take_turns(pyrometer: Path, one: Python) -> None:
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one CPU: processes would win nothing")
-    fixed, noise = bench(pyrometer, EXAMPLES / "s07_report", "report", "--size 1200", 10)
+    fixed, noise = bench(pyrometer, one, EXAMPLES / "s07_report", "report", "--size 1200", 10)
     skip_where_nothing_can_be_told(fixed, noise)
     check_verdicts(fixed, 1.3)

@@ -7,6 +7,9 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <unistd.h>
+
+static char in_bss[64];
 
 static void take_a_hostile_name(int ready_fd)
 {
@@ -25,6 +28,7 @@ static void a_hostile_name_does_not_confuse(void)
     CHECK_EQ(info.uid, geteuid());
     CHECK_EQ(info.thread_count, 1);
     CHECK(info.rss_bytes > 4096);
+    CHECK(info.heap_start > (uintptr_t)&in_bss && info.heap_start <= (uintptr_t)sbrk(0));
     CHECK(info.start_ticks > 0);
     CHECK_STR(info.comm, ") R 1 (a\nb");
     CHECK_EQ(pyro_kernel_thread_comm(pid, pid, comm, sizeof(comm)), 0);
