@@ -50,11 +50,11 @@ static void texts_of_equal_hash_are_told_apart(void)
 {
     struct pyro_strings strings = {0};
     CHECK_EQ(pyro_strings_intern(&strings, "first", 5), 1);
-    *pyro_map_insert(&strings.by_hash, pyro_hash_bytes("second", 6), 0, NULL) = 1;
+    *pyro_map_insert(&strings.by_hash, pyro_hash_bytes_here("second", 6), 0, NULL) = 1;
     CHECK_EQ(pyro_strings_intern(&strings, "second", 6), 2);
     CHECK_EQ(strings.items[2].next_same_hash, 1);
     CHECK_EQ(pyro_strings_intern(&strings, "second", 6), 2);
-    *pyro_map_find(&strings.by_hash, pyro_hash_bytes("first", 5), 0) = 2;
+    *pyro_map_find(&strings.by_hash, pyro_hash_bytes_here("first", 5), 0) = 2;
     CHECK_EQ(pyro_strings_intern(&strings, "first", 5), 1);
     pyro_strings_free(&strings);
 }
