@@ -359,6 +359,18 @@ static int print_verdicts(const struct job *job)
     return status;
 }
 
+/* The figure that is to decide may not be had of these commands at all. */
+static void say_what_is_unknown(const struct job *job)
+{
+    const struct pyro_bench *bench = &job->bench;
+    size_t known = 0;
+    for (size_t i = 0; i < bench->run_count; i++)
+        known += isfinite(pyro_bench_value(&bench->runs[i], PYRO_METRIC_GROWTH));
+    if (job->options.verdict.judge.metric == PYRO_METRIC_GROWTH && !known)
+        pyro_print_note("growth is not known of commands that take less than about 0.3 s: most of "
+                        "that is their start");
+}
+
 static int report(const struct job *job)
 {
     struct pyro_report_style style = pyro_print_style(stdout, NULL);
@@ -369,6 +381,7 @@ static int report(const struct job *job)
         if (bench->command_count > 1)
             putchar('\n');
     }
+    say_what_is_unknown(job);
     if (bench->command_count > 1)
         return print_verdicts(job);
     return pyro_print_finish(stdout) ? PYRO_EXIT_OK : PYRO_EXIT_FAILED;
