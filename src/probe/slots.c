@@ -331,30 +331,33 @@ static int begin(const struct pyro_import *wanted, size_t count)
     for (size_t i = 0; i < count; i++) /* without the mutex: it takes a lock of the linker's */
         by_name[i] = dlsym(RTLD_DEFAULT, wanted[i].name);
     lock();
-    bool is_free = !imports;
-    if (is_free) {
+    bool is_other = imports && imports != wanted;
+    if (!imports) {
         memcpy(named, by_name, count * sizeof(*named));
         imports = wanted;
         import_count = count;
         patched.count = 0;
     }
     unlock();
-    return is_free ? 0 : -EBUSY;
+    return is_other ? -EBUSY : 0;
 }
 
-/* What is wanted at this moment, of all objects. */
+/* What is wanted at this moment, of all objects; after a restore that is nothing. */
 static int patch_all(void)
 {
+    int result = 0;
     struct bases *complete =
         mmap(NULL, sizeof(*complete), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (complete == MAP_FAILED)
         return -ENOMEM;
     lock();
-    (void)dl_iterate_phdr(note_complete, complete);
+    if (imports)
+        (void)dl_iterate_phdr(note_complete, complete);
     unlock();
     wait_for_loading(); /* without the mutex: a constructor of that thread may fork */
     lock();
-    int result = all_are_called() ? 0 : -ENOSYS;
+    if (imports)
+        result = all_are_called() ? 0 : -ENOSYS;
     if (imports && result == 0)
         (void)dl_iterate_phdr(patch_object, complete);
     unlock();

@@ -17,7 +17,7 @@ struct pyro_import {
     void *hook; /* what it is led to */
 };
 
-/* Lead the imports of all objects that are loaded completely to hooks; IMPORTS must stay. 0; -EBUSY: some are patched already;
+/* Lead the imports of all objects that are loaded completely to hooks; IMPORTS must stay. 0; -EBUSY: others are patched;
  * -ENOSYS: we do not call one of them ourselves, or -ENOMEM. */
 int pyro_slots_patch(const struct pyro_import *imports, size_t count);
 /* Those of objects that came since, too; nothing after a restore. */
