@@ -194,8 +194,10 @@ def test_without_names_the_hottest_functions_are_counted_after_a_while(pyrometer
     assert lines["enrich"]["until = time.monotonic() + 0.02"]["hits"] in (10, 11)  # it may have been in it
     hits = {line: lines["pipeline"][line]["hits"] for line in ("for order in range(10):", "validate(order)")}
     assert hits == {"for order in range(10):": 11, "validate(order)": 10}
+    events = sum(line["hits"] for name in lines for line in lines[name].values() if line["hits"])
+    left_out = events * 1e-6  # of a time that the program takes from its clock; an event costs some tens of nanoseconds
     for function in (functions["pipeline"], functions["enrich"]):  # it was in pipeline() all the time
-        assert function["counted_from_s"] >= 1 and function["before_s"] > 0.2 and function["total_s"] >= 0.2
+        assert function["counted_from_s"] >= 1 and function["before_s"] > 0.2 and function["total_s"] >= 0.2 - left_out
     shown = run(pyrometer, "lines", "app.pyro", "--only", "enrich").stdout
     assert ", counted from " in shown and "before that, sampled: " in shown
 

@@ -182,10 +182,10 @@ def wait_for_answers(server: Server) -> None:
     pytest.fail(f"no answer: {server.log.read_text()[-3000:]}")
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool], server: Server) -> None:
     until = time.monotonic() + SECONDS
     while not condition():
-        assert time.monotonic() < until
+        assert time.monotonic() < until, (server.samplers(), server.recordings(), server.log.read_text()[-3000:])
         time.sleep(0.02)
 
 
@@ -320,7 +320,7 @@ def test_slow_and_failed_requests_are_kept(one: Python, app: str, serve: Callabl
     before = len(server.recordings())
     for path in ("/quick", "/fail", "/a"):
         assert "x-profile" not in server.get(path).headers
-    wait_until(lambda: len(server.recordings()) > before)
+    wait_until(lambda: len(server.recordings()) > before, server)
     assert server.get("/-/requests").status == 404
     page = server.get("/-/requests", X_Pyrometer_Token=token("/-/requests", time.time() + 60))
     assert page.status == 200 and page.headers["cache-control"] == "no-store"
@@ -367,7 +367,7 @@ def test_the_sampler_ends_with_the_server(one: Python, serve: Callable[..., Serv
     assert len(server.samplers()) == 1
     server.process.kill()
     server.process.wait()
-    wait_until(lambda: not server.samplers())
+    wait_until(lambda: not server.samplers(), server)
 
 
 @pytest.mark.parametrize("served, app", LOADED, indirect=["served"])
