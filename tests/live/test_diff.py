@@ -34,7 +34,7 @@ def vanished():
 vanished()
 view()
 """
-AFTER = f"""import sys
+AFTER = f"""import time; time.sleep(0.3)  # it is short: a busy machine must have begun to watch it
 {COMMON}
 def appeared():
     burn(2000000)
