@@ -1,9 +1,9 @@
 /* base/map.h - a hash map from a 64-bit key, or a pair of them, to a 64-bit value.
  *
- * Open addressing, power-of-two capacity, no deletion but clear. A zeroed map is empty and ready, its slots allocated by malloc(); one
- * that begins as PYRO_MAP_OF_PAGES has them mapped, and never calls malloc() or free().
- * Where a key lies is another place in each process, so that nobody can choose keys that all lie at one. Any key is allowed, 0 included. Values found through the pointers below stay valid until the next
- * insertion. Not thread-safe. */
+ * Open addressing, power-of-two capacity, no deletion but clear. A zeroed map is empty and ready, its slots allocated by
+ * malloc(); one that begins as PYRO_MAP_OF_PAGES has them mapped, and never calls malloc() or free(). Where a key lies is
+ * another place in each process, so that nobody can choose keys that all lie at one. Any key is allowed, 0 included. Values
+ * found through the pointers below stay valid until the next insertion. Not thread-safe. */
 #ifndef PYRO_BASE_MAP_H
 #define PYRO_BASE_MAP_H
 

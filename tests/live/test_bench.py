@@ -123,6 +123,7 @@ def test_one_command_shows_its_distribution(pyrometer: Path) -> None:
     assert "12 runs" in result.stdout and "|" in result.stdout and "against" not in result.stdout
     result = run(pyrometer, "bench", "--pairs", "12", "--metric", "growth", "true")  # too short for one
     assert "12 runs" in result.stdout and result.stderr.count("growth is not known of commands that take less than") == 1
+    assert not result.stderr.endswith("pyrometer: \n")
     assert "nothing that was measured in turn" in refused(pyrometer, 2, "compare", "r.json")
 
 

@@ -67,8 +67,7 @@ void *calloc(size_t count, size_t size)
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes))
         return NULL;
-    void *block = allocate(16, bytes); /* zeroed: nothing is used twice */
-    return block;
+    return allocate(16, bytes); /* zeroed: nothing is used twice */
 }
 
 void *realloc(void *memory, size_t size)
