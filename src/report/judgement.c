@@ -103,6 +103,8 @@ static const char *advice(const struct pyro_judgement *judgement)
     if (judgement->keep == PYRO_REVERT)
         return first->verdict == PYRO_VERDICT_SAME ? "REVERT: the same, and the simpler code wins"
                                                    : "REVERT";
+    if (!first->pairs)
+        return "no verdict: the figure it is about is not known of both";
     if (first->verdict == PYRO_VERDICT_FASTER)
         return "undecided whether to keep it: the gain may lie below the margin; measure more "
                "(--time)";
@@ -137,7 +139,10 @@ void pyro_report_judgement(FILE *out, const struct pyro_judgement *judgement,
     for (int i = 0; i < PYRO_METRIC_COUNT; i++)
         if (judgement->metrics[i].pairs)
             print_metric(out, (enum pyro_metric)i, &judgement->metrics[i], style);
-    print_rest(out, &judgement->metrics[judgement->metric]);
+    if (judgement->metrics[judgement->metric].pairs)
+        print_rest(out, &judgement->metrics[judgement->metric]);
+    else
+        fprintf(out, "  %-7s not known\n", words_of[judgement->metric].label);
     fprintf(out, "%s%s", pyro_ink_on(style, PYRO_INK_BOLD), advice(judgement));
     print_factor(out, judgement);
     fprintf(out, "%s\n", pyro_ink_off(style, PYRO_INK_BOLD));

@@ -125,6 +125,9 @@ def test_one_command_shows_its_distribution(pyrometer: Path) -> None:
     assert "12 runs" in result.stdout and result.stderr.count("growth is not known of commands that take less than") == 1
     assert not result.stderr.endswith("pyrometer: \n")
     assert "nothing that was measured in turn" in refused(pyrometer, 2, "compare", "r.json")
+    result = run(pyrometer, "bench", "--pairs", "7", "--metric", "growth", "true", "/bin/true")
+    assert "  growth  not known\nno verdict: the figure it is about is not known of both\n" in result.stdout
+    assert "too few pairs" not in result.stdout + result.stderr
 
 
 def test_three_commands_are_compared_with_the_first(pyrometer: Path) -> None:
