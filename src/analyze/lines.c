@@ -1,6 +1,7 @@
 /* analyze/lines.c - the totals of lines, counted and sampled, sorted into their functions. */
 #include "analyze/lines.h"
 
+#include "profile/costs.h"
 #include "profile/line_counts.h"
 #include "profile/line_totals.h"
 
@@ -114,6 +115,19 @@ static void add_sampled(struct pyro_lines *lines, struct pyro_lines_function *fu
     qsort(first, function->count, sizeof(*first), by_number);
 }
 
+/* What events cost is an average, which is more than some lines have: these are left with nothing, and the others add up to
+ * more than the function has. */
+static void mark_rough(const struct pyro_lines *lines, struct pyro_lines_function *function,
+                       double hit_us)
+{
+    for (size_t i = 0; i < function->count; i++) {
+        struct pyro_line *line = &lines->lines[function->first + i];
+        line->rough = line->hits && (double)line->hits * hit_us / 1e6 > line->time_s;
+        if (line->time_s > function->total_s)
+            function->total_s = line->time_s;
+    }
+}
+
 /* The counts of one function, of all threads, from the one at AT on. Where the next one begins. */
 static size_t take_counted(struct pyro_lines *lines, const struct found *found, size_t at)
 {
@@ -149,6 +163,7 @@ static size_t take_counted(struct pyro_lines *lines, const struct found *found, 
     }
     if (!timed)
         add_sampled(lines, function, found);
+    mark_rough(lines, function, pyro_costs_line_us(profile));
     return at;
 }
 

@@ -17,6 +17,7 @@ struct pyro_line {
     double time_s, self_s; /* self_s is sampled always */
     double time_sigma_s;   /* standard error of time_s; 0 where it was measured */
     uint64_t samples;      /* that stood in it and in what it called */
+    bool rough;            /* counting its hits cost more than the time that was left */
 };
 
 struct pyro_lines_function {

@@ -64,8 +64,7 @@ static int add_calls(struct costs *costs, const struct pyro_calls *calls)
     return 0;
 }
 
-/* What an event of a line cost on average. */
-static double line_us(const struct pyro_profile *profile)
+double pyro_costs_line_us(const struct pyro_profile *profile)
 {
     uint64_t hits = 0;
     for (size_t i = 0; i < profile->line_count; i++)
@@ -76,7 +75,7 @@ static double line_us(const struct pyro_profile *profile)
 static void add_lines(struct costs *costs, const struct pyro_totals_filter *filter)
 {
     const struct pyro_profile *profile = costs->profile;
-    double hit_us = line_us(profile);
+    double hit_us = pyro_costs_line_us(profile);
     for (size_t i = 0; hit_us > 0 && i < profile->frame_count; i++) {
         const struct pyro_frame *frame = &profile->frames[i];
         size_t at = pyro_line_counts_find(profile, frame->function, frame->line);

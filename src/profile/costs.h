@@ -14,5 +14,7 @@
  * -ENOMEM. */
 int pyro_costs_take_out(struct pyro_totals *totals, const struct pyro_profile *profile,
                         const struct pyro_totals_filter *filter);
+/* What the events of a hit of a line cost on average; 0: not known. */
+double pyro_costs_line_us(const struct pyro_profile *profile);
 
 #endif

@@ -40,6 +40,7 @@ struct layout {
     const struct pyro_report_style *style;
     struct unit time, hit; /* of a function's lines, and of their hits */
     int error, source;     /* columns; error 0: no line needs one */
+    double most_hits;      /* of a line */
 };
 
 /* A whole line; cells are "" where there is nothing. */
@@ -73,9 +74,11 @@ static double share_of(const struct layout *layout, double time_s)
     return layout->function->total_s > 0 ? time_s / layout->function->total_s : 0;
 }
 
+/* A rough one that ran often is not: how little time it took is not known. */
 static bool is_cold(const struct layout *layout, const struct pyro_line *line)
 {
-    return share_of(layout, line->time_s) < COLD_SHARE;
+    bool often = line->rough && (double)line->hits >= HOT_SHARE * layout->most_hits;
+    return !often && share_of(layout, line->time_s) < COLD_SHARE;
 }
 
 static double longest_hit_s(const struct layout *layout)
@@ -92,8 +95,8 @@ static double longest_hit_s(const struct layout *layout)
 
 static void error_cell(char *cell, const struct layout *layout, const struct pyro_line *line)
 {
-    *cell = '\0';
-    if (!layout->function->timed && line->samples < FEW_SAMPLES)
+    snprintf(cell, CELL_BYTES, "%s", line->rough ? "~" : "");
+    if (!layout->function->timed && !line->rough && line->samples < FEW_SAMPLES)
         snprintf(cell, CELL_BYTES, "%s%.3f", layout->style->utf8 ? "\xc2\xb1" : "+-",
                  line->time_sigma_s * layout->time.per_second);
 }
@@ -174,6 +177,14 @@ static void print_lines(FILE *out, const struct layout *layout)
     }
 }
 
+static bool shows_rough(const struct layout *layout)
+{
+    for (size_t i = 0; i < layout->function->count; i++)
+        if (lines_of(layout)[i].rough && !is_cold(layout, &lines_of(layout)[i]))
+            return true;
+    return false;
+}
+
 static struct layout plan(const struct pyro_lines *lines,
                           const struct pyro_lines_function *function,
                           const struct pyro_report_style *style)
@@ -185,6 +196,10 @@ static struct layout plan(const struct pyro_lines *lines,
         .time = unit_of(function->total_s),
     };
     char cell[CELL_BYTES];
+    for (size_t i = 0; i < function->count; i++)
+        if (lines_of(&layout)[i].hits != PYRO_NO_CALLS &&
+            (double)lines_of(&layout)[i].hits > layout.most_hits)
+            layout.most_hits = (double)lines_of(&layout)[i].hits;
     layout.hit = unit_of(longest_hit_s(&layout));
     for (size_t i = 0; i < function->count; i++) {
         error_cell(cell, &layout, &lines_of(&layout)[i]);
@@ -196,7 +211,8 @@ static struct layout plan(const struct pyro_lines *lines,
     return layout;
 }
 
-static void print_function(FILE *out, const struct pyro_lines *lines,
+/* Returns whether it has a ~. */
+static bool print_function(FILE *out, const struct pyro_lines *lines,
                            const struct pyro_lines_function *function,
                            const struct pyro_report_style *style)
 {
@@ -230,6 +246,7 @@ static void print_function(FILE *out, const struct pyro_lines *lines,
         putc('=', out);
     putc('\n', out);
     print_lines(out, &layout);
+    return shows_rough(&layout);
 }
 
 /* -- which functions ---------------------------------------------------------------------------- */
@@ -255,9 +272,15 @@ static bool is_meant(const struct pyro_lines *lines, const struct pyro_lines_fun
            function->total_s >= COLD_SHARE * lines->stats->total_s;
 }
 
-static void print_rest(FILE *out, size_t more, size_t others, const struct pyro_report_style *style)
+static void print_rest(FILE *out, size_t more, size_t others, bool rough,
+                       const struct pyro_report_style *style)
 {
     fputs(pyro_ink_on(style, PYRO_INK_GREY), out);
+    if (rough)
+        fputs(
+            "\n~ more than half of what was measured there was the cost of counting: what is left "
+            "is rough\n",
+            out);
     if (more)
         fprintf(out, "\n%zu more function%s: -n 0 shows all\n", more, more == 1 ? "" : "s");
     if (others)
@@ -272,6 +295,7 @@ int pyro_report_lines(FILE *out, const struct pyro_lines *lines,
 {
     struct pyro_pattern pattern;
     size_t shown = 0, meant = 0;
+    bool rough = false;
     if (choice->only) {
         int code = pyro_pattern_compile(&pattern, choice->only, error);
         if (code < 0)
@@ -285,7 +309,7 @@ int pyro_report_lines(FILE *out, const struct pyro_lines *lines,
                                           : meant;
     for (size_t i = 0; i < lines->function_count && shown < rows; i++)
         if (is_meant(lines, &lines->functions[i], choice, only, style)) {
-            print_function(out, lines, &lines->functions[i], style);
+            rough |= print_function(out, lines, &lines->functions[i], style);
             shown++;
         }
     if (!meant)
@@ -293,7 +317,7 @@ int pyro_report_lines(FILE *out, const struct pyro_lines *lines,
                 only ? choice->only : "no line of the program's own has 1 % of the time",
                 only ? "'" : "");
     bool told = only || choice->counted;
-    print_rest(out, meant - shown, told ? 0 : lines->function_count - meant, style);
+    print_rest(out, meant - shown, told ? 0 : lines->function_count - meant, rough, style);
     if (only)
         pyro_pattern_free(&pattern);
     return 0;
@@ -333,6 +357,7 @@ static void json_line(struct pyro_json *json, const struct pyro_line *line, bool
         json_sampled(json, line);
     else
         json_not_sampled(json);
+    pyro_json_bool(json, "rough", line->rough);
     pyro_json_string(json, "source", line->source);
     pyro_json_end(json);
 }

@@ -130,6 +130,19 @@ def test_the_table_is_line_profilers(pyrometer: Path, some_python: Python) -> No
     assert float(time) > 0 and 0 < float(share) <= 100
 
 
+def test_lines_that_take_less_than_counting_them_are_marked(pyrometer: Path, counted: Python) -> None:
+    Path("app.py").write_text(
+        "def cheap(n):\n    for i in range(n):\n        i\n        i\n    x = sum(range(n))\n    return x\ncheap(500000)\n"
+    )
+    record(pyrometer, counted, "--lines=cheap")
+    shown = run(pyrometer, "lines", "--only", "cheap", "app.pyro").stdout
+    rows = {row.split()[0]: row for row in shown.splitlines() if row.strip()[:1].isdigit()}
+    assert rows["2"].split()[1] == "500001" and rows["3"].split()[1] == rows["4"].split()[1] == "500000"
+    assert " ~ " in rows["3"] and " ~ " in rows["4"] and " ~ " not in rows["5"]
+    assert "\n~ more than half of what was measured there was the cost of counting" in shown
+    assert all(float(row.replace("~", "").split()[4]) <= 100 for row in rows.values())
+
+
 def test_libraries_and_cold_functions_are_told(pyrometer: Path, some_python: Python) -> None:
     record(pyrometer, some_python)
     text = run(pyrometer, "lines", "app.pyro", "-n", "1").stdout

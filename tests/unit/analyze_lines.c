@@ -110,6 +110,23 @@ static void counted_lines_are_exact(void)
     fixture_free(profile);
 }
 
+/* Events cost 10 us a hit: line 2 has less than that left, line 3 more, and line 4 more than the function. */
+static void lines_that_cost_more_to_count_than_they_took_are_rough(void)
+{
+    struct pyro_profile *profile = fixture_profile();
+    uint32_t work = fixture_function(profile, "work", "/srv/shop/a.py", 1, PYRO_FUNCTION_PYTHON);
+    fixture_line(profile, 0, work, 0, 0, 5000000);
+    fixture_line(profile, 0, work, 2, 100, 900000);
+    fixture_line(profile, 0, work, 3, 100, 1100000);
+    fixture_line(profile, 0, work, 4, 100, 5500000);
+    profile->counters.lines_cost_us = 3000;
+    struct pyro_lines *lines = lines_of(profile);
+    CHECK(near(lines->functions[0].total_s, 0.0055));
+    CHECK(lines->lines[0].rough && !lines->lines[1].rough && !lines->lines[2].rough);
+    pyro_lines_free(lines);
+    fixture_free(profile);
+}
+
 /* A call begins in line 1, which has no hit. */
 static void lines_that_were_only_counted_have_the_time_of_samples(void)
 {
@@ -172,5 +189,6 @@ int main(void)
     return CHECK_MAIN(
         TEST(a_line_has_what_it_called), TEST(a_recursive_call_is_in_the_line_that_calls),
         TEST(counted_lines_are_exact), TEST(lines_that_were_only_counted_have_the_time_of_samples),
+        TEST(lines_that_cost_more_to_count_than_they_took_are_rough),
         TEST(timed_calls_know_no_lines), TEST(nothing_is_no_function));
 }
