@@ -160,6 +160,16 @@ bool *pyro_mark_libraries(const struct pyro_profile *profile)
     return library;
 }
 
+static unsigned what_is_missing(const struct pyro_rule_context *context)
+{
+    const struct pyro_profile *profile = context->profile;
+    bool sampled = !context->totals.traced && !profile->timed && profile->samples.count;
+    unsigned missing = context->counted.edge_count ? 0 : PYRO_NEED_CALLS;
+    if (!sampled)
+        missing |= PYRO_NEED_SAMPLES;
+    return profile->stateless ? missing | PYRO_NEED_STATES : missing;
+}
+
 static int context_make(struct pyro_rule_context *context)
 {
     const struct pyro_profile *profile = context->profile;
@@ -176,6 +186,7 @@ static int context_make(struct pyro_rule_context *context)
     context->library = pyro_mark_libraries(profile);
     context->explained = calloc(profile->query_count + 1, sizeof(*context->explained));
     context->findings->total_s = context->totals.counted_us / 1e6;
+    context->findings->missing = what_is_missing(context);
     return context->library && context->explained ? 0 : -ENOMEM;
 }
 

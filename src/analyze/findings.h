@@ -22,10 +22,19 @@ enum pyro_tier {
 };
 const char *pyro_tier_name(enum pyro_tier tier); /* "algorithm", ... */
 
+/* What a recording must have, or a rule sees nothing in it: bits. */
+enum pyro_need {
+    PYRO_NEED_CALLS = 1 << 0,   /* counted, or timed */
+    PYRO_NEED_SAMPLES = 1 << 1, /* of stacks ... */
+    PYRO_NEED_STATES = 1 << 2,  /* ... with what their threads did: ran, waited, held the GIL */
+};
+#define PYRO_NEED_COUNT 3
+
 /* The texts are those of docs/findings.md: one sentence each. */
 struct pyro_rule {
     const char *name;
     enum pyro_tier tier;
+    unsigned needs;
     const char *mode; /* what must be recorded: "run" is plain `pyrometer run` */
     const char *looks_for, *evidence, *fix, *gain, *refuted_by, *blind_spots;
     int (*find)(struct pyro_rule_context *context); /* 0 or -ENOMEM */
@@ -72,7 +81,8 @@ struct pyro_findings {
     double total_s;             /* of all that was recorded: what gains are a part of */
     struct pyro_finding *items; /* the largest gain first */
     size_t count;
-    size_t hidden; /* MICRO ones that wait for a larger one */
+    size_t hidden;    /* MICRO ones that wait for a larger one */
+    unsigned missing; /* needs that the recording does not have: some rules saw nothing */
     struct pyro_arena texts;
     size_t capacity;
 };

@@ -132,12 +132,46 @@ static void print_finding(FILE *out, const struct pyro_findings *findings,
         print_innocent(out, finding, style);
 }
 
-static void print_none(FILE *out)
+/* Is it one that saw something to judge (MISSING 0), or did not, for the want of MISSING? One that lacks several counts for the first. */
+static bool is_of(const struct pyro_rule *rule, const struct pyro_findings *findings,
+                  unsigned missing)
 {
-    fputs("Nothing here is worth changing, as far as these rules see:", out);
-    for (const struct pyro_rule *const *rule = pyro_rules; *rule; rule++)
-        fprintf(out, "%s %s", rule == pyro_rules ? "" : ",", (*rule)->name);
-    fputc('\n', out);
+    unsigned lacks = rule->needs & findings->missing;
+    return missing ? (lacks & -lacks) == missing : !lacks;
+}
+
+/* "BEFORE: n-plus-one, slow-query"; returns false where there is none. */
+static bool print_rules(FILE *out, const struct pyro_findings *findings, unsigned missing,
+                        const char *before)
+{
+    size_t count = 0;
+    for (const struct pyro_rule *const *at = pyro_rules; *at; at++)
+        if (is_of(*at, findings, missing))
+            fprintf(out, "%s %s", count++ ? "," : before, (*at)->name);
+    if (count)
+        fputc('\n', out);
+    return count != 0;
+}
+
+static void print_none(FILE *out, const struct pyro_findings *findings)
+{
+    if (!print_rules(out, findings, 0,
+                     "Nothing here is worth changing, as far as these rules see:"))
+        fputs("No rule sees anything in such a recording\n", out);
+}
+
+static void print_unasked(FILE *out, const struct pyro_findings *findings,
+                          const struct pyro_report_style *style)
+{
+    static const char *const why[PYRO_NEED_COUNT] = {
+        "not looked for, since calls were not counted (pyrometer run counts them):",
+        "not looked for, since nothing was sampled:",
+        "not looked for, since it does not say what threads waited for:",
+    };
+    fputs(pyro_ink_on(style, PYRO_INK_GREY), out);
+    for (int i = 0; i < PYRO_NEED_COUNT; i++)
+        (void)print_rules(out, findings, 1u << i, why[i]);
+    fputs(pyro_ink_off(style, PYRO_INK_GREY), out);
 }
 
 static void print_lost(FILE *out, const struct pyro_findings *findings,
@@ -154,12 +188,13 @@ void pyro_report_findings(FILE *out, const struct pyro_findings *findings,
                           const struct pyro_report_style *style)
 {
     if (!findings->count)
-        print_none(out);
+        print_none(out, findings);
     else
         fprintf(out, "%zu finding%s\n", findings->count, findings->count == 1 ? "" : "s");
     for (size_t i = 0; i < findings->count; i++)
         print_finding(out, findings, &findings->items[i], style);
     print_lost(out, findings, style);
+    print_unasked(out, findings, style);
 }
 
 /* -- JSON --------------------------------------------------------------------------------------- */
@@ -227,6 +262,15 @@ static void json_finding(struct pyro_json *json, const struct pyro_findings *fin
     pyro_json_end(json);
 }
 
+static void json_not_looked_for(struct pyro_json *json, const struct pyro_findings *findings)
+{
+    pyro_json_array(json, "not_looked_for");
+    for (const struct pyro_rule *const *at = pyro_rules; *at; at++)
+        if ((*at)->needs & findings->missing)
+            pyro_json_string(json, NULL, (*at)->name);
+    pyro_json_end(json);
+}
+
 int pyro_report_findings_json(FILE *out, const struct pyro_findings *findings,
                               struct pyro_error *error)
 {
@@ -239,6 +283,7 @@ int pyro_report_findings_json(FILE *out, const struct pyro_findings *findings,
     pyro_json_line(&json);
     pyro_json_double(&json, "total_s", findings->total_s);
     pyro_json_u64(&json, "hidden", findings->hidden);
+    json_not_looked_for(&json, findings);
     pyro_json_u64(&json, "queries_lost", findings->profile->counters.queries_lost);
     pyro_json_end(&json);
     putc('\n', out);

@@ -120,7 +120,11 @@ def test_every_question_takes_them(pyrometer: Path, other: tuple[Path, float], r
     assert (head["buckets"] > 1) == (path.name in ("sampled", "evented"))  # a timeline, where the file tells when
     assert "parse" in ask(pyrometer, "diff", recording, path)
     assert "load" in ask(pyrometer, "lines", path)
-    assert ask(pyrometer, "findings", path)
+    found = ask(pyrometer, "findings", path)
+    assert "not looked for, since calls were not counted (pyrometer run counts them): n-plus-one, " in found
+    assert ("since it does not say what threads waited for: gil-contention" in found) == (
+        "the file does not tell" in ask(pyrometer, "stats", path)
+    )
     with path.open("rb") as stdin:
         done = subprocess.run([pyrometer, "stats", "-"], stdin=stdin, capture_output=True, text=True, check=True, timeout=60)
     assert "parse" in done.stdout

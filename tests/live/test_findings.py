@@ -142,7 +142,10 @@ def test_nothing_is_found_in_what_is_fixed(
     folder = story(some_counted, name, monkeypatch)
     recording = record(pyrometer, some_counted, folder / "orders_fixed.py", "--customers", "3000", "--orders", "300")
     assert findings(pyrometer, recording) == []
-    assert run(pyrometer, "findings", recording).startswith("Nothing here is worth changing")
+    told = run(pyrometer, "findings", recording)
+    assert told.startswith("Nothing here is worth changing, as far as these rules see: n-plus-one, slow-query")
+    assert "not looked for" not in told
+    assert json.loads(run(pyrometer, "findings", recording, "--json"))["not_looked_for"] == []
 
 
 @pytest.mark.parametrize("name", STORIES)

@@ -338,6 +338,7 @@ static int find(struct pyro_rule_context *context)
 const struct pyro_rule pyro_rule_connection_churn = {
     .name = "connection-churn",
     .tier = PYRO_TIER_WAITING,
+    .needs = PYRO_NEED_CALLS | PYRO_NEED_SAMPLES,
     .mode = "run",
     .looks_for =
         "connections (TCP, TLS, to a database) that are opened for each request, ten or more",

@@ -145,6 +145,7 @@ static int find(struct pyro_rule_context *context)
 const struct pyro_rule pyro_rule_garbage_collection = {
     .name = "garbage-collection",
     .tier = PYRO_TIER_MEMORY,
+    .needs = PYRO_NEED_SAMPLES | PYRO_NEED_STATES,
     .mode = "run",
     .looks_for =
         "collections of cyclic garbage that take 7 % of all time or more, by themselves or "

@@ -393,6 +393,7 @@ static int find(struct pyro_rule_context *context)
 const struct pyro_rule pyro_rule_gil_contention = {
     .name = "gil-contention",
     .tier = PYRO_TIER_WAITING,
+    .needs = PYRO_NEED_SAMPLES | PYRO_NEED_STATES,
     .mode = "run",
     .looks_for =
         "threads of one process that all compute, and so wait for each other: one alone may "

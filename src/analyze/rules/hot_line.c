@@ -208,6 +208,7 @@ static int find(struct pyro_rule_context *context)
 const struct pyro_rule pyro_rule_hot_line = {
     .name = "hot-line",
     .tier = PYRO_TIER_ALGORITHM,
+    .needs = PYRO_NEED_CALLS,
     .mode = "run",
     .looks_for =
         "a loop that takes three steps or more, of which one has half of all time or more, "

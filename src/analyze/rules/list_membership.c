@@ -228,6 +228,7 @@ static int find(struct pyro_rule_context *context)
 const struct pyro_rule pyro_rule_list_membership = {
     .name = "list-membership",
     .tier = PYRO_TIER_ALGORITHM,
+    .needs = PYRO_NEED_CALLS,
     .mode = "run",
     .looks_for =
         "`x in a_list` that was evaluated over and over with a list or tuple of 10 items or more; "

@@ -346,6 +346,7 @@ static int find(struct pyro_rule_context *context)
 const struct pyro_rule pyro_rule_n_plus_one = {
     .name = "n-plus-one",
     .tier = PYRO_TIER_ALGORITHM,
+    .needs = PYRO_NEED_CALLS,
     .mode = "run",
     .looks_for =
         "queries of one shape that one line sends in a loop: for each row of another query "

@@ -155,6 +155,7 @@ static int find(struct pyro_rule_context *context)
 const struct pyro_rule pyro_rule_repeated_call = {
     .name = "repeated-call",
     .tier = PYRO_TIER_ALGORITHM,
+    .needs = PYRO_NEED_CALLS,
     .mode = "run",
     .looks_for = "a function of 5 us or more that is called with arguments it was called with "
                  "before, in half "

@@ -486,6 +486,7 @@ static int find(struct pyro_rule_context *context)
 const struct pyro_rule pyro_rule_sequential_wait = {
     .name = "sequential-wait",
     .tier = PYRO_TIER_WAITING,
+    .needs = PYRO_NEED_CALLS | PYRO_NEED_SAMPLES | PYRO_NEED_STATES,
     .mode = "run",
     .looks_for = "waits for answers from elsewhere that one line of a loop makes one after the "
                  "other; calls that block inside "

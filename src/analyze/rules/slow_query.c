@@ -110,6 +110,7 @@ static int find(struct pyro_rule_context *context)
 const struct pyro_rule pyro_rule_slow_query = {
     .name = "slow-query",
     .tier = PYRO_TIER_WAITING,
+    .needs = PYRO_NEED_CALLS,
     .mode = "run",
     .looks_for = "reading queries that take 0.1 s or longer each",
     .evidence =

@@ -422,6 +422,7 @@ static int find(struct pyro_rule_context *context)
 const struct pyro_rule pyro_rule_unused_import = {
     .name = "unused-import",
     .tier = PYRO_TIER_ALGORITHM,
+    .needs = PYRO_NEED_CALLS,
     .mode = "run",
     .looks_for = "an import of a library that takes 5 % of all time or more, while nothing of what "
                  "it loads is "
