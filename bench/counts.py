@@ -90,7 +90,7 @@ TRACKING = tuple(
         (Tracemalloc("tracemalloc, 1 frame", 1), "1/6"),
         (Tracemalloc("tracemalloc, 25 frames", 25), "1/20"),
     )
-) + (Comparison(MEMORY, Memray("memray, C only", python_too=False), ("native_allocations", "calls"), {"": "1/2"}),)
+) + (Comparison(MEMORY, Memray("memray, C only", python_too=False), ("native_allocations", "only_calls"), {"": "1/2"}),)
 
 
 def wanted_pythons(bench: Bench, what: str) -> list[Python]:
@@ -267,7 +267,7 @@ def memory(bench: Bench) -> list[Table]:
         "`run --memory` adds as a share of what each peer adds. All of them see every allocation by Python's allocators; memray, with",
         "`--trace-python-allocators`, and Pyrometer with the whole stack of each, tracemalloc with the frames that are said. memray sees the",
         "C library's too, of which these programs make few, as we do. `native_allocations` makes hash objects of OpenSSL's, ten calls deep, which",
-        "are malloc()'s; `calls` allocates hardly at all: there memray, as it is without flags, sees what C code allocates only, and we all.",
+        "are malloc()'s; `only_calls` allocates hardly at all: there memray, as it is without flags, sees what C code allocates only, and we all.",
     ]
     heads = HEADS[:-1]
     table = fill(Table("memory", "What tracking memory costs", notes, heads), bench, TRACKING)

@@ -1,6 +1,6 @@
 """A fixed amount of work, timed by itself: the same body several times over, and printed are the seconds of the fastest.
 
-    work.py calls|orm|python_calls|c_calls|numeric|allocations|deep_allocations|native_allocations [cProfile|pyrometer|yappi|viztracer|line_profiler|nothing|clock]
+    work.py calls|only_calls|orm|python_calls|c_calls|numeric|allocations|deep_allocations|native_allocations [cProfile|pyrometer|yappi|viztracer|line_profiler|nothing|clock]
 
 What disturbs a program on a busy machine only makes it slower; and a body is longer than what a sampler does by turns.
 With a profiler, that is on around the bodies: neither its beginning nor its end are in the time.
@@ -66,6 +66,11 @@ def call_a_lot():
         account.balance
         for _ in range(400):
             words("The quick, brown fox jumps over the lazy dog.")
+
+
+def only_calls():
+    """Nothing but calls: hardly a number is made, and nothing kept."""
+    return lambda: [fibonacci(22) for _ in range(10)]
 
 
 def orm():
@@ -159,7 +164,7 @@ def hash_at(depth, make):
     return total
 
 
-ALL_BODIES = (calls, orm, python_calls, c_calls, numeric, allocations, deep_allocations, native_allocations)
+ALL_BODIES = (calls, only_calls, orm, python_calls, c_calls, numeric, allocations, deep_allocations, native_allocations)
 BODIES = {body.__name__: body for body in ALL_BODIES}
 
 
