@@ -52,7 +52,7 @@ check: ## quick: layers and formatting
 	@tools/format --check
 
 clean: ## remove everything that was built
-	rm -rf $(BUILD) build-aarch64 build-asan build-bench build-faults build-fuzz build-wheel dist profile.svg
+	rm -rf $(BUILD) build-aarch64 build-asan build-bench build-faults build-fuzz build-tsan build-wheel dist profile.svg
 
 help: ## this list
 	@echo "make [target], with"
