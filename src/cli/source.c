@@ -6,6 +6,8 @@
 #include "cli/source.h"
 
 #include "base/grow.h"
+#include "base/statements.h"
+#include "profile/paths.h"
 #include "target/process.h"
 
 #include <errno.h>
@@ -24,9 +26,12 @@
 #define LINE_BYTES_MAX  1000u       /* longer lines are cut */
 #define TOTAL_BYTES_MAX (64u << 20) /* of text in one recording */
 
+#define STATEMENT_LINES_MAX 256u        /* of one import, or head of a class: the rest is left out */
+
 struct place {
     uint32_t file, line;
 };
+#define STATEMENTS UINT32_MAX /* the line of a place: what its module says while it is imported; the last one of its file */
 
 void pyro_source_roots_open(struct pyro_source_roots *roots, pid_t pid)
 {
@@ -127,6 +132,37 @@ static void put_line(struct sink *sink, const struct place *place, const char *t
             (struct pyro_source_line){place->file, place->line, (uint32_t)string};
 }
 
+/* One line of TEXT, which ends at END, without its end; *AT moves behind it. */
+static size_t next_line(const char **at, const char *end)
+{
+    const char *begin = *at, *newline = begin < end ? memchr(begin, '\n', (size_t)(end - begin)) : NULL;
+    size_t length = (size_t)((newline ? newline : end) - begin);
+    *at = newline ? newline + 1 : end;
+    if (length && begin[length - 1] == '\r')
+        length--;
+    return length < LINE_BYTES_MAX ? length : LINE_BYTES_MAX;
+}
+
+/* The imports of a module, which findings ask for, and the heads of the program's own classes: who else imports a thing, and for what
+ * (analyze/imported.h). */
+static void put_statements(struct sink *sink, uint32_t file, bool library, const char *text,
+                           size_t size)
+{
+    struct pyro_statements statements = pyro_statements_over(text, size);
+    struct pyro_statement statement;
+    while (sink->total_bytes < TOTAL_BYTES_MAX &&
+           pyro_statements_next(&statements, &statement)) {
+        const char *at = statement.text, *end = at + statement.size;
+        if (library && pyro_statement_is_class(at, statement.size))
+            continue;
+        for (uint32_t i = 0; at < end && i < STATEMENT_LINES_MAX; i++) {
+            const char *begin = at;
+            size_t length = next_line(&at, end);
+            put_line(sink, &(struct place){file, statement.line + i}, begin, length);
+        }
+    }
+}
+
 /* Hand the lines of PLACES[0..COUNT), all in one file and ascending, to SINK. */
 static void put_lines(struct sink *sink, const struct place *places, size_t count, const char *text,
                       size_t size)
@@ -139,12 +175,8 @@ static void put_lines(struct sink *sink, const struct place *places, size_t coun
             at = newline ? newline + 1 : end;
             line++;
         }
-        const char *newline = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
-        size_t length = (size_t)((newline ? newline : end) - at);
-        if (length && at[length - 1] == '\r')
-            length--;
-        if (length > LINE_BYTES_MAX)
-            length = LINE_BYTES_MAX;
+        const char *next = at;
+        size_t length = next_line(&next, end);
         if (at < end)
             put_line(sink, &places[i], at, length);
     }
@@ -171,11 +203,12 @@ static size_t sort_places(struct place *places, size_t count)
     return unique;
 }
 
-/* Every place a frame stands at. *RET_PLACES is to be freed. */
+/* Every place a frame stands at, and every module's statements. *RET_PLACES is to be freed. */
 static size_t collect_places(const struct pyro_writer *writer, struct place **ret_places)
 {
     size_t frames = pyro_writer_frame_count(writer), count = 0;
-    struct place *places = calloc(frames ? frames : 1, sizeof(*places));
+    size_t functions = pyro_writer_function_count(writer);
+    struct place *places = calloc(frames + functions + 1, sizeof(*places));
     *ret_places = places;
     if (!places)
         return 0;
@@ -184,6 +217,12 @@ static size_t collect_places(const struct pyro_writer *writer, struct place **re
         struct pyro_function function = pyro_writer_function_at(writer, frame.function);
         if (frame.line && function.kind == PYRO_FUNCTION_PYTHON)
             places[count++] = (struct place){function.file, frame.line};
+    }
+    for (size_t i = 0; i < functions; i++) {
+        struct pyro_function function = pyro_writer_function_at(writer, (uint32_t)i);
+        if (function.kind == PYRO_FUNCTION_PYTHON &&
+            strcmp(pyro_writer_text(writer, function.name), "<module>") == 0)
+            places[count++] = (struct place){function.file, STATEMENTS};
     }
     return sort_places(places, count);
 }
@@ -201,8 +240,11 @@ static void put_places(const struct pyro_source_roots *roots, struct sink *sink,
                                         : pyro_profile_text(sink->profile, places[at].file);
         size_t size = 0;
         char *text = *path && *path != '<' ? read_source(roots, path, &size) : NULL;
+        size_t lines = next - at - (places[next - 1].line == STATEMENTS);
         if (text)
-            put_lines(sink, places + at, next - at, text, size);
+            put_lines(sink, places + at, lines, text, size);
+        if (text && lines < next - at)
+            put_statements(sink, places[at].file, pyro_path_is_library(path, NULL), text, size);
         free(text);
     }
     pyro_identity_leave();

@@ -759,6 +759,11 @@ struct pyro_frame pyro_writer_frame_at(const struct pyro_writer *writer, uint32_
     return ((const struct pyro_frame *)writer->frames.items)[frame];
 }
 
+size_t pyro_writer_function_count(const struct pyro_writer *writer)
+{
+    return writer->functions.count;
+}
+
 struct pyro_function pyro_writer_function_at(const struct pyro_writer *writer, uint32_t function)
 {
     if (function >= writer->functions.count)

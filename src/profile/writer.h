@@ -114,6 +114,7 @@ uint64_t pyro_writer_bytes(const struct pyro_writer *writer); /* written so far 
 const char *pyro_writer_text(const struct pyro_writer *writer, uint32_t string);
 size_t pyro_writer_frame_count(const struct pyro_writer *writer);
 struct pyro_frame pyro_writer_frame_at(const struct pyro_writer *writer, uint32_t frame);
+size_t pyro_writer_function_count(const struct pyro_writer *writer);
 struct pyro_function pyro_writer_function_at(const struct pyro_writer *writer, uint32_t function);
 size_t pyro_writer_stack_count(const struct pyro_writer *writer); /* the root included */
 struct pyro_stack pyro_writer_stack_at(const struct pyro_writer *writer, uint32_t stack);

@@ -894,6 +894,21 @@ static void much_garbage_collection_is_found(void)
     CHECK_EQ(count_in(collecting_of(90, 300)), 0); /* nor is a tenth of a second */
 }
 
+/* What is called over and over, a proxy or a visitor, is no place to set anything. */
+static void collections_below_a_line_of_many_calls_are_told_of_its_caller(void)
+{
+    struct story story = collecting(300);
+    add_calls(&story, story.module, story.view, 10);
+    struct pyro_findings *findings = ask(&story);
+    CHECK_EQ(findings->count, 1);
+    CHECK_EQ(findings->items[0].function, function_of(&story, story.module));
+    end(&story, findings);
+    story = collecting(300);
+    fixture_calls(story.profile, PYRO_NO_ID, function_of(&story, story.module), 10);
+    add_calls(&story, story.module, story.view, 10);
+    CHECK_EQ(count_in(story), 0); /* a handler that a library calls */
+}
+
 static void collections_that_are_asked_for_are_doubted(void)
 {
     struct story story = collecting(10);
@@ -1012,6 +1027,84 @@ static void a_package_passes_on_what_it_imports(void)
 }
 
 /* Their functions in Python are not called, but those that they wrap. */
+/* FILE has TEXT on LINE; the last one that is added has the highest of both. */
+static void add_source(struct pyro_profile *profile, const char *file, uint32_t line,
+                       const char *text)
+{
+    FIXTURE_GROW(profile->sources, profile->source_count);
+    profile->sources[profile->source_count++] = (struct pyro_source_line){
+        fixture_text(profile, file), line, fixture_text(profile, text)};
+}
+
+/* The program's other module, of which nothing was sampled, has an import on its first line. */
+static void check_other_import(const char *line, size_t count)
+{
+    struct loading made = loading("/srv/shop/main.py", SITE "heavy/__init__.py");
+    struct pyro_profile *profile = made.story.profile;
+    uint32_t other = fixture_code(profile, "<module>", "/srv/shop/zebra.py", 1);
+    add_calls(&made.story, made.import, other, 1);
+    add_source(profile, "/srv/shop/main.py", 2, "import heavy");
+    add_source(profile, "/srv/shop/zebra.py", 1, line);
+    CHECK_EQ(count_in(made.story), count);
+}
+
+static void what_others_import_is_not_won(void)
+{
+    check_other_import("import heavy", 0);
+    check_other_import("from heavy import work", 0);
+    check_other_import("    import os, heavy.work as work  # noqa", 0);
+    check_other_import("import heavier", 1);
+    check_other_import("from . import heavy", 1); /* another one */
+    check_other_import("# import heavy", 1);
+    /* of what it loads, a part: an import of the other fifth is left */
+    struct loading made = loading("/srv/shop/main.py", SITE "heavy/__init__.py");
+    uint32_t other = fixture_code(made.story.profile, "<module>", "/srv/shop/zebra.py", 1);
+    add_calls(&made.story, made.import, other, 1);
+    add_source(made.story.profile, "/srv/shop/zebra.py", 1, "from decimal import (");
+    add_source(made.story.profile, "/srv/shop/zebra.py", 2, "    Decimal)");
+    struct pyro_findings *findings = ask(&made.story);
+    CHECK_EQ(findings->count, 1);
+    CHECK(near(findings->items[0].gain_s, 0.9 * 0.2));
+    end(&made.story, findings);
+}
+
+/* What a library imports counts if that library stays: a used one does, and so does what it imports. */
+static void what_used_libraries_import_is_not_won(void)
+{
+    struct loading made = loading("/srv/shop/main.py", SITE "heavy/__init__.py");
+    struct pyro_profile *profile = made.story.profile;
+    uint32_t light = fixture_code(profile, "<module>", SITE "light/core.py", 1);
+    uint32_t use = fixture_code(profile, "use", SITE "light/core.py", 30);
+    add_calls(&made.story, made.import, light, 1);
+    add_source(profile, "/srv/shop/main.py", 2, "import heavy");
+    uint32_t more = fixture_code(profile, "<module>", SITE "light/data/more.py", 1);
+    add_calls(&made.story, made.import, more, 1);
+    add_source(profile, SITE "light/core.py", 1, "from .data.more import x");
+    add_source(profile, SITE "light/data/more.py", 1, "from ... import nothing");
+    add_source(profile, SITE "light/data/more.py", 2, "import heavy");
+    struct pyro_findings *findings = ask(&made.story);
+    CHECK_EQ(findings->count, 1);
+    pyro_findings_free(findings);
+    add_calls(&made.story, made.story.module, use, 1);
+    CHECK_EQ(count_in(made.story), 0);
+}
+
+static void a_base_of_a_class_is_used(void)
+{
+    struct loading made = loading("/srv/shop/main.py", SITE "heavy/__init__.py");
+    add_source(made.story.profile, "/srv/shop/main.py", 2, "from heavy import Base, Other");
+    add_source(made.story.profile, "/srv/shop/main.py", 9, "class Mine(Third,");
+    add_source(made.story.profile, "/srv/shop/main.py", 10, "           Base): pass");
+    CHECK_EQ(count_in(made.story), 0);
+    made = loading("/srv/shop/main.py", SITE "heavy/__init__.py");
+    add_source(made.story.profile, "/srv/shop/main.py", 2, "from heavy import Base");
+    add_source(made.story.profile, "/srv/shop/main.py", 9, "class Base(own.Base): pass");
+    add_source(made.story.profile, "/srv/shop/main.py", 20, "x = Base");
+    struct pyro_findings *findings = ask(&made.story);
+    CHECK_EQ(findings->count, 0); /* its own name: rather silent than wrong */
+    end(&made.story, findings);
+}
+
 static void a_module_around_one_in_c_is_used_by_that(void)
 {
     struct loading made = loading("/srv/shop/main.py", SITE "heavy.py");
@@ -1378,5 +1471,7 @@ int main(void)
         TEST(much_garbage_collection_is_found), TEST(collections_that_are_asked_for_are_doubted),
         TEST(an_import_that_is_not_used_is_found), TEST(an_import_that_is_used_is_left_alone),
         TEST(a_package_passes_on_what_it_imports), TEST(a_module_around_one_in_c_is_used_by_that),
-        TEST(what_a_used_module_needs_is_used));
+        TEST(what_a_used_module_needs_is_used), TEST(what_others_import_is_not_won),
+        TEST(what_used_libraries_import_is_not_won), TEST(a_base_of_a_class_is_used),
+        TEST(collections_below_a_line_of_many_calls_are_told_of_its_caller));
 }

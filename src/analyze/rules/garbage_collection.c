@@ -12,6 +12,7 @@
 #define COLLECT  "{built-in method gc.collect}"
 #define BY_CALLS 0.5 /* of the time of collections, or more: the program asks for them itself */
 #define WITHIN   0.5 /* of that time, or more, lies in what the line calls that is named */
+#define FEW      10  /* calls: what is set for the collector is set around what happens once, not within what happens all the time */
 
 /* What is left of the time of collections that come by themselves: a higher threshold makes them rare, not cheaper. */
 #define LEFT_LIKELY 0.3
@@ -53,7 +54,15 @@ static void add_up(const struct pyro_profile *profile, struct collections *found
         found->stacks_us[profile->stacks[i].parent] += found->stacks_us[i];
 }
 
-/* The innermost line of the program's own below which most of the collections lie; PYRO_STACK_ROOT: there is none. */
+/* A function of the program's own that runs a few times in all. Where nobody counted, each is taken for one. */
+static bool is_stage(const struct pyro_rule_context *context, uint32_t function)
+{
+    return !context->library[function] && context->counted.ncalls[function] <= FEW;
+}
+
+/* The innermost line below which most of the collections lie, of a function that is called a few times: who builds the model, reads the
+ * input, or is the program. What it passes through further in, a proxy or a visitor, is nowhere to change anything; PYRO_STACK_ROOT: there
+ * is none. */
 static uint32_t place_of(const struct pyro_rule_context *context, const struct collections *found)
 {
     const struct pyro_profile *profile = context->profile;
@@ -62,7 +71,7 @@ static uint32_t place_of(const struct pyro_rule_context *context, const struct c
         if (profile->stacks[i].parent != at || found->stacks_us[i] < WITHIN * found->time_us)
             continue;
         at = i;
-        if (!context->library[pyro_profile_function_of(profile, i)])
+        if (is_stage(context, pyro_profile_function_of(profile, i)))
             place = i;
     }
     return place;
@@ -151,8 +160,8 @@ const struct pyro_rule pyro_rule_garbage_collection = {
         "collections of cyclic garbage that take 7 % of all time or more, by themselves or "
         "because the program asks for them",
     .evidence = "samples: whether the interpreter was collecting, which it tells with each; the "
-                "innermost line of the program's own that most collections lie below; exact calls "
-                "of gc.collect()",
+                "innermost line of the program's own that most collections lie below, of a "
+                "function that is called ten times at most; exact calls of gc.collect()",
     .fix = "gc.freeze() when what stays is built, a higher gc.set_threshold(), gc.disable() in a "
            "run that ends soon; fewer gc.collect()",
     .gain = "the sampled time of collections, less what must still be collected: 30 % are taken "
@@ -160,6 +169,7 @@ const struct pyro_rule pyro_rule_garbage_collection = {
     .refuted_by = "the peak of memory grows by more than one can spare, since much garbage is in "
                   "cycles",
     .blind_spots = "how much the collections freed; what freeing costs besides; programs that are "
-                   "installed as libraries, of which no line is the program's own",
+                   "installed as libraries, of which no line is the program's own, or whose own "
+                   "functions are all called by a library, over and over",
     .find = find,
 };

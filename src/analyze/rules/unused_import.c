@@ -2,9 +2,11 @@
  *
  * Whether a module is used is told by exact counts: one of its functions is called on the way from the program's start, imports left
  * out, or by the body of a module that is used or the program's own; or what it wraps is, a C function of that name. What an import takes is sampled: its statement stands below the importing machinery, with
- * all that is loaded above it. Who imports a module that is there already leaves no trace, so what is saved may be less. */
+ * all that is loaded above it. Who imports a module that is there already leaves no event; of that the lines of modules tell, where a
+ * recording has them. */
 #include "analyze/rule.h"
 
+#include "analyze/imported.h"
 #include "profile/paths.h"
 
 #include <errno.h>
@@ -49,6 +51,11 @@ struct imports {
     uint32_t *lead;  /* [stack_count]: the importing line's stack, while in the machinery; ROOT */
     uint32_t *cover; /* [stack_count]: 1 + the frame of the statement that would save this; 0 */
     struct statement *statements; /* [frame_count] */
+    /* who else imports it */
+    struct pyro_import_lines lines;
+    struct pyro_map told; /* file, line of statements that are not used */
+    bool *covered;        /* [stack_count]: loaded by such a one */
+    bool *kept;           /* [strings]: files, of modules that are loaded whatever becomes of them */
 };
 
 static int imports_make(struct imports *imports, const struct pyro_rule_context *context)
@@ -73,11 +80,13 @@ static int imports_make(struct imports *imports, const struct pyro_rule_context 
         .lead = calloc(stacks, sizeof(uint32_t)),
         .cover = calloc(stacks, sizeof(uint32_t)),
         .statements = calloc(profile->frame_count + 1, sizeof(struct statement)),
+        .covered = calloc(stacks, sizeof(bool)),
+        .kept = calloc(strings, sizeof(bool)),
     };
     bool made = imports->machinery && imports->body && imports->reached && imports->needed &&
                 imports->body_of && imports->first && imports->by_caller && imports->todo &&
                 imports->same_part && imports->passes_on && imports->below && imports->lead &&
-                imports->cover && imports->statements;
+                imports->cover && imports->statements && imports->covered && imports->kept;
     return made ? 0 : -ENOMEM;
 }
 
@@ -98,6 +107,10 @@ static void imports_clear(struct imports *imports)
     free(imports->lead);
     free(imports->cover);
     free(imports->statements);
+    free(imports->covered);
+    free(imports->kept);
+    pyro_import_lines_clear(&imports->lines);
+    pyro_map_free(&imports->told);
 }
 
 /* -- who is used -------------------------------------------------------------------------------- */
@@ -224,6 +237,13 @@ static void use(struct imports *imports, uint32_t function)
         use_c(imports, function);
 }
 
+/* Of a module: is it the program's? */
+static bool is_own(const struct imports *imports, uint32_t file)
+{
+    uint32_t body = imports->body_of[file];
+    return body != PYRO_NO_ID && !imports->context->library[body];
+}
+
 static void find_used(struct imports *imports)
 {
     const struct pyro_counted *counted = &imports->context->counted;
@@ -233,6 +253,9 @@ static void find_used(struct imports *imports)
     for (uint32_t i = 0; i < imports->profile->function_count; i++)
         if (imports->body[i] && !imports->context->library[i])
             need(imports, imports->profile->functions[i].file); /* the program's own modules stay */
+    for (size_t i = 0; i < imports->lines.count; i++)
+        if (imports->lines.items[i].as_base && is_own(imports, imports->lines.items[i].importer))
+            need(imports, imports->lines.items[i].imported);
     while (imports->todo_count) {
         uint32_t caller = imports->todo[--imports->todo_count];
         for (uint32_t i = imports->first[caller]; i < imports->first[caller + 1]; i++)
@@ -327,6 +350,86 @@ static bool is_unused(const struct imports *imports, uint32_t frame)
            !imports->context->library[imports->profile->frames[frame].function];
 }
 
+/* -- who else imports it ------------------------------------------------------------------------ */
+
+/* Those statements that are not used, and what they load. */
+static int find_covered(struct imports *imports)
+{
+    const struct pyro_profile *profile = imports->profile;
+    for (uint32_t i = 1; i < profile->stack_count; i++) {
+        uint32_t below = profile->stacks[i].parent;
+        const struct pyro_frame *frame = &profile->frames[profile->stacks[below].frame];
+        imports->covered[i] = imports->covered[below];
+        if (!begins(imports, i))
+            continue;
+        if (imports->statements[profile->stacks[below].frame].needed)
+            imports->covered[i] = false;
+        if (!is_unused(imports, profile->stacks[below].frame))
+            continue;
+        imports->covered[i] = true;
+        if (!pyro_map_insert(&imports->told, profile->functions[frame->function].file, frame->line,
+                             NULL))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static void keep(struct imports *imports, uint32_t file)
+{
+    if (imports->kept[file] || imports->body_of[file] == PYRO_NO_ID)
+        return;
+    imports->kept[file] = true;
+    imports->todo[imports->todo_count++] = imports->body_of[file];
+}
+
+/* The program's own modules, those that are used, and what was loaded by way of others than the statements that are not. A module of which
+ * nothing was sampled is small: it is left out. */
+static void find_kept(struct imports *imports)
+{
+    const struct pyro_profile *profile = imports->profile;
+    for (uint32_t i = 0; i < profile->function_count; i++)
+        if (imports->body[i] &&
+            (!imports->context->library[i] || imports->needed[profile->functions[i].file]))
+            keep(imports, profile->functions[i].file);
+    for (uint32_t i = 1; i < profile->stack_count; i++)
+        if (is_body(imports, i) && !imports->covered[i])
+            keep(imports, profile->functions[pyro_profile_function_of(profile, i)].file);
+}
+
+/* What a module that is kept imports is kept, too, and so needed. */
+static void pass_on(struct imports *imports)
+{
+    while (imports->todo_count) {
+        uint32_t body = imports->todo[--imports->todo_count];
+        uint32_t importer = imports->profile->functions[body].file;
+        for (size_t i = pyro_import_lines_of(&imports->lines, importer);
+             i < imports->lines.count && imports->lines.items[i].importer == importer; i++) {
+            const struct pyro_import_line *line = &imports->lines.items[i];
+            if (pyro_map_find(&imports->told, importer, line->line) ||
+                imports->kept[line->imported])
+                continue;
+            imports->needed[line->imported] = true;
+            keep(imports, line->imported);
+        }
+    }
+}
+
+/* A line alone wins nothing where another one imports the same. */
+static int leave_what_others_import(struct imports *imports)
+{
+    int result = find_covered(imports);
+    if (result < 0)
+        return result;
+    find_kept(imports);
+    pass_on(imports);
+    memset(imports->statements, 0,
+           imports->profile->frame_count * sizeof(*imports->statements));
+    find_statements(imports);
+    return 0;
+}
+
+/* -- what it takes ------------------------------------------------------------------------------ */
+
 /* An import begins at STACK: is it a part of one that is not used, or one itself? */
 static uint32_t cover_of(struct imports *imports, uint32_t stack)
 {
@@ -404,13 +507,17 @@ static int find(struct pyro_rule_context *context)
         name_functions(&imports);
         result = name_parts(&imports);
     }
+    if (result == 0)
+        result = pyro_import_lines_make(&imports.lines, context->profile, imports.body);
     if (result == 0) {
         sort_edges(&imports);
         find_used(&imports);
         find_passing_on(&imports);
         find_statements(&imports);
-        add_up(&imports);
+        result = leave_what_others_import(&imports);
     }
+    if (result == 0)
+        add_up(&imports);
     for (uint32_t i = 0; result == 0 && i < context->profile->frame_count; i++)
         if (imports.statements[i].samples >= SAMPLES_MIN &&
             pyro_worth_it(context, GAIN_LIKELY * imports.statements[i].saved_us / 1e6))

@@ -1,0 +1,27 @@
+/* analyze/imported.h - which module imports which, by the lines that recordings hold of them.
+ *
+ * An import of what is loaded already leaves no event: these lines tell of it. They are those that run while a module is imported
+ * (base/statements.h), whatever a condition around them says, and what else of imports was sampled. */
+#ifndef PYRO_ANALYZE_IMPORTED_H
+#define PYRO_ANALYZE_IMPORTED_H
+
+#include "profile/profile.h"
+
+struct pyro_import_line {
+    uint32_t importer, imported; /* files of modules */
+    uint32_t line;               /* of the importer, the first of the statement */
+    bool as_base;                /* a class of the importer has what is imported in its head */
+};
+struct pyro_import_lines {
+    struct pyro_import_line *items; /* by importer, then by line */
+    size_t count, capacity;
+};
+
+/* Of modules whose body is marked in BODY, [function_count]. 0 or -ENOMEM. */
+int pyro_import_lines_make(struct pyro_import_lines *lines, const struct pyro_profile *profile,
+                           const bool *body);
+/* The first one of IMPORTER, or the place where it would be. */
+size_t pyro_import_lines_of(const struct pyro_import_lines *lines, uint32_t importer);
+void pyro_import_lines_clear(struct pyro_import_lines *lines);
+
+#endif
