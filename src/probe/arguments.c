@@ -1,19 +1,27 @@
 /* probe/arguments.c - which calls are looked at, and what is remembered of them.
  *
  * The first LOOK_ALL calls of a function, then one in some 128, in no fixed rhythm: programs have rhythms. Where most of the first
- * ones differ, or cannot be compared, it is not looked at any more. */
+ * ones differ, or cannot be compared, it is not looked at any more. Where most of them were there before, the next returns are told: a
+ * function that makes objects, or answers the same question differently, has nothing that could be kept. */
 #include "probe/arguments.h"
 
 #if !PYRO_FREE_THREADED
 
 #include "base/map.h"
 #include "probe/blocks.h"
+#include "probe/objects.h"
 #include "probe/values.h"
+
+#include <string.h>
 
 #define LOOK_ALL       1000
 #define LOOK_GAP       255 /* between two looks at most, later; a power of two less one */
 #define TRIES          64  /* whose arguments cannot be compared: none can */
 #define PARAMETERS_MAX 16
+#define PROMISING      8   /* looks at least, half of them at what was asked before */
+#define RESULTS        32  /* returns that are looked at then */
+#define WATCHED_MAX    256 /* functions of which they are */
+#define OPEN_MAX       16  /* calls whose returns are waited for; a power of two */
 #define SEEN_MAX       (1u << 14)            /* arguments that are remembered, over all functions */
 #define MAY_SUSPEND    (0x20 | 0x80 | 0x200) /* CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR */
 #define IS_FUNCTION    0x3                   /* CO_OPTIMIZED, CO_NEWLOCALS */
@@ -26,15 +34,37 @@ static struct pyro_map seen; /* arguments, function */
 static struct pyro_block_head *block;
 static uint32_t random_state = 1;
 
-void pyro_arguments_start(bool locals_are_known)
+static int (*watch_code)(PyObject *code);
+static uint32_t watched; /* functions */
+static struct pyro_map answers; /* arguments, function -> what it returned */
+static struct open_call {
+    const void *frame; /* NULL: none */
+    uint64_t hash;     /* of the arguments */
+} open_calls[OPEN_MAX]; /* by their frame */
+uint32_t pyro_arguments_open;
+
+void pyro_arguments_start(bool locals_are_known, int (*watch)(PyObject *code))
 {
     locals_known = locals_are_known;
+    watch_code = watch;
+    if (locals_known)
+        pyro_objects_start();
+}
+
+void pyro_arguments_stop(void)
+{
+    watch_code = NULL;
+    watched = 0;
+    pyro_map_free(&answers);
+    memset(open_calls, 0, sizeof(open_calls));
+    pyro_arguments_open = 0;
 }
 
 void pyro_arguments_forked(void)
 {
     pyro_map_free(&ids);
     pyro_map_free(&seen);
+    pyro_map_free(&answers);
     block = NULL;
 }
 
@@ -164,13 +194,24 @@ static PyObject *parameter_of(const void *frame, uint32_t slot)
     return value;
 }
 
-static void note(const struct pyro_code_record *record, struct pyro_argument_entry *entry,
-                 const void *frame)
+static bool hash_parameter(PyObject *value, uint64_t *hash)
+{
+    uint64_t before = *hash;
+    if (pyro_value_hash(value, hash))
+        return true;
+    *hash = before;
+    return pyro_object_hash(value, hash);
+}
+
+/* False: they could not be compared. */
+static bool note(const struct pyro_code_record *record, struct pyro_argument_entry *entry,
+                 const void *frame, uint64_t *ret_hash)
 {
     uint64_t hash = 0;
     bool known = true, is_new = false;
     for (uint32_t i = 0; known && i < record->parameters; i++)
-        known = pyro_value_hash(parameter_of(frame, i), &hash);
+        known = hash_parameter(parameter_of(frame, i), &hash);
+    *ret_hash = hash;
     if (known && seen.count >= SEEN_MAX && !pyro_map_find(&seen, hash, record->id))
         known = false;
     if (known)
@@ -180,7 +221,81 @@ static void note(const struct pyro_code_record *record, struct pyro_argument_ent
     else if (is_new)
         add(&entry->distinct);
     add(&entry->looked);
+    return known;
 }
+
+/* -- results ------------------------------------------------------------------------------------ */
+
+static bool is_promising(const struct pyro_argument_entry *entry)
+{
+    return entry->looked >= PROMISING && 2 * (entry->distinct + entry->unknown) <= entry->looked;
+}
+
+/* Have its returns told. */
+static void judge(PyObject *code, struct pyro_code_record *record)
+{
+    record->judged = true;
+    if (watched == WATCHED_MAX || (watch_code && watch_code(code) < 0)) {
+        PyErr_Clear(); /* what it returns is not known */
+        return;
+    }
+    watched++;
+    record->results = RESULTS;
+}
+
+static struct open_call *open_call_of(const void *frame)
+{
+    return &open_calls[pyro_hash_u64((uintptr_t)frame) & (OPEN_MAX - 1)];
+}
+
+/* An older one in its place is not waited for any more. */
+static void wait_for(const void *frame, uint64_t hash)
+{
+    struct open_call *call = open_call_of(frame);
+    pyro_arguments_open += !call->frame;
+    *call = (struct open_call){frame, hash};
+}
+
+/* Is VALUE one that could be kept, and the answer that was given before? */
+static bool is_answer(const struct pyro_code_record *record, uint64_t arguments, PyObject *value)
+{
+    uint64_t hash = 0;
+    bool is_new;
+    if (!pyro_value_sketch(value, &hash))
+        return false;
+    uint64_t *before = pyro_map_insert(&answers, arguments, record->id, &is_new);
+    if (before && is_new)
+        *before = hash;
+    return !before || *before == hash;
+}
+
+/* Nothing of it could be kept: as if its arguments could not be compared. */
+static void give_up(struct pyro_code_record *record)
+{
+    struct pyro_argument_entry *entry = entry_of(record->id);
+    if (entry)
+        __atomic_store_n(&entry->unknown, entry->looked, __ATOMIC_RELAXED);
+    record->results = 0;
+    record->until_look = PYRO_ARGUMENTS_NEVER;
+}
+
+bool pyro_arguments_end(PyObject *code, const void *frame, PyObject *value)
+{
+    struct pyro_code_record *record = pyro_names_known(code);
+    struct open_call *call = open_call_of(frame);
+    if (!record || record->sender)
+        return false;
+    if (!record->results || call->frame != frame)
+        return !record->results;
+    call->frame = NULL;
+    pyro_arguments_open--;
+    record->results--;
+    if (value && !is_answer(record, call->hash, value))
+        give_up(record);
+    return !record->results;
+}
+
+/* -- when to look ------------------------------------------------------------------------------- */
 
 /* Most of what was looked at says that there is nothing to find. */
 static bool is_hopeless(const struct pyro_argument_entry *entry)
@@ -198,11 +313,15 @@ static uint32_t gap_after(const struct pyro_argument_entry *entry)
     return 1 + (random_state >> 16 & LOOK_GAP);
 }
 
-void pyro_arguments_look(struct pyro_code_record *record, const void *frame)
+void pyro_arguments_look(PyObject *code, struct pyro_code_record *record, const void *frame)
 {
     struct pyro_argument_entry *entry = record->parameters ? entry_of(record->id) : NULL;
-    if (entry)
-        note(record, entry, frame);
+    uint64_t hash;
+    bool known = entry && note(record, entry, frame, &hash);
+    if (known && !record->judged && is_promising(entry))
+        judge(code, record);
+    if (known && record->results)
+        wait_for(frame, hash);
     record->until_look = !entry || is_hopeless(entry) ? PYRO_ARGUMENTS_NEVER : gap_after(entry);
 }
 

@@ -47,7 +47,7 @@ static inline void count_start(struct pyro_thread_table *table, PyObject *code, 
     if (__builtin_expect(record->sender, 0))
         pyro_queries_begin(code, record, frame);
     if (__builtin_expect(--record->until_look == 0, 0))
-        pyro_arguments_look(record, frame);
+        pyro_arguments_look(code, record, frame);
 }
 
 static struct pyro_record_call *call_miss(struct pyro_thread_table *table,
@@ -115,11 +115,12 @@ static PyObject *on_start(PyObject *self, PyObject *const *args, size_t count, P
     return pyro_none();
 }
 
-/* PY_RETURN(code, offset, value), of what sends queries */
+/* PY_RETURN(code, offset, value), of what sends queries, or is asked the same again */
 static PyObject *on_return(PyObject *self, PyObject *const *args, size_t count, PyObject *names)
 {
-    pyro_queries_end(args[0], pyro_current_frame(pyro_current_thread()));
-    return pyro_none();
+    const void *frame = pyro_current_frame(pyro_current_thread());
+    pyro_queries_end(args[0], frame);
+    return pyro_arguments_end(args[0], frame, args[2]) ? pyro_hooks_disable() : pyro_none();
 }
 
 /* CALL(code, offset, callable, first argument) */
@@ -165,10 +166,18 @@ static void end_query(const void *frame, const PyObject *value)
         pyro_queries_end(pyro_frame_code(frame), frame);
 }
 
+static void end_arguments(const void *frame, PyObject *value)
+{
+    if (!value || !pyro_frame_yields(frame, value))
+        (void)pyro_arguments_end(pyro_frame_code(frame), frame, value);
+}
+
 static void take_event(PyThreadState *thread, int what, PyObject *argument)
 {
     if (what == PYRO_TRACE_RETURN && pyro_queries_open)
         end_query(pyro_current_frame(thread), argument);
+    if (what == PYRO_TRACE_RETURN && pyro_arguments_open)
+        end_arguments(pyro_current_frame(thread), argument);
     if (what != PYRO_TRACE_CALL && what != PYRO_TRACE_C_CALL && what != PYRO_TRACE_C_RETURN)
         return;
     struct pyro_thread_table *table = pyro_threads_table(thread);
@@ -222,7 +231,7 @@ int pyro_counting_start(bool c_calls)
         pyro_blocks_disarm();
         return -1;
     }
-    pyro_arguments_start(pyro_queries_start(watch_returns));
+    pyro_arguments_start(pyro_queries_start(watch_returns), watch_returns);
     return 0;
 }
 
@@ -234,6 +243,7 @@ int pyro_counting_switch(bool on)
 void pyro_counting_stop(void)
 {
     pyro_queries_stop();
+    pyro_arguments_stop();
     pyro_hooks_clear(&hooks);
     pyro_blocks_disarm();
 }

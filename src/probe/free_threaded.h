@@ -191,7 +191,7 @@ typedef struct PyStructSequence_Desc {
 
 extern const unsigned long Py_Version;
 extern PyTypeObject PyBool_Type, PyBytes_Type, PyCFunction_Type, PyDict_Type, PyFloat_Type,
-    PyList_Type, PyLong_Type, PyMemberDescr_Type, PyRange_Type, PyTuple_Type, PyType_Type,
+    PyFrozenSet_Type, PyList_Type, PyLong_Type, PyMemberDescr_Type, PyRange_Type, PySet_Type, PyTuple_Type, PyType_Type,
     PyUnicode_Type;
 extern PyObject _Py_NoneStruct;
 extern PyObject *PyExc_ImportError, *PyExc_MemoryError, *PyExc_OSError, *PyExc_OverflowError,
@@ -265,6 +265,7 @@ int PyList_Append(PyObject *list, PyObject *item);
 PyObject *PyList_GetItem(PyObject *list, Py_ssize_t index);
 PyObject *PyList_New(Py_ssize_t size);
 Py_ssize_t PyList_Size(PyObject *list);
+Py_ssize_t PySet_Size(PyObject *set);
 PyObject *PyTuple_GetItem(PyObject *tuple, Py_ssize_t index);
 Py_ssize_t PyTuple_Size(PyObject *tuple);
 

@@ -67,6 +67,7 @@ static void take_layout(const struct pyro_layout *layout)
         .code_bytecode = layout->code.bytecode,
         .integer_digits = layout->integer.digits,
         .cell_content = layout->cell.content,
+        .type_basicsize = layout->type.basicsize,
     };
 }
 

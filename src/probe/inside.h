@@ -19,7 +19,7 @@ struct pyro_inside {
     uint32_t code_flags, code_line, code_file, code_qualname, code_bytecode;
     uint32_t code_extra;           /* to a struct pyro_code_extras */
     uint32_t code_first_traceable; /* probe/callers.c's: an instruction */
-    uint32_t integer_digits, cell_content;
+    uint32_t integer_digits, cell_content, type_basicsize;
     Py_ssize_t extra_index;
 };
 extern struct pyro_inside pyro_inside;

@@ -21,6 +21,8 @@ struct pyro_code_record {
         sender; /* it sends queries: the slot of its local variable with the text + 1; 0: it does not */
     uint8_t loader;                     /* it loads lazily: pyro_orm_loader() */
     uint8_t parameters;                 /* whose values are compared; 0: never (arguments.h) */
+    uint8_t results;                    /* how many returns are looked at yet, */
+    bool judged;                        /* once it is promising (arguments.c) */
     uint32_t until_look;                /* starts until they are looked at */
     uint32_t recording;                 /* pyro_names_recording when it was made */
     struct pyro_line_code *lines;       /* its lines are counted: probe/lines.h; else NULL */

@@ -54,26 +54,32 @@ static bool is_plain(PyObject *value)
 
 /* -- hashes ------------------------------------------------------------------------------------- */
 
-static bool hash_value(PyObject *value, unsigned depth, uint64_t *hash);
+struct hashing {
+    unsigned depth;
+    bool sketch; /* some of the items are enough */
+};
 
-static bool hash_items(PyObject *sequence, Py_ssize_t size, bool is_tuple, unsigned depth,
+static bool hash_value(PyObject *value, struct hashing hashing, uint64_t *hash);
+
+static bool hash_items(PyObject *sequence, Py_ssize_t size, bool is_tuple, struct hashing hashing,
                        uint64_t *hash)
 {
-    bool known = size <= ITEMS_MAX;
+    bool known = size <= ITEMS_MAX || hashing.sketch;
     *hash = pyro_hash_u64(*hash ^ (uint64_t)size);
-    for (Py_ssize_t i = 0; known && i < size; i++)
+    for (Py_ssize_t i = 0; known && i < size && i < ITEMS_MAX; i++)
         known = hash_value(is_tuple ? PyTuple_GetItem(sequence, i) : PyList_GetItem(sequence, i),
-                           depth + 1, hash);
+                           hashing, hash);
     return known;
 }
 
-static bool hash_dict(PyObject *dict, unsigned depth, uint64_t *hash)
+static bool hash_dict(PyObject *dict, struct hashing hashing, uint64_t *hash)
 {
     PyObject *key, *value;
-    Py_ssize_t position = 0;
-    bool known = PyDict_Size(dict) <= ITEMS_MAX;
-    while (known && PyDict_Next(dict, &position, &key, &value))
-        known = hash_value(key, depth + 1, hash) && hash_value(value, depth + 1, hash);
+    Py_ssize_t position = 0, size = PyDict_Size(dict);
+    bool known = size <= ITEMS_MAX || hashing.sketch;
+    *hash = pyro_hash_u64(*hash ^ (uint64_t)size);
+    for (int i = 0; known && i < ITEMS_MAX && PyDict_Next(dict, &position, &key, &value); i++)
+        known = hash_value(key, hashing, hash) && hash_value(value, hashing, hash);
     return known;
 }
 
@@ -107,29 +113,40 @@ static bool hash_plain(PyObject *value, uint64_t *hash)
     return true;
 }
 
-static bool hash_changeable(PyObject *value, unsigned depth, uint64_t *hash)
+static bool hash_changeable(PyObject *value, struct hashing hashing, uint64_t *hash)
 {
     struct pyro_hold hold;
     pyro_hold(&hold, value);
     bool known = PyDict_CheckExact(value)
-                     ? hash_dict(value, depth, hash)
-                     : hash_items(value, PyList_Size(value), false, depth, hash);
+                     ? hash_dict(value, hashing, hash)
+                     : hash_items(value, PyList_Size(value), false, hashing, hash);
     pyro_let_go(&hold);
     return known;
 }
 
-static bool hash_value(PyObject *value, unsigned depth, uint64_t *hash)
+static bool hash_value(PyObject *value, struct hashing hashing, uint64_t *hash)
 {
-    if (!value || depth > DEPTH_MAX)
+    if (!value || hashing.depth > DEPTH_MAX)
         return false;
+    hashing.depth++;
     if (PyTuple_CheckExact(value))
-        return hash_items(value, PyTuple_Size(value), true, depth, hash);
+        return hash_items(value, PyTuple_Size(value), true, hashing, hash);
     if (PyList_CheckExact(value) || PyDict_CheckExact(value))
-        return hash_changeable(value, depth, hash);
+        return hash_changeable(value, hashing, hash);
+    if (hashing.sketch &&
+        (Py_IS_TYPE(value, &PySet_Type) || Py_IS_TYPE(value, &PyFrozenSet_Type))) {
+        *hash = pyro_hash_u64(*hash ^ (uint64_t)PySet_Size(value));
+        return true;
+    }
     return is_plain(value) && hash_plain(value, hash);
 }
 
 bool pyro_value_hash(PyObject *value, uint64_t *hash)
 {
-    return hash_value(value, 0, hash);
+    return hash_value(value, (struct hashing){0}, hash);
+}
+
+bool pyro_value_sketch(PyObject *value, uint64_t *hash)
+{
+    return hash_value(value, (struct hashing){.sketch = true}, hash);
 }

@@ -8,6 +8,10 @@
 
 #include "probe/python.h"
 
+/* The same for what a function returned: of long lists and dicts the first items count, of sets their length. False: something in it is
+ * of another type, an object that whoever gets it may change. */
+bool pyro_value_sketch(PyObject *value, uint64_t *hash);
+
 /* Mix VALUE into *HASH. False: it is of another type, too deep or too much, or NULL. No exception is left behind. */
 bool pyro_value_hash(PyObject *value, uint64_t *hash);
 

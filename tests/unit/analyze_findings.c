@@ -994,6 +994,8 @@ static void an_import_that_is_used_is_left_alone(void)
     CHECK_EQ(findings->items[0].function, function_of(&made.story, made.heavy)); /* ... by that */
     CHECK(near(findings->items[0].gain_s, 0.9 * 0.2));
     end(&made.story, findings);
+    made = loading("<string>", SITE "heavy.py"); /* by no line of a file */
+    CHECK_EQ(count_in(made.story), 0);
     made = loading("/srv/shop/main.py", SITE "heavy.py");
     made.story.profile->call_count = 0; /* nobody counted */
     CHECK_EQ(count_in(made.story), 0);
@@ -1388,6 +1390,20 @@ static void a_call_that_is_repeated_is_found(void)
     end(&story, findings);
 }
 
+static void a_method_s_result_is_kept_on_its_object(void)
+{
+    const char *names[] = {"Rates.rate", "make.<locals>.Rates.rate", "make.<locals>.rate"};
+    for (int i = 0; i < 3; i++) {
+        struct story story = repeated_story(1000, 100, 0);
+        story.profile->functions[function_of(&story, story.orm)].name =
+            fixture_text(story.profile, names[i]);
+        struct pyro_findings *findings = ask(&story);
+        CHECK_EQ(findings->count, 1);
+        CHECK_EQ(strncmp(findings->items[0].fix, "keep the result on the object", 29) == 0, i < 2);
+        end(&story, findings);
+    }
+}
+
 static void check_no_repetition(struct story story)
 {
     struct pyro_findings *findings = ask(&story);
@@ -1455,7 +1471,7 @@ int main(void)
         TEST(nothing_is_found_where_nothing_is), TEST(a_long_list_that_is_searched_is_found),
         TEST(a_list_that_grows_is_doubted), TEST(other_searches_are_left_alone),
         TEST(methods_that_search_long_lists_are_found), TEST(a_call_that_is_repeated_is_found),
-        TEST(other_calls_are_left_alone), TEST(of_a_chain_the_outer_call_is_told),
+        TEST(a_method_s_result_is_kept_on_its_object), TEST(other_calls_are_left_alone), TEST(of_a_chain_the_outer_call_is_told),
         TEST(threads_that_compute_in_turn_are_found),
         TEST(nothing_is_won_without_a_second_cpu_or_thread),
         TEST(who_wakes_up_for_the_gil_waits_all_the_same),

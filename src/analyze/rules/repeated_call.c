@@ -1,13 +1,15 @@
 /* analyze/rules/repeated_call.c - a function that takes long and is asked the same again.
  *
  * How often it is called is exact, how long it takes is sampled, and with how many different arguments is known from the calls
- * that were looked at (probe/arguments.h). Whether the answer is the same, nobody can tell: so it is a "maybe". */
+ * that were looked at (probe/arguments.h); of some of them the result was the same, too. Whether it always is, nobody can tell: so it is
+ * a "maybe". */
 #include "analyze/rule.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CALLS_MIN     20
 #define LOOKED_MIN    20
@@ -77,9 +79,19 @@ static uint64_t bound_of(uint64_t distinct)
     return bound;
 }
 
+/* By its qualified name: "Class.method", "make.<locals>.Class.method". */
+static bool is_method(const char *name)
+{
+    const char *inner = strrchr(name, '>');
+    return strchr(inner && inner[1] ? inner + 2 : name, '.') != NULL;
+}
+
 static const char *fix_of(struct pyro_rule_context *context, const struct suspect *suspect)
 {
     uint64_t distinct = suspect->arguments->distinct;
+    if (is_method(name_of(context, suspect->arguments->function)))
+        return "keep the result on the object, by the arguments, until it changes: "
+               "functools.lru_cache would keep the object alive";
     if (distinct <= FEW)
         return pyro_finding_text(context, "@functools.lru_cache(maxsize=%" PRIu64 ") on it",
                                  bound_of(distinct));
@@ -162,18 +174,21 @@ const struct pyro_rule pyro_rule_repeated_call = {
                  "of its calls or more",
     .evidence =
         "exact calls, sampled time, and of the first 1000 calls and one in some 128 later how many "
-        "had other arguments than each before",
-    .fix = "functools.lru_cache with a bound; ask once before the loop",
+        "had other arguments than each before, objects by identity and attributes; the results of "
+        "some calls, which are values, and the same for the same arguments",
+    .fix = "functools.lru_cache with a bound, of a method a result that the object keeps; ask once "
+           "before the loop",
     .gain = "the time of the function, less the part of the calls with new arguments, and 0.2 us a "
             "call",
     .refuted_by =
-        "the result depends on more than the arguments (time, files, globals), is changed by who "
-        "gets it, or the function is called for what it does besides",
+        "the result depends on more than the arguments and the object (time, files, globals, what "
+        "the object's attributes hold), is changed by who gets it, or the function is called for "
+        "what it does besides",
     .blind_spots =
-        "methods, whose self may change, functions that use variables of the one around them, and "
-        "other arguments than str, bytes, numbers, None, dates and lists, tuples and dicts of "
-        "them; functions without arguments, or that return only "
-        "None; generators and coroutines; arguments that come again after thousands of others; "
+        "functions that use variables of the one around them; other arguments than str, bytes, "
+        "numbers, None, dates and lists, tuples and dicts of them, and objects of classes without "
+        "__slots__ that are written in Python; functions without arguments, or that return only "
+        "None or objects; generators and coroutines; arguments that come again after thousands of others; "
         "Python before 3.11",
     .find = find,
 };

@@ -343,11 +343,15 @@ static void find_statements(struct imports *imports)
     }
 }
 
+/* A line of no file ("<string>": -c, or what site runs) is nowhere to change. */
 static bool is_unused(const struct imports *imports, uint32_t frame)
 {
     const struct statement *statement = &imports->statements[frame];
+    const struct pyro_profile *profile = imports->profile;
+    uint32_t function = profile->frames[frame].function;
     return statement->known && !statement->needed && !statement->own &&
-           !imports->context->library[imports->profile->frames[frame].function];
+           !imports->context->library[function] &&
+           *pyro_profile_text(profile, profile->functions[function].file) != '<';
 }
 
 /* -- who else imports it ------------------------------------------------------------------------ */
