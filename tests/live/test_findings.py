@@ -717,6 +717,22 @@ REPETITIONS = {
             return paths(width - 1, height) + paths(width, height - 1)
         print(paths(11, 11))
         """,
+    "methods": """
+        import hashlib
+        class Kind:
+            def __init__(self, name):
+                self.name, self.children = name, [1]
+        class Tree:
+            limit = 3
+            def __init__(self, kind):
+                self.kind, self.seen = kind, {}
+            def digest(self, kind, of):  # here
+                key = (self.kind + kind.name).encode()
+                return {"digest": [hashlib.pbkdf2_hmac("sha256", key, b"s", 300).hex()]}
+        trees, kinds = [Tree("a"), Tree("b")], [Kind("x"), Kind("y")]
+        vars(trees[1]), vars(kinds[1])  # these have a dict now
+        print(len({str(trees[i % 2].digest(kinds[i % 3 == 0], Tree)) for i in range(700)}))
+        """,
     "lists and dicts": """
         def shipping(basket, prices):  # here
             total = 0
@@ -744,6 +760,8 @@ NO_REPETITIONS = """
         return hashlib.pbkdf2_hmac("sha256", str(seed).encode(), b"s", 100).hex()
     def draw(text):
         work(text + "0")
+    def spend():
+        hashlib.pbkdf2_hmac("sha256", b"", b"s", 100)
     class Counter:
         def __init__(self):
             self.value = 0
@@ -767,25 +785,72 @@ NO_REPETITIONS = """
         def table(depth):
             return work(depth + number)
         return table
-    seen, counter, key = [], Counter(), Key()
+    class Reader:
+        def __init__(self):
+            self.buffer = [0]
+        def read(self, size):
+            spend()
+            self.buffer[0] += size
+            return self.buffer[0]
+        def copy(self):
+            spend()
+            return [Reader()]
+    class Short:
+        def __init__(self, number):
+            self.number = number
+        def is_odd(self):
+            spend()
+            return self.number % 1 == 1
+    class Slots:
+        __slots__ = ("number",)
+        def is_odd(self):
+            spend()
+            return self.number % 1 == 1
+    class Words(list):
+        def joined(self):
+            spend()
+            return ""
+    def apart(name):
+        spend()
+        if len(seen) % 7 == 6:
+            raise KeyError(name)
+        return len(seen) > 20 or {"name": name}
+    seen, counter, key, reader, slots, words = [], Counter(), Key(), Reader(), Slots(), Words()
     for i in range(300):
         seen.append(None)
         page(i)(1)
+        reader.read(3), reader.copy(), Short(i).is_odd()
+        slots.number = i
+        slots.is_odd()
+        words.append(i)
+        words.joined()
+        try:
+            apart("a")
+        except KeyError:
+            pass
         counter.next(1), number(), list(stream("a")), by_key(key), cached(f"n{i % 3}"), work(i)
     for i in range(3000):
         draw(f"{i}")
     """
 
 
-def test_new_arguments_methods_and_effects_are_left_alone(pyrometer: Path, some_counted: Python) -> None:
+def test_new_arguments_objects_and_answers_are_left_alone(pyrometer: Path, some_counted: Python) -> None:
     recording = record(pyrometer, some_counted, program(NO_REPETITIONS))
     assert findings(pyrometer, recording) == []
     run(pyrometer, "export", recording, "-f", "json", "-o", "x.json")
     told = json.loads(Path("x.json").read_text())
     looked = {told["functions"][one["function"]]["name"]: one for one in told["arguments"]}
     assert {"draw", "number", "stream", "Counter.__init__", "page.<locals>.table"}.isdisjoint(looked)
-    assert looked["by_key"]["not_compared"] == looked["by_key"]["looked"] == 64
-    assert looked["Counter.next"]["looked"] == 64 and looked["cached"]["looked"] == looked["cached"]["distinct"] == 3
+    # other answers to the same, or objects: no more is looked at
+    for name in "by_key", "Reader.read", "Reader.copy", "apart":
+        assert 8 <= looked[name]["not_compared"] == looked[name]["looked"] < 64, name
+    # what their state is cannot be told
+    for name in "Slots.is_odd", "Words.joined":
+        assert looked[name]["not_compared"] == looked[name]["looked"] == 64, name
+    # another object each time, or another state of it
+    for name in "Counter.next", "Short.is_odd":
+        assert looked[name]["distinct"] == looked[name]["looked"] == 300, name
+    assert looked["cached"]["looked"] == looked["cached"]["distinct"] == 3
     assert looked["work"]["looked"] == 1000 and looked["work"]["not_compared"] == 0
 
 

@@ -1091,6 +1091,55 @@ static void what_used_libraries_import_is_not_won(void)
     CHECK_EQ(count_in(made.story), 0);
 }
 
+/* `heavy` hands out what it has from `_heavy`, which the program calls, and imports nowhere. */
+static void what_is_handed_out_is_used(void)
+{
+    for (int named = 0; named < 2; named++) {
+        struct loading made = loading("/srv/shop/main.py", SITE "heavy/__init__.py");
+        struct pyro_profile *profile = made.story.profile;
+        uint32_t inner = fixture_code(profile, "<module>", SITE "_heavy/core.py", 1);
+        uint32_t use = fixture_code(profile, "use", SITE "_heavy/core.py", 30);
+        FIXTURE_ADD(profile,
+                    .stack = FIXTURE_PATH(profile, made.story.module, made.import, made.heavy,
+                                          made.import, inner),
+                    .state = PYRO_STATE_RUNNING, .count = 10);
+        add_calls(&made.story, made.import, inner, 1);
+        add_calls(&made.story, made.story.module, use, 1);
+        add_source(profile, "/srv/shop/main.py", 2, "import heavy");
+        if (named)
+            add_source(profile, "/srv/shop/main.py", 3, "from _heavy.core import use");
+        CHECK_EQ(count_in(made.story), named);
+    }
+}
+
+/* Two lines of a module import parts of a library: together they are worth it, and only together. */
+static void lines_that_import_one_library_are_told_together(void)
+{
+    struct loading made = loading("/srv/shop/main.py", SITE "heavy/__init__.py");
+    struct story *story = &made.story;
+    struct pyro_profile *profile = story->profile;
+    uint32_t rest = fixture_code(profile, "<module>", SITE "heavy/rest.py", 1);
+    uint32_t line = fixture_frame(profile, function_of(story, story->module), 5);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, line, made.import, rest),
+                .state = PYRO_STATE_RUNNING, .count = 45);
+    add_calls(story, made.import, rest, 1);
+    add_source(profile, "/srv/shop/main.py", 2, "import heavy");
+    add_source(profile, "/srv/shop/main.py", 5, "import heavy.rest");
+    struct pyro_findings *findings = ask(story);
+    CHECK_EQ(findings->count, 1);
+    CHECK_EQ(findings->items[0].line, 2);
+    CHECK_EQ(evidence_of(&findings->items[0], "lines")->number, 2);
+    CHECK(near(findings->items[0].gain_s, 0.9 * 0.445));
+    pyro_findings_free(findings);
+    /* in another module that line is too little to be moved: it stays, and what it imports */
+    uint32_t other = fixture_code(profile, "<module>", "/srv/shop/other.py", 1);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, other, made.import, rest),
+                .state = PYRO_STATE_RUNNING, .count = 45);
+    add_calls(story, made.import, other, 1);
+    add_source(profile, SITE "heavy/rest.py", 1, "import heavy");
+    CHECK_EQ(count_in(*story), 0);
+}
+
 static void a_base_of_a_class_is_used(void)
 {
     struct loading made = loading("/srv/shop/main.py", SITE "heavy/__init__.py");
@@ -1489,5 +1538,6 @@ int main(void)
         TEST(a_package_passes_on_what_it_imports), TEST(a_module_around_one_in_c_is_used_by_that),
         TEST(what_a_used_module_needs_is_used), TEST(what_others_import_is_not_won),
         TEST(what_used_libraries_import_is_not_won), TEST(a_base_of_a_class_is_used),
+        TEST(what_is_handed_out_is_used), TEST(lines_that_import_one_library_are_told_together),
         TEST(collections_below_a_line_of_many_calls_are_told_of_its_caller));
 }

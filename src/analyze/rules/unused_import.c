@@ -18,6 +18,15 @@
 #define SAMPLES_MIN 20
 #define GAIN_LIKELY 0.9 /* the rest would be imported by somebody else, a little later */
 
+/* The lines of one module of the program's that import one library: who moves one of them moves the others. */
+struct group {
+    double saved_us, squares_us2;
+    uint64_t samples;
+    uint32_t frame; /* of the first line that was sampled */
+    uint32_t modules, lines;
+    bool stays; /* it is not worth moving them */
+};
+
 /* One `import` line: a frame of the profile. */
 struct statement {
     double saved_us, squares_us2;
@@ -47,14 +56,18 @@ struct imports {
     uint32_t *same_part;   /* [function_count]: another such body, and PYRO_NO_ID */
     /* what is imported where */
     bool *passes_on; /* [function_count]: a body; modules of its package that it loaded are used */
+    bool *called;    /* [strings]: files, with functions that the program's own call */
+    bool *named;     /* [strings]: files that the program's own modules import by name */
     uint32_t *below; /* [stack_count]: the nearest body of a module at or below it; ROOT */
     uint32_t *lead;  /* [stack_count]: the importing line's stack, while in the machinery; ROOT */
     uint32_t *cover; /* [stack_count]: 1 + the frame of the statement that would save this; 0 */
     struct statement *statements; /* [frame_count] */
     /* who else imports it */
     struct pyro_import_lines lines;
-    struct pyro_map told; /* file, line of statements that are not used */
-    bool *covered;        /* [stack_count]: loaded by such a one */
+    struct pyro_map ids;  /* file, hash of a library's name -> its place in `groups` */
+    struct group *groups; /* [frame_count]: of statements that are not used */
+    uint32_t group_count;
+    bool *covered; /* [stack_count]: loaded by such a statement */
     bool *kept;           /* [strings]: files, of modules that are loaded whatever becomes of them */
 };
 
@@ -76,17 +89,22 @@ static int imports_make(struct imports *imports, const struct pyro_rule_context 
         .todo = calloc(functions, sizeof(uint32_t)),
         .same_part = calloc(functions, sizeof(uint32_t)),
         .passes_on = calloc(functions, sizeof(bool)),
+        .called = calloc(strings, sizeof(bool)),
+        .named = calloc(strings, sizeof(bool)),
         .below = calloc(stacks, sizeof(uint32_t)),
         .lead = calloc(stacks, sizeof(uint32_t)),
         .cover = calloc(stacks, sizeof(uint32_t)),
         .statements = calloc(profile->frame_count + 1, sizeof(struct statement)),
+        .groups = calloc(profile->frame_count + 1, sizeof(struct group)),
         .covered = calloc(stacks, sizeof(bool)),
         .kept = calloc(strings, sizeof(bool)),
     };
     bool made = imports->machinery && imports->body && imports->reached && imports->needed &&
                 imports->body_of && imports->first && imports->by_caller && imports->todo &&
-                imports->same_part && imports->passes_on && imports->below && imports->lead &&
-                imports->cover && imports->statements && imports->covered && imports->kept;
+                imports->same_part && imports->passes_on && imports->called &&
+                imports->named && imports->below && imports->lead &&
+                imports->cover && imports->statements && imports->groups &&
+                imports->covered && imports->kept;
     return made ? 0 : -ENOMEM;
 }
 
@@ -103,6 +121,8 @@ static void imports_clear(struct imports *imports)
     pyro_map_free(&imports->parts);
     free(imports->same_part);
     free(imports->passes_on);
+    free(imports->called);
+    free(imports->named);
     free(imports->below);
     free(imports->lead);
     free(imports->cover);
@@ -110,7 +130,8 @@ static void imports_clear(struct imports *imports)
     free(imports->covered);
     free(imports->kept);
     pyro_import_lines_clear(&imports->lines);
-    pyro_map_free(&imports->told);
+    free(imports->groups);
+    pyro_map_free(&imports->ids);
 }
 
 /* -- who is used -------------------------------------------------------------------------------- */
@@ -293,11 +314,32 @@ static bool is_of_package(const char *file, const char *body)
            strncmp(file, body, (size_t)(slash - body) + 1) == 0;
 }
 
-/* `import networkx` is used by way of what networkx/__init__.py imports: a body passes on what is used of its package. What is loaded
- * has a larger id than what loads it. */
+static void find_called(struct imports *imports)
+{
+    const struct pyro_counted *counted = &imports->context->counted;
+    const struct pyro_function *functions = imports->profile->functions;
+    for (size_t i = 0; i < counted->edge_count; i++) {
+        uint32_t caller = counted->edges[i].caller, callee = counted->edges[i].callee;
+        if (caller != PYRO_NO_ID && !imports->context->library[caller] && !imports->body[callee])
+            imports->called[functions[callee].file] = true;
+    }
+    for (size_t i = 0; i < imports->lines.count; i++)
+        if (is_own(imports, imports->lines.items[i].importer))
+            imports->named[imports->lines.items[i].imported] = true;
+}
+
+/* The program calls what stands in FILE, which no line of its own names: it has that from who loaded it ("pytest" from "_pytest"). */
+static bool is_handed_out(const struct imports *imports, uint32_t file)
+{
+    return imports->lines.count && imports->called[file] && !imports->named[file];
+}
+
+/* `import networkx` is used by way of what networkx/__init__.py imports: a body passes on what is used of its package, and what the
+ * program calls without a name of its own for it. What is loaded has a larger id than what loads it. */
 static void find_passing_on(struct imports *imports)
 {
     const struct pyro_profile *profile = imports->profile;
+    find_called(imports);
     for (uint32_t i = 1; i < profile->stack_count; i++)
         imports->below[i] = is_body(imports, i) ? i : imports->below[profile->stacks[i].parent];
     for (uint32_t i = (uint32_t)profile->stack_count; i-- > 1;) {
@@ -307,9 +349,10 @@ static void find_passing_on(struct imports *imports)
         uint32_t function = pyro_profile_function_of(profile, i);
         uint32_t by = pyro_profile_function_of(profile, loader);
         uint32_t file = profile->functions[function].file;
-        if ((imports->needed[file] || imports->passes_on[function]) &&
-            is_of_package(pyro_profile_text(profile, file),
-                          pyro_profile_text(profile, profile->functions[by].file)))
+        bool is_passed = imports->needed[file] || imports->passes_on[function];
+        if (is_handed_out(imports, file) ||
+            (is_passed && is_of_package(pyro_profile_text(profile, file),
+                                        pyro_profile_text(profile, profile->functions[by].file))))
             imports->passes_on[by] = true;
     }
 }
@@ -343,39 +386,73 @@ static void find_statements(struct imports *imports)
     }
 }
 
+/* -- groups ------------------------------------------------------------------------------------- */
+
+/* FILE imports something of the library of MODULE, a body: the place of its group, NULL: none of that was ever not used. */
+static uint64_t *group_of(const struct imports *imports, uint32_t file, uint32_t module)
+{
+    size_t length;
+    const char *part = first_part(imports->profile, module, &length);
+    return pyro_map_find(&imports->ids, file, pyro_hash_bytes_here(part, length));
+}
+
+static struct group *group_at(const struct imports *imports, uint32_t frame)
+{
+    const struct pyro_profile *profile = imports->profile;
+    const uint64_t *id =
+        group_of(imports, profile->functions[profile->frames[frame].function].file,
+                 imports->statements[frame].module);
+    return id ? &imports->groups[*id] : NULL;
+}
+
 /* A line of no file ("<string>": -c, or what site runs) is nowhere to change. */
 static bool is_unused(const struct imports *imports, uint32_t frame)
 {
     const struct statement *statement = &imports->statements[frame];
     const struct pyro_profile *profile = imports->profile;
     uint32_t function = profile->frames[frame].function;
-    return statement->known && !statement->needed && !statement->own &&
-           !imports->context->library[function] &&
-           *pyro_profile_text(profile, profile->functions[function].file) != '<';
+    if (!statement->known || statement->needed || statement->own ||
+        imports->context->library[function] ||
+        *pyro_profile_text(profile, profile->functions[function].file) == '<')
+        return false;
+    const struct group *group = group_at(imports, frame);
+    return !group || !group->stays;
+}
+
+static int note_group(struct imports *imports, uint32_t frame)
+{
+    const struct pyro_profile *profile = imports->profile;
+    size_t length;
+    const char *part = first_part(profile, imports->statements[frame].module, &length);
+    bool is_new;
+    uint64_t *id = pyro_map_insert(
+        &imports->ids, profile->functions[profile->frames[frame].function].file,
+        pyro_hash_bytes_here(part, length), &is_new);
+    if (id && is_new)
+        *id = imports->group_count++;
+    return id ? 0 : -ENOMEM;
 }
 
 /* -- who else imports it ------------------------------------------------------------------------ */
 
-/* Those statements that are not used, and what they load. */
+/* What statements load that are not used. */
 static int find_covered(struct imports *imports)
 {
     const struct pyro_profile *profile = imports->profile;
-    for (uint32_t i = 1; i < profile->stack_count; i++) {
-        uint32_t below = profile->stacks[i].parent;
-        const struct pyro_frame *frame = &profile->frames[profile->stacks[below].frame];
+    int result = 0;
+    for (uint32_t i = 1; i < profile->stack_count && result == 0; i++) {
+        uint32_t below = profile->stacks[i].parent, frame = profile->stacks[below].frame;
         imports->covered[i] = imports->covered[below];
         if (!begins(imports, i))
             continue;
-        if (imports->statements[profile->stacks[below].frame].needed)
+        if (imports->statements[frame].needed)
             imports->covered[i] = false;
-        if (!is_unused(imports, profile->stacks[below].frame))
+        if (!is_unused(imports, frame))
             continue;
         imports->covered[i] = true;
-        if (!pyro_map_insert(&imports->told, profile->functions[frame->function].file, frame->line,
-                             NULL))
-            return -ENOMEM;
+        result = note_group(imports, frame);
     }
-    return 0;
+    return result;
 }
 
 static void keep(struct imports *imports, uint32_t file)
@@ -400,6 +477,13 @@ static void find_kept(struct imports *imports)
             keep(imports, profile->functions[pyro_profile_function_of(profile, i)].file);
 }
 
+/* Would it be moved, too? */
+static bool is_moved(const struct imports *imports, const struct pyro_import_line *line)
+{
+    const uint64_t *id = group_of(imports, line->importer, imports->body_of[line->imported]);
+    return id && !imports->groups[*id].stays && is_own(imports, line->importer);
+}
+
 /* What a module that is kept imports is kept, too, and so needed. */
 static void pass_on(struct imports *imports)
 {
@@ -409,8 +493,7 @@ static void pass_on(struct imports *imports)
         for (size_t i = pyro_import_lines_of(&imports->lines, importer);
              i < imports->lines.count && imports->lines.items[i].importer == importer; i++) {
             const struct pyro_import_line *line = &imports->lines.items[i];
-            if (pyro_map_find(&imports->told, importer, line->line) ||
-                imports->kept[line->imported])
+            if (imports->kept[line->imported] || is_moved(imports, line))
                 continue;
             imports->needed[line->imported] = true;
             keep(imports, line->imported);
@@ -421,13 +504,16 @@ static void pass_on(struct imports *imports)
 /* A line alone wins nothing where another one imports the same. */
 static int leave_what_others_import(struct imports *imports)
 {
+    const struct pyro_profile *profile = imports->profile;
+    memset(imports->statements, 0, profile->frame_count * sizeof(*imports->statements));
+    memset(imports->kept, 0, profile->strings.count * sizeof(*imports->kept));
+    find_statements(imports);
     int result = find_covered(imports);
     if (result < 0)
         return result;
     find_kept(imports);
     pass_on(imports);
-    memset(imports->statements, 0,
-           imports->profile->frame_count * sizeof(*imports->statements));
+    memset(imports->statements, 0, profile->frame_count * sizeof(*imports->statements));
     find_statements(imports);
     return 0;
 }
@@ -454,7 +540,7 @@ static uint32_t cover_of(struct imports *imports, uint32_t stack)
 }
 
 /* A module's body may stand in several stacks, one for each line of it. */
-static void add_up(struct imports *imports)
+static void add_up_statements(struct imports *imports)
 {
     const struct pyro_profile *profile = imports->profile;
     bool *counted = imports->reached; /* not asked any more */
@@ -469,36 +555,94 @@ static void add_up(struct imports *imports)
     }
 }
 
+static void add_up(struct imports *imports)
+{
+    add_up_statements(imports);
+    for (uint32_t i = 0; i < imports->group_count; i++)
+        imports->groups[i] = (struct group){.frame = PYRO_NO_ID, .stays = imports->groups[i].stays};
+    for (uint32_t i = 0; i < imports->profile->frame_count; i++) {
+        const struct statement *statement = &imports->statements[i];
+        struct group *group = statement->samples ? group_at(imports, i) : NULL;
+        if (!group)
+            continue;
+        const struct pyro_frame *frames = imports->profile->frames;
+        if (group->frame == PYRO_NO_ID || frames[i].line < frames[group->frame].line)
+            group->frame = i;
+        group->saved_us += statement->saved_us;
+        group->squares_us2 += statement->squares_us2;
+        group->samples += statement->samples;
+        group->modules += statement->modules;
+        group->lines++;
+    }
+}
+
+/* Nobody moves what is not worth it: it stays, and what it imports. True: that is news. */
+static bool leave_the_small(struct imports *imports)
+{
+    bool news = false;
+    for (uint32_t i = 0; i < imports->group_count; i++) {
+        struct group *group = &imports->groups[i];
+        bool small = group->samples < SAMPLES_MIN ||
+                     !pyro_worth_it(imports->context, GAIN_LIKELY * group->saved_us / 1e6);
+        news |= small && !group->stays;
+        group->stays |= small;
+    }
+    return news;
+}
+
 /* -- what is told ------------------------------------------------------------------------------- */
 
-static int report(struct pyro_rule_context *context, const struct imports *imports, uint32_t frame)
+static const char *fix_of(struct pyro_rule_context *context, const struct group *group)
+{
+    if (group->lines == 1)
+        return "import it where it is used, within the function";
+    return pyro_finding_text(context,
+                             "import it where it is used, within the function; %" PRIu32
+                             " lines of this module do",
+                             group->lines);
+}
+
+static int report(struct pyro_rule_context *context, const struct imports *imports,
+                  const struct group *group)
 {
     const struct pyro_profile *profile = context->profile;
-    const struct statement *statement = &imports->statements[frame];
+    const struct pyro_frame *frame = &profile->frames[group->frame];
+    uint32_t module = imports->statements[group->frame].module;
     double all_us = context->totals.counted_us;
-    double error_us = pyro_totals_error_us(statement->saved_us, statement->squares_us2, all_us);
-    const char *file =
-        pyro_path_short(pyro_profile_text(profile, profile->functions[statement->module].file),
-                        profile->info.directory);
-    struct pyro_finding *finding =
-        pyro_finding_new(context, profile->frames[frame].function, profile->frames[frame].line);
+    double error_us = pyro_totals_error_us(group->saved_us, group->squares_us2, all_us);
+    const char *file = pyro_path_short(pyro_profile_text(profile, profile->functions[module].file),
+                                       profile->info.directory);
+    struct pyro_finding *finding = pyro_finding_new(context, frame->function, frame->line);
     if (!finding)
         return -ENOMEM;
-    finding->gain_s = GAIN_LIKELY * statement->saved_us / 1e6;
-    finding->gain_high_s = (statement->saved_us + 2 * error_us) / 1e6;
+    finding->gain_s = GAIN_LIKELY * group->saved_us / 1e6;
+    finding->gain_high_s = (group->saved_us + 2 * error_us) / 1e6;
     finding->title = pyro_finding_text(context, "import that this run does not use: %.0f %%",
-                                       100 * statement->saved_us / all_us);
+                                       100 * group->saved_us / all_us);
     finding->why = pyro_finding_text(context,
                                      "%" PRIu32 " modules, %s the first: nothing of them was "
                                      "called but for imports",
-                                     statement->modules, file);
-    finding->fix = "import it where it is used, within the function";
+                                     group->modules, file);
+    finding->fix = fix_of(context, group);
     finding->confidence = PYRO_CONFIDENCE_LOW;
     finding->doubt = "if what is used imports it too, or has a class or constant of it, it stays";
     pyro_finding_say(finding, "imported", file);
-    pyro_finding_count(finding, "modules", statement->modules);
-    pyro_finding_seconds(finding, "time_s", statement->saved_us / 1e6);
-    return finding->title && finding->why ? 0 : -ENOMEM;
+    pyro_finding_count(finding, "modules", group->modules);
+    pyro_finding_count(finding, "lines", group->lines);
+    pyro_finding_seconds(finding, "time_s", group->saved_us / 1e6);
+    return finding->title && finding->why && finding->fix ? 0 : -ENOMEM;
+}
+
+/* What stays lets other things stay, so it takes some rounds. */
+static int weigh(struct imports *imports)
+{
+    int result;
+    do {
+        result = leave_what_others_import(imports);
+        if (result == 0)
+            add_up(imports);
+    } while (result == 0 && leave_the_small(imports));
+    return result;
 }
 
 static int find(struct pyro_rule_context *context)
@@ -517,15 +661,11 @@ static int find(struct pyro_rule_context *context)
         sort_edges(&imports);
         find_used(&imports);
         find_passing_on(&imports);
-        find_statements(&imports);
-        result = leave_what_others_import(&imports);
+        result = weigh(&imports);
     }
-    if (result == 0)
-        add_up(&imports);
-    for (uint32_t i = 0; result == 0 && i < context->profile->frame_count; i++)
-        if (imports.statements[i].samples >= SAMPLES_MIN &&
-            pyro_worth_it(context, GAIN_LIKELY * imports.statements[i].saved_us / 1e6))
-            result = report(context, &imports, i);
+    for (uint32_t i = 0; result == 0 && i < imports.group_count; i++)
+        if (!imports.groups[i].stays)
+            result = report(context, &imports, &imports.groups[i]);
     imports_clear(&imports);
     return result;
 }
