@@ -907,6 +907,13 @@ static void collections_below_a_line_of_many_calls_are_told_of_its_caller(void)
     fixture_calls(story.profile, PYRO_NO_ID, function_of(&story, story.module), 10);
     add_calls(&story, story.module, story.view, 10);
     CHECK_EQ(count_in(story), 0); /* a handler that a library calls */
+    story = collecting(300);
+    story.profile->functions[function_of(&story, story.view)].name =
+        fixture_text(story.profile, "<module>"); /* it is imported */
+    findings = ask(&story);
+    CHECK_EQ(findings->count, 1);
+    CHECK_EQ(findings->items[0].function, function_of(&story, story.module));
+    end(&story, findings);
 }
 
 static void collections_that_are_asked_for_are_doubted(void)
@@ -1481,9 +1488,12 @@ static void of_a_chain_the_outer_call_is_told(void)
     struct story story = repeated_story(1000, 10, 0);
     struct pyro_profile *profile = story.profile;
     uint32_t inner = fixture_code(profile, "parse", "/srv/shop/rates.py", 20);
-    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, story.module, story.view, story.orm, inner),
+    uint32_t step = fixture_code(profile, "step", "/srv/shop/rates.py", 30);
+    FIXTURE_ADD(profile,
+                .stack = FIXTURE_PATH(profile, story.module, story.view, story.orm, step, inner),
                 .state = PYRO_STATE_RUNNING, .flags = PYRO_SAMPLE_GIL, .count = 800);
-    add_calls(&story, story.orm, inner, 2000);
+    add_calls(&story, story.orm, step, 2000);
+    add_calls(&story, step, inner, 2000);
     FIXTURE_GROW(profile->arguments, profile->argument_count);
     profile->arguments[profile->argument_count++] =
         (struct pyro_arguments){function_of(&story, inner), 1000, 1, 0};

@@ -60,9 +60,14 @@ static bool is_stage(const struct pyro_rule_context *context, uint32_t function)
     return !context->library[function] && context->counted.ncalls[function] <= FEW;
 }
 
+static bool is_body(const struct pyro_profile *profile, uint32_t function)
+{
+    return strcmp(pyro_profile_text(profile, profile->functions[function].name), "<module>") == 0;
+}
+
 /* The innermost line below which most of the collections lie, of a function that is called a few times: who builds the model, reads the
- * input, or is the program. What it passes through further in, a proxy or a visitor, is nowhere to change anything; PYRO_STACK_ROOT: there
- * is none. */
+ * input, or is the program. What it passes through further in, a proxy, a visitor, or modules that are imported, is nowhere to change
+ * anything; PYRO_STACK_ROOT: there is none. */
 static uint32_t place_of(const struct pyro_rule_context *context, const struct collections *found)
 {
     const struct pyro_profile *profile = context->profile;
@@ -71,7 +76,9 @@ static uint32_t place_of(const struct pyro_rule_context *context, const struct c
         if (profile->stacks[i].parent != at || found->stacks_us[i] < WITHIN * found->time_us)
             continue;
         at = i;
-        if (is_stage(context, pyro_profile_function_of(profile, i)))
+        uint32_t function = pyro_profile_function_of(profile, i);
+        if (is_stage(context, function) &&
+            (place == PYRO_STACK_ROOT || !is_body(profile, function)))
             place = i;
     }
     return place;

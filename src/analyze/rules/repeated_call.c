@@ -18,7 +18,9 @@
 #define CALL_S_MIN    5e-6 /* a call that takes less is hardly worth a cache */
 #define CACHED_S      2e-7 /* what a call still takes with one */
 #define FEW           128  /* different arguments: lru_cache's own bound holds them */
-#define CHAIN_SHARE   0.8  /* of the calls: they are made by a caller that is repeated itself */
+#define CHAIN_SHARE   0.8  /* of the time: it is spent by a caller that is repeated itself */
+#define WITHIN_SELF   1
+#define WITHIN_OTHER  2
 
 struct suspect {
     const struct pyro_arguments *arguments;
@@ -127,18 +129,30 @@ static int report(struct pyro_rule_context *context, const struct suspect *suspe
     return finding->title && finding->why && finding->fix ? 0 : -ENOMEM;
 }
 
-/* Are nearly all calls of SUSPECT's function made by another one that is REPEATED itself? Who caches that one needs no more. */
+/* Is nearly all time of SUSPECT's function spent below another one that is REPEATED itself, however far? Who caches that one needs no
+ * more. Parents have smaller ids. OUTER: [stack_count], which of them are at or below a stack. */
 static bool is_within(const struct pyro_rule_context *context, const struct suspect *suspect,
-                      const bool *repeated)
+                      const bool *repeated, uint32_t *outer)
 {
-    const struct pyro_counted *counted = &context->counted;
-    uint32_t function = suspect->arguments->function;
-    uint64_t within = 0;
-    for (size_t i = 0; i < counted->edge_count; i++)
-        if (counted->edges[i].callee == function && counted->edges[i].caller != PYRO_NO_ID &&
-            counted->edges[i].caller != function && repeated[counted->edges[i].caller])
-            within += counted->edges[i].ncalls;
-    return (double)within >= CHAIN_SHARE * (double)suspect->outer;
+    const struct pyro_profile *profile = context->profile;
+    uint32_t self = suspect->arguments->function;
+    double within_us = 0, all_us = 0;
+    outer[PYRO_STACK_ROOT] = 0;
+    for (uint32_t i = 1; i < profile->stack_count; i++) {
+        uint32_t function = pyro_profile_function_of(profile, i);
+        uint32_t below = outer[profile->stacks[i].parent];
+        outer[i] = below;
+        if (function == self && !(below & WITHIN_SELF)) {
+            double time_us = context->totals.stacks[i].tree_us;
+            all_us += time_us;
+            within_us += below & WITHIN_OTHER ? time_us : 0;
+        }
+        if (function == self)
+            outer[i] |= WITHIN_SELF;
+        else if (function != PYRO_NO_ID && repeated[function])
+            outer[i] |= WITHIN_OTHER;
+    }
+    return within_us >= CHAIN_SHARE * all_us;
 }
 
 static int find(struct pyro_rule_context *context)
@@ -146,7 +160,8 @@ static int find(struct pyro_rule_context *context)
     const struct pyro_profile *profile = context->profile;
     struct suspect *suspects = calloc(profile->argument_count + 1, sizeof(*suspects));
     bool *repeated = calloc(profile->function_count + 1, sizeof(*repeated));
-    int result = suspects && repeated ? 0 : -ENOMEM;
+    uint32_t *outer = calloc(profile->stack_count + 1, sizeof(*outer));
+    int result = suspects && repeated && outer ? 0 : -ENOMEM;
     size_t count = 0;
     for (size_t i = 0; result == 0 && i < profile->argument_count; i++) {
         struct pyro_finding gain = {0};
@@ -157,10 +172,11 @@ static int find(struct pyro_rule_context *context)
             repeated[suspects[count++].arguments->function] = true;
     }
     for (size_t i = 0; result == 0 && i < count; i++)
-        if (!is_within(context, &suspects[i], repeated))
+        if (!is_within(context, &suspects[i], repeated, outer))
             result = report(context, &suspects[i]);
     free(suspects);
     free(repeated);
+    free(outer);
     return result;
 }
 
