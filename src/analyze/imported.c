@@ -18,7 +18,7 @@ struct reading {
     const struct pyro_profile *profile;
     struct pyro_import_lines *lines;
     struct pyro_map files;        /* hash of a module's name -> its file */
-    struct pyro_map bases;        /* of the importer: hashes of words in the heads of its classes */
+    struct pyro_map words;        /* of the importer: hashes of those in statements that run at once */
     struct pyro_buffer statement; /* all lines of one */
     struct pyro_buffer name;      /* of a module */
     uint32_t importer, line;
@@ -111,23 +111,24 @@ static size_t take_statement(struct reading *reading, size_t index)
     }
 }
 
-static int note_bases(struct reading *reading)
+static int note_words(struct reading *reading)
 {
-    const char *at = (const char *)reading->statement.data, *end = at + reading->statement.size;
+    const char *text = (const char *)reading->statement.data, *end = text + reading->statement.size;
+    const char *at = pyro_statement_used(text, reading->statement.size);
     struct pyro_word word;
     while (pyro_words_next(&at, end, &word))
-        if (!pyro_map_insert(&reading->bases, pyro_hash_bytes_here(word.text, word.size), 0, NULL))
+        if (!pyro_map_insert(&reading->words, pyro_hash_bytes_here(word.text, word.size), 0, NULL))
             return -ENOMEM;
     return reading->statement.failed ? -ENOMEM : 0;
 }
 
-static bool is_base(const struct reading *reading, struct pyro_word word)
+static bool is_used(const struct reading *reading, struct pyro_word word)
 {
-    return pyro_map_find(&reading->bases, pyro_hash_bytes_here(word.text, word.size), 0);
+    return pyro_map_find(&reading->words, pyro_hash_bytes_here(word.text, word.size), 0);
 }
 
 /* The first SIZE bytes of the name may be a module's. */
-static int put_line(struct reading *reading, size_t size, bool as_base)
+static int put_line(struct reading *reading, size_t size, bool at_once)
 {
     const uint64_t *file = file_of(reading, size);
     struct pyro_import_lines *lines = reading->lines;
@@ -139,13 +140,13 @@ static int put_line(struct reading *reading, size_t size, bool as_base)
         .importer = reading->importer,
         .imported = (uint32_t)*file,
         .line = reading->line,
-        .as_base = as_base,
+        .at_once = at_once,
     };
     return 0;
 }
 
 /* `import a.b.c` loads a, a.b and a.b.c. */
-static int put_lines(struct reading *reading, const struct pyro_imported *imported, bool as_base)
+static int put_lines(struct reading *reading, const struct pyro_imported *imported, bool at_once)
 {
     struct pyro_buffer *name = &reading->name;
     size_t package = 0;
@@ -169,7 +170,7 @@ static int put_lines(struct reading *reading, const struct pyro_imported *import
     int result = name->failed ? -ENOMEM : 0;
     for (size_t size = from; size <= name->size && result == 0; size++)
         if (size == name->size || name->data[size] == '.')
-            result = put_line(reading, size, as_base);
+            result = put_line(reading, size, at_once);
     return result;
 }
 
@@ -180,21 +181,29 @@ static int note_imports(struct reading *reading)
         pyro_imports_over((const char *)reading->statement.data, reading->statement.size);
     int result = reading->statement.failed ? -ENOMEM : 0;
     while (result == 0 && pyro_imports_next(&imports, &imported))
-        result = put_lines(reading, &imported, is_base(reading, imported.bound));
+        result = put_lines(reading, &imported, is_used(reading, imported.bound));
     return result;
 }
 
 /* -- all of them -------------------------------------------------------------------------------- */
 
-/* NOTE each statement of the importer that is one OF_KIND. */
-static int read_statements(struct reading *reading, bool (*of_kind)(const char *, size_t),
+/* Does a function stand there, or what is within one? A recording has lines of frames, too: they have their indent. */
+static bool is_within(const struct reading *reading, size_t index, const char *text, size_t size)
+{
+    const char *line = pyro_profile_text(reading->profile, reading->profile->sources[index].text);
+    return text != line || pyro_statement_hides(text, size);
+}
+
+/* NOTE each statement of the importer that IMPORTS, or else of its others. */
+static int read_statements(struct reading *reading, bool imports,
                            int (*note)(struct reading *))
 {
     int result = 0;
     for (size_t i = reading->begin; i < reading->end && result == 0;) {
         size_t size;
         const char *text = text_of(reading, i, &size);
-        if (!of_kind(text, size)) {
+        if (pyro_statement_imports(text, size) != imports ||
+            (!imports && is_within(reading, i, text, size))) {
             i++;
             continue;
         }
@@ -207,9 +216,9 @@ static int read_statements(struct reading *reading, bool (*of_kind)(const char *
 
 static int read_module(struct reading *reading)
 {
-    pyro_map_clear(&reading->bases);
-    int result = read_statements(reading, pyro_statement_is_class, note_bases);
-    return result < 0 ? result : read_statements(reading, pyro_statement_imports, note_imports);
+    pyro_map_clear(&reading->words);
+    int result = read_statements(reading, false, note_words);
+    return result < 0 ? result : read_statements(reading, true, note_imports);
 }
 
 int pyro_import_lines_make(struct pyro_import_lines *lines, const struct pyro_profile *profile,
@@ -227,7 +236,7 @@ int pyro_import_lines_make(struct pyro_import_lines *lines, const struct pyro_pr
         result = read_module(&reading);
     }
     pyro_map_free(&reading.files);
-    pyro_map_free(&reading.bases);
+    pyro_map_free(&reading.words);
     pyro_buffer_free(&reading.statement);
     pyro_buffer_free(&reading.name);
     return result;

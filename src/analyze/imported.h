@@ -1,7 +1,8 @@
 /* analyze/imported.h - which module imports which, by the lines that recordings hold of them.
  *
  * An import of what is loaded already leaves no event: these lines tell of it. They are those that run while a module is imported
- * (base/statements.h), whatever a condition around them says, and what else of imports was sampled. */
+ * (base/statements.h), whatever a condition around them says, and what else of imports was sampled. Of the program's own modules there
+ * are also the lines that run then and use what is imported; a line of a frame may be within a function. */
 #ifndef PYRO_ANALYZE_IMPORTED_H
 #define PYRO_ANALYZE_IMPORTED_H
 
@@ -10,7 +11,7 @@
 struct pyro_import_line {
     uint32_t importer, imported; /* files of modules */
     uint32_t line;               /* of the importer, the first of the statement */
-    bool as_base;                /* a class of the importer has what is imported in its head */
+    bool at_once;                /* the importer uses it while it is imported itself */
 };
 struct pyro_import_lines {
     struct pyro_import_line *items; /* by importer, then by line */

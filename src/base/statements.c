@@ -89,13 +89,18 @@ bool pyro_statement_imports(const char *text, size_t size)
     return begins_with(text, size, "import") || begins_with(text, size, "from");
 }
 
-bool pyro_statement_is_class(const char *text, size_t size)
+const char *pyro_statement_used(const char *text, size_t size)
 {
-    return begins_with(text, size, "class");
+    const char *at = text, *end = text + size;
+    while (at < end && is_name(*at))
+        at++;
+    const char *name = at;
+    while (at < end && is_space(*at))
+        at++;
+    return end - at >= 2 && at[0] == '=' && at[1] != '=' ? name : text;
 }
 
-/* What is below it does not run while the module is imported. */
-static bool hides(const char *text, size_t size)
+bool pyro_statement_hides(const char *text, size_t size)
 {
     return begins_with(text, size, "def") || begins_with(text, size, "async") ||
            (begins_with(text, size, "if") && memmem(text, size, "TYPE_CHECKING", 13) &&
@@ -123,8 +128,8 @@ bool pyro_statements_next(struct pyro_statements *statements, struct pyro_statem
         statements->at = end < statements->end ? end + 1 : end;
         if (!size || *text == '#' || (statements->hidden && indent >= statements->hidden))
             continue;
-        statements->hidden = hides(text, size) ? indent + 1 : 0;
-        if (!pyro_statement_imports(text, size) && !pyro_statement_is_class(text, size))
+        statements->hidden = pyro_statement_hides(text, size) ? indent + 1 : 0;
+        if (statements->hidden)
             continue;
         *ret_statement = (struct pyro_statement){text, size, line, line + more};
         return true;

@@ -1,4 +1,4 @@
-/* base/statements.h - what a Python module says while it is imported: its imports, and the heads of its classes.
+/* base/statements.h - what a Python module says while it is imported: its imports, and what uses them.
  *
  * Neither a parser of Python nor in need of valid source: whatever the text is, it is gone through once, and what is returned lies within
  * it. Nothing is allocated. */
@@ -11,8 +11,8 @@
 
 /* -- statements --------------------------------------------------------------------------------- */
 
-/* One import or head of a class, all of its lines. Those in functions, which run later, and below `if TYPE_CHECKING:`, which never do,
- * are left out. */
+/* One statement, all of its lines; of a compound one the head. Functions, which run later, and what is below `if TYPE_CHECKING:`, which
+ * never does, are left out, with their heads. */
 struct pyro_statement {
     const char *text; /* from its first word on */
     size_t size;
@@ -32,9 +32,12 @@ bool pyro_statements_next(struct pyro_statements *statements, struct pyro_statem
 
 /* Does a statement want another line after this one? *DEPTH, of its open brackets, begins at 0 and goes along. */
 bool pyro_statement_goes_on(const char *line, size_t size, unsigned *depth);
-/* Does TEXT, whose first word begins it, import something, or begin a class? */
+/* Does TEXT, whose first word begins it, import something? */
 bool pyro_statement_imports(const char *text, size_t size);
-bool pyro_statement_is_class(const char *text, size_t size);
+/* Does what is below TEXT not run then: a function's head, `if TYPE_CHECKING:`? */
+bool pyro_statement_hides(const char *text, size_t size);
+/* Behind the name that TEXT gives a value and does nothing else with ("x" of "x = None"); else TEXT. */
+const char *pyro_statement_used(const char *text, size_t size);
 
 /* -- imports ------------------------------------------------------------------------------------ */
 

@@ -26,7 +26,7 @@
 #define LINE_BYTES_MAX  1000u       /* longer lines are cut */
 #define TOTAL_BYTES_MAX (64u << 20) /* of text in one recording */
 
-#define STATEMENT_LINES_MAX 256u        /* of one import, or head of a class: the rest is left out */
+#define STATEMENT_LINES_MAX 256u        /* of one statement: the rest is left out */
 
 struct place {
     uint32_t file, line;
@@ -143,24 +143,52 @@ static size_t next_line(const char **at, const char *end)
     return length < LINE_BYTES_MAX ? length : LINE_BYTES_MAX;
 }
 
-/* The imports of a module, which findings ask for, and the heads of the program's own classes: who else imports a thing, and for what
- * (analyze/imported.h). */
+static void put_statement(struct sink *sink, uint32_t file, const struct pyro_statement *statement)
+{
+    const char *at = statement->text, *end = at + statement->size;
+    for (uint32_t i = 0; at < end && i < STATEMENT_LINES_MAX; i++) {
+        const char *begin = at;
+        size_t length = next_line(&at, end);
+        put_line(sink, &(struct place){file, statement->line + i}, begin, length);
+    }
+}
+
+static void note_imported(struct pyro_map *imported, const struct pyro_statement *statement)
+{
+    struct pyro_imports imports = pyro_imports_over(statement->text, statement->size);
+    struct pyro_imported name;
+    while (pyro_imports_next(&imports, &name)) /* without memory for it less is kept */
+        (void)pyro_map_insert(imported, pyro_hash_bytes_here(name.bound.text, name.bound.size), 0,
+                              NULL);
+}
+
+static bool uses_one(const struct pyro_map *imported, const struct pyro_statement *statement)
+{
+    const char *end = statement->text + statement->size;
+    const char *at = pyro_statement_used(statement->text, statement->size);
+    struct pyro_word word;
+    while (pyro_words_next(&at, end, &word))
+        if (pyro_map_find(imported, pyro_hash_bytes_here(word.text, word.size), 0))
+            return true;
+    return false;
+}
+
+/* What a module imports, which findings ask for, and of the program's own what uses that at once: who else imports a thing, and can it
+ * wait (analyze/imported.h)? */
 static void put_statements(struct sink *sink, uint32_t file, bool library, const char *text,
                            size_t size)
 {
+    struct pyro_map imported = {0};
     struct pyro_statements statements = pyro_statements_over(text, size);
     struct pyro_statement statement;
-    while (sink->total_bytes < TOTAL_BYTES_MAX &&
-           pyro_statements_next(&statements, &statement)) {
-        const char *at = statement.text, *end = at + statement.size;
-        if (library && pyro_statement_is_class(at, statement.size))
-            continue;
-        for (uint32_t i = 0; at < end && i < STATEMENT_LINES_MAX; i++) {
-            const char *begin = at;
-            size_t length = next_line(&at, end);
-            put_line(sink, &(struct place){file, statement.line + i}, begin, length);
-        }
+    while (sink->total_bytes < TOTAL_BYTES_MAX && pyro_statements_next(&statements, &statement)) {
+        bool imports = pyro_statement_imports(statement.text, statement.size);
+        if (imports && !library)
+            note_imported(&imported, &statement);
+        if (imports || (!library && uses_one(&imported, &statement)))
+            put_statement(sink, file, &statement);
     }
+    pyro_map_free(&imported);
 }
 
 /* Hand the lines of PLACES[0..COUNT), all in one file and ascending, to SINK. */

@@ -1147,20 +1147,29 @@ static void lines_that_import_one_library_are_told_together(void)
     CHECK_EQ(count_in(*story), 0);
 }
 
-static void a_base_of_a_class_is_used(void)
+/* The program's import has NAMES, and LINE stands below. */
+static void check_use(const char *names, const char *line, size_t count)
 {
     struct loading made = loading("/srv/shop/main.py", SITE "heavy/__init__.py");
-    add_source(made.story.profile, "/srv/shop/main.py", 2, "from heavy import Base, Other");
-    add_source(made.story.profile, "/srv/shop/main.py", 9, "class Mine(Third,");
-    add_source(made.story.profile, "/srv/shop/main.py", 10, "           Base): pass");
-    CHECK_EQ(count_in(made.story), 0);
-    made = loading("/srv/shop/main.py", SITE "heavy/__init__.py");
-    add_source(made.story.profile, "/srv/shop/main.py", 2, "from heavy import Base");
-    add_source(made.story.profile, "/srv/shop/main.py", 9, "class Base(own.Base): pass");
-    add_source(made.story.profile, "/srv/shop/main.py", 20, "x = Base");
-    struct pyro_findings *findings = ask(&made.story);
-    CHECK_EQ(findings->count, 0); /* its own name: rather silent than wrong */
-    end(&made.story, findings);
+    char import[100];
+    snprintf(import, sizeof(import), "from heavy import %s", names);
+    add_source(made.story.profile, "/srv/shop/main.py", 2, import);
+    add_source(made.story.profile, "/srv/shop/main.py", 9, line);
+    add_source(made.story.profile, "/srv/shop/main.py", 10, "    Third): pass");
+    CHECK_EQ(count_in(made.story), count);
+}
+
+static void what_a_module_uses_at_once_is_used(void)
+{
+    check_use("Base, Other", "class Mine(Base):", 0);
+    check_use("Third", "class Mine(Base,", 0);
+    check_use("THAT", "THIS = THAT + 1", 0);
+    check_use("deco", "@deco", 0);
+    check_use("THAT", "THAT = None", 1);
+    check_use("Third", "class Mine:", 1);
+    check_use("Base", "class Mine(own.Base): 'Base'  # Base", 1);
+    check_use("THAT", "    return THAT", 1); /* of a frame, in a function */
+    check_use("THAT", "def function(x=THAT):", 1);
 }
 
 static void a_module_around_one_in_c_is_used_by_that(void)
@@ -1547,7 +1556,7 @@ int main(void)
         TEST(an_import_that_is_not_used_is_found), TEST(an_import_that_is_used_is_left_alone),
         TEST(a_package_passes_on_what_it_imports), TEST(a_module_around_one_in_c_is_used_by_that),
         TEST(what_a_used_module_needs_is_used), TEST(what_others_import_is_not_won),
-        TEST(what_used_libraries_import_is_not_won), TEST(a_base_of_a_class_is_used),
+        TEST(what_used_libraries_import_is_not_won), TEST(what_a_module_uses_at_once_is_used),
         TEST(what_is_handed_out_is_used), TEST(lines_that_import_one_library_are_told_together),
         TEST(collections_below_a_line_of_many_calls_are_told_of_its_caller));
 }

@@ -27,14 +27,41 @@ static const char *statements_of(const char *text, size_t size)
 
 #define CHECK_STATEMENTS(text, expected) CHECK_STR(statements_of(text, sizeof(text) - 1), expected)
 
-static void imports_and_classes_are_told(void)
+static void what_runs_while_it_is_imported_is_told(void)
 {
     CHECK_STATEMENTS("import a\nx = 1\nfrom b import (\n  c, # )\n  d)\nclass E(c): pass\n",
-                     "1-1 import a; 3-5 from b import (\n  c, # )\n  d); 6-6 class E(c): pass; ");
-    CHECK_STATEMENTS("try:\n\timport a\nexcept ImportError:\n\tfrom b import \\\n a\r\nimport c",
-                     "2-2 import a; 4-5 from b import \\\n a\r; 6-6 import c; ");
-    CHECK_STATEMENTS("importer = 1\nfromage()\nclasses = 2\nimport\n", "");
+                     "1-1 import a; 2-2 x = 1; 3-5 from b import (\n  c, # )\n  d); "
+                     "6-6 class E(c): pass; ");
+    CHECK_STATEMENTS("try:\n\timport a\nexcept b:\n\tfrom b import \\\n a\r\nimport c",
+                     "1-1 try:; 2-2 import a; 3-3 except b:; 4-5 from b import \\\n a\r; "
+                     "6-6 import c; ");
     CHECK_STATEMENTS("", "");
+}
+
+static bool imports(const char *text)
+{
+    return pyro_statement_imports(text, strlen(text));
+}
+
+static const char *used_of(const char *text)
+{
+    return pyro_statement_used(text, strlen(text));
+}
+
+static void kinds_are_told_apart(void)
+{
+    CHECK(imports("import a"));
+    CHECK(imports("from a import b"));
+    CHECK(!imports("importer = 1"));
+    CHECK(!imports("fromage()"));
+    CHECK(!imports("import"));
+    CHECK_STR(used_of("a = b"), " = b");
+    CHECK_STR(used_of("a=b"), "=b");
+    CHECK_STR(used_of("a == b"), "a == b");
+    CHECK_STR(used_of("a.b = c"), "a.b = c");
+    CHECK_STR(used_of("a: b = c"), "a: b = c");
+    CHECK_STR(used_of("a"), "a");
+    CHECK_STR(used_of(""), "");
 }
 
 static void what_does_not_run_while_it_is_imported_is_left_out(void)
@@ -42,22 +69,26 @@ static void what_does_not_run_while_it_is_imported_is_left_out(void)
     CHECK_STATEMENTS("def f():\n  import a\n\n# b\n  import c\n\nimport d\n", "7-7 import d; ");
     CHECK_STATEMENTS("class A:\n  def f(self):\n    import a\n  import b\n",
                      "1-1 class A:; 4-4 import b; ");
+    CHECK_STATEMENTS("@a\ndef f(b=c): pass\n", "1-1 @a; ");
     CHECK_STATEMENTS("async def f():\n  import a\nimport b\n", "3-3 import b; ");
-    CHECK_STATEMENTS("if TYPE_CHECKING:\n  import a\nelse:\n  import b\n", "4-4 import b; ");
-    CHECK_STATEMENTS("if not TYPE_CHECKING:\n  import a\n", "2-2 import a; ");
-    CHECK_STATEMENTS("'''\nimport a\n'''\nx = \"\"\"import b\nimport c\\\"\"\"\nimport d\"\"\"\n", "");
-    CHECK_STATEMENTS("x = ['it', # '\nimport a]\nimport b\n", "3-3 import b; ");
+    CHECK_STATEMENTS("if TYPE_CHECKING:\n  import a\nelse:\n  import b\n",
+                     "3-3 else:; 4-4 import b; ");
+    CHECK_STATEMENTS("if not TYPE_CHECKING:\n  a\n", "1-1 if not TYPE_CHECKING:; 2-2 a; ");
+    CHECK_STATEMENTS("'''\nimport a\n'''\nx = \"\"\"b\nimport c\\\"\"\"\nimport d\"\"\"\n",
+                     "1-3 '''\nimport a\n'''; 4-6 x = \"\"\"b\nimport c\\\"\"\"\nimport d\"\"\"; ");
+    CHECK_STATEMENTS("['it', # '\nimport a]\nimport b\n",
+                     "1-2 ['it', # '\nimport a]; 3-3 import b; ");
 }
 
 /* Nothing of it is Python, and still it ends. */
 static void any_text_ends(void)
 {
     CHECK_STATEMENTS("import (((\nimport b", "1-2 import (((\nimport b; ");
-    CHECK_STATEMENTS("))\nimport a", "2-2 import a; ");
-    CHECK_STATEMENTS("x = 'open\nimport a", "2-2 import a; ");
-    CHECK_STATEMENTS("x = '''open\nimport a", "");
+    CHECK_STATEMENTS("))\nimport a", "1-1 )); 2-2 import a; ");
+    CHECK_STATEMENTS("x = 'open\nimport a", "1-1 x = 'open; 2-2 import a; ");
+    CHECK_STATEMENTS("'''open\nimport a", "1-2 '''open\nimport a; ");
     CHECK_STATEMENTS("import a\\", "1-1 import a\\; ");
-    CHECK_STATEMENTS("'\\", "");
+    CHECK_STATEMENTS("'\\", "1-1 '\\; ");
 }
 
 static const char *names_of(const char *text, size_t size)
@@ -137,7 +168,7 @@ static void a_line_may_want_another_one(void)
 
 int main(void)
 {
-    return CHECK_MAIN(TEST(imports_and_classes_are_told),
+    return CHECK_MAIN(TEST(what_runs_while_it_is_imported_is_told), TEST(kinds_are_told_apart),
                       TEST(what_does_not_run_while_it_is_imported_is_left_out),
                       TEST(any_text_ends), TEST(imports_name_modules_and_variables),
                       TEST(words_are_found_whole), TEST(a_line_may_want_another_one));

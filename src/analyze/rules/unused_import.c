@@ -275,7 +275,7 @@ static void find_used(struct imports *imports)
         if (imports->body[i] && !imports->context->library[i])
             need(imports, imports->profile->functions[i].file); /* the program's own modules stay */
     for (size_t i = 0; i < imports->lines.count; i++)
-        if (imports->lines.items[i].as_base && is_own(imports, imports->lines.items[i].importer))
+        if (imports->lines.items[i].at_once && is_own(imports, imports->lines.items[i].importer))
             need(imports, imports->lines.items[i].imported);
     while (imports->todo_count) {
         uint32_t caller = imports->todo[--imports->todo_count];
