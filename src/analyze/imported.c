@@ -17,8 +17,8 @@
 struct reading {
     const struct pyro_profile *profile;
     struct pyro_import_lines *lines;
-    struct pyro_map files;        /* hash of a module's name -> its file */
-    struct pyro_map words;        /* of the importer: hashes of those in statements that run at once */
+    struct pyro_map files; /* hash of a module's name -> its file */
+    struct pyro_map words; /* of the importer: hashes of those in statements that run at once */
     struct pyro_buffer statement; /* all lines of one */
     struct pyro_buffer name;      /* of a module */
     uint32_t importer, line;
@@ -43,8 +43,7 @@ static void put_dotted(struct pyro_buffer *out, const char *text, size_t size)
 static void put_module(struct reading *reading, uint32_t file, size_t *ret_package)
 {
     const struct pyro_profile *profile = reading->profile;
-    const char *path =
-        pyro_path_short(pyro_profile_text(profile, file), profile->info.directory);
+    const char *path = pyro_path_short(pyro_profile_text(profile, file), profile->info.directory);
     struct pyro_buffer *name = &reading->name;
     pyro_buffer_clear(name);
     put_dotted(name, path, strlen(path));
@@ -195,8 +194,7 @@ static bool is_within(const struct reading *reading, size_t index, const char *t
 }
 
 /* NOTE each statement of the importer that IMPORTS, or else of its others. */
-static int read_statements(struct reading *reading, bool imports,
-                           int (*note)(struct reading *))
+static int read_statements(struct reading *reading, bool imports, int (*note)(struct reading *))
 {
     int result = 0;
     for (size_t i = reading->begin; i < reading->end && result == 0;) {

@@ -51,7 +51,8 @@ struct pyro_imported {
     unsigned level;          /* dots before the module: 0 is absolute */
     struct pyro_word module; /* "a.b" */
     struct pyro_word name;   /* of `from a.b import name`; "*"; empty for `import a.b` */
-    struct pyro_word bound;  /* the variable: after `as`, else the name, else the first part of the module */
+    struct pyro_word
+        bound; /* the variable: after `as`, else the name, else the first part of the module */
 };
 struct pyro_imports {
     const char *at, *end;

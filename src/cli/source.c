@@ -26,12 +26,13 @@
 #define LINE_BYTES_MAX  1000u       /* longer lines are cut */
 #define TOTAL_BYTES_MAX (64u << 20) /* of text in one recording */
 
-#define STATEMENT_LINES_MAX 256u        /* of one statement: the rest is left out */
+#define STATEMENT_LINES_MAX 256u /* of one statement: the rest is left out */
 
 struct place {
     uint32_t file, line;
 };
-#define STATEMENTS UINT32_MAX /* the line of a place: what its module says while it is imported; the last one of its file */
+#define STATEMENTS \
+    UINT32_MAX /* the line of a place: what its module says while it is imported; the last one of its file */
 
 void pyro_source_roots_open(struct pyro_source_roots *roots, pid_t pid)
 {
@@ -135,7 +136,8 @@ static void put_line(struct sink *sink, const struct place *place, const char *t
 /* One line of TEXT, which ends at END, without its end; *AT moves behind it. */
 static size_t next_line(const char **at, const char *end)
 {
-    const char *begin = *at, *newline = begin < end ? memchr(begin, '\n', (size_t)(end - begin)) : NULL;
+    const char *begin = *at,
+               *newline = begin < end ? memchr(begin, '\n', (size_t)(end - begin)) : NULL;
     size_t length = (size_t)((newline ? newline : end) - begin);
     *at = newline ? newline + 1 : end;
     if (length && begin[length - 1] == '\r')

@@ -18,11 +18,11 @@
 #define LOOK_GAP       255 /* between two looks at most, later; a power of two less one */
 #define TRIES          64  /* whose arguments cannot be compared: none can */
 #define PARAMETERS_MAX 16
-#define PROMISING      8   /* looks at least, half of them at what was asked before */
-#define RESULTS        32  /* returns that are looked at then */
-#define WATCHED_MAX    256 /* functions of which they are */
-#define OPEN_MAX       16  /* calls whose returns are waited for; a power of two */
-#define SEEN_MAX       (1u << 14)            /* arguments that are remembered, over all functions */
+#define PROMISING      8          /* looks at least, half of them at what was asked before */
+#define RESULTS        32         /* returns that are looked at then */
+#define WATCHED_MAX    256        /* functions of which they are */
+#define OPEN_MAX       16         /* calls whose returns are waited for; a power of two */
+#define SEEN_MAX       (1u << 14) /* arguments that are remembered, over all functions */
 #define MAY_SUSPEND    (0x20 | 0x80 | 0x200) /* CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR */
 #define IS_FUNCTION    0x3                   /* CO_OPTIMIZED, CO_NEWLOCALS */
 #define HAS_ARGS       0x4
@@ -35,11 +35,11 @@ static struct pyro_block_head *block;
 static uint32_t random_state = 1;
 
 static int (*watch_code)(PyObject *code);
-static uint32_t watched; /* functions */
+static uint32_t watched;        /* functions */
 static struct pyro_map answers; /* arguments, function -> what it returned */
 static struct open_call {
-    const void *frame; /* NULL: none */
-    uint64_t hash;     /* of the arguments */
+    const void *frame;  /* NULL: none */
+    uint64_t hash;      /* of the arguments */
 } open_calls[OPEN_MAX]; /* by their frame */
 uint32_t pyro_arguments_open;
 
@@ -256,12 +256,22 @@ static void wait_for(const void *frame, uint64_t hash)
     *call = (struct open_call){frame, hash};
 }
 
+/* Is VALUE a list or dict that the function was called with, and now gives back? */
+static bool was_given(const struct pyro_code_record *record, const void *frame, PyObject *value)
+{
+    bool found = false;
+    for (uint32_t i = 0; !found && i < record->parameters; i++)
+        found = parameter_of(frame, i) == value;
+    return found && (PyList_CheckExact(value) || PyDict_CheckExact(value));
+}
+
 /* Is VALUE one that could be kept, and the answer that was given before? */
-static bool is_answer(const struct pyro_code_record *record, uint64_t arguments, PyObject *value)
+static bool is_answer(const struct pyro_code_record *record, const void *frame, uint64_t arguments,
+                      PyObject *value)
 {
     uint64_t hash = 0;
     bool is_new;
-    if (!pyro_value_sketch(value, &hash))
+    if (!pyro_value_sketch(value, &hash) || was_given(record, frame, value))
         return false;
     uint64_t *before = pyro_map_insert(&answers, arguments, record->id, &is_new);
     if (before && is_new)
@@ -290,7 +300,7 @@ bool pyro_arguments_end(PyObject *code, const void *frame, PyObject *value)
     call->frame = NULL;
     pyro_arguments_open--;
     record->results--;
-    if (value && !is_answer(record, call->hash, value))
+    if (value && !is_answer(record, frame, call->hash, value))
         give_up(record);
     return !record->results;
 }

@@ -191,8 +191,8 @@ typedef struct PyStructSequence_Desc {
 
 extern const unsigned long Py_Version;
 extern PyTypeObject PyBool_Type, PyBytes_Type, PyCFunction_Type, PyDict_Type, PyFloat_Type,
-    PyFrozenSet_Type, PyList_Type, PyLong_Type, PyMemberDescr_Type, PyRange_Type, PySet_Type, PyTuple_Type, PyType_Type,
-    PyUnicode_Type;
+    PyFrozenSet_Type, PyList_Type, PyLong_Type, PyMemberDescr_Type, PyRange_Type, PySet_Type,
+    PyTuple_Type, PyType_Type, PyUnicode_Type;
 extern PyObject _Py_NoneStruct;
 extern PyObject *PyExc_ImportError, *PyExc_MemoryError, *PyExc_OSError, *PyExc_OverflowError,
     *PyExc_RecursionError, *PyExc_RuntimeError, *PyExc_TypeError, *PyExc_ValueError;

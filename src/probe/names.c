@@ -195,7 +195,8 @@ static struct pyro_code_record *make_record(PyObject *code)
     record->until_look = PYRO_ARGUMENTS_NEVER;
     if (!record->library)
         pyro_arguments_recognise(code, record);
-    record->judged = strcmp(identity.file, PYRO_OWN_FILE) == 0; /* loops that time what others pay */
+    record->judged =
+        strcmp(identity.file, PYRO_OWN_FILE) == 0; /* loops that time what others pay */
     bool first;
     record = attach(code, record, &first);
     if (record && record->library)

@@ -12,11 +12,12 @@
 #define ATTRIBUTES_MAX 64
 #define MANAGED_DICT   (1UL << 4) /* Py_TPFLAGS_MANAGED_DICT, 3.11+ */
 #define INLINE_VALUES  (1UL << 2) /* Py_TPFLAGS_INLINE_VALUES, 3.13+ */
-#define BUILT_IN                                                                       \
-    (Py_TPFLAGS_LONG_SUBCLASS | Py_TPFLAGS_LIST_SUBCLASS | Py_TPFLAGS_TUPLE_SUBCLASS | \
+#define BUILT_IN                                                                          \
+    (Py_TPFLAGS_LONG_SUBCLASS | Py_TPFLAGS_LIST_SUBCLASS | Py_TPFLAGS_TUPLE_SUBCLASS |    \
      Py_TPFLAGS_BYTES_SUBCLASS | Py_TPFLAGS_UNICODE_SUBCLASS | Py_TPFLAGS_DICT_SUBCLASS | \
      Py_TPFLAGS_BASE_EXC_SUBCLASS | Py_TPFLAGS_TYPE_SUBCLASS)
-#define VALUES_BEHIND 8 /* 3.13+: struct _dictvalues (pycore_dict.h), capacity, size, embedded, valid */
+#define VALUES_BEHIND \
+    8 /* 3.13+: struct _dictvalues (pycore_dict.h), capacity, size, embedded, valid */
 
 static bool known;
 
@@ -24,7 +25,8 @@ static bool known;
 
 struct attributes {
     PyObject *const *items; /* some may be NULL */
-    const uint8_t *order;   /* 3.11, 3.12: behind the place of the first one's number; NULL: all of them in order */
+    const uint8_t *
+        order; /* 3.11, 3.12: behind the place of the first one's number; NULL: all of them in order */
     unsigned count;
     PyObject *dict; /* in place of them; NULL: there is none */
 };
@@ -170,8 +172,7 @@ static bool has_only(PyObject *object, PyObject *mark)
 /* An object of a class that every Python has, with one attribute: seen in its array, and in its dict when it has one. */
 static bool prove(PyObject *type, PyObject *mark)
 {
-    PyObject *object =
-        PyObject_CallMethod((PyObject *)&PyBaseObject_Type, "__new__", "O", type);
+    PyObject *object = PyObject_CallMethod((PyObject *)&PyBaseObject_Type, "__new__", "O", type);
     bool found = object && is_plain(Py_TYPE(object)) &&
                  PyObject_SetAttrString(object, "encodekey", mark) == 0 && has_only(object, mark);
     PyObject *dict = found ? PyObject_GenericGetDict(object, NULL) : NULL;

@@ -806,6 +806,10 @@ NO_REPETITIONS = """
         def is_odd(self):
             spend()
             return self.number % 1 == 1
+    def fill(row, by):
+        spend()
+        row["total"] = row["count"] * by
+        return row
     class Words(list):
         def joined(self):
             spend()
@@ -822,6 +826,7 @@ NO_REPETITIONS = """
         reader.read(3), reader.copy(), Short(i).is_odd()
         slots.number = i
         slots.is_odd()
+        fill({"count": 3}, 2)
         words.append(i)
         words.joined()
         try:
@@ -842,7 +847,7 @@ def test_new_arguments_objects_and_answers_are_left_alone(pyrometer: Path, some_
     looked = {told["functions"][one["function"]]["name"]: one for one in told["arguments"]}
     assert {"draw", "number", "stream", "Counter.__init__", "page.<locals>.table"}.isdisjoint(looked)
     # other answers to the same, or objects: no more is looked at
-    for name in "by_key", "Reader.read", "Reader.copy", "apart":
+    for name in "by_key", "Reader.read", "Reader.copy", "apart", "fill":
         assert 8 <= looked[name]["not_compared"] == looked[name]["looked"] < 64, name
     # what their state is cannot be told
     for name in "Slots.is_odd", "Words.joined":

@@ -1041,8 +1041,8 @@ static void add_source(struct pyro_profile *profile, const char *file, uint32_t 
                        const char *text)
 {
     FIXTURE_GROW(profile->sources, profile->source_count);
-    profile->sources[profile->source_count++] = (struct pyro_source_line){
-        fixture_text(profile, file), line, fixture_text(profile, text)};
+    profile->sources[profile->source_count++] =
+        (struct pyro_source_line){fixture_text(profile, file), line, fixture_text(profile, text)};
 }
 
 /* The program's other module, of which nothing was sampled, has an import on its first line. */
@@ -1539,8 +1539,8 @@ int main(void)
         TEST(nothing_is_found_where_nothing_is), TEST(a_long_list_that_is_searched_is_found),
         TEST(a_list_that_grows_is_doubted), TEST(other_searches_are_left_alone),
         TEST(methods_that_search_long_lists_are_found), TEST(a_call_that_is_repeated_is_found),
-        TEST(a_method_s_result_is_kept_on_its_object), TEST(other_calls_are_left_alone), TEST(of_a_chain_the_outer_call_is_told),
-        TEST(threads_that_compute_in_turn_are_found),
+        TEST(a_method_s_result_is_kept_on_its_object), TEST(other_calls_are_left_alone),
+        TEST(of_a_chain_the_outer_call_is_told), TEST(threads_that_compute_in_turn_are_found),
         TEST(nothing_is_won_without_a_second_cpu_or_thread),
         TEST(who_wakes_up_for_the_gil_waits_all_the_same),
         TEST(a_thread_that_only_looks_in_is_left_alone), TEST(waits_and_unknown_cpus_are_doubted),

@@ -100,10 +100,10 @@ static const char *names_of(const char *text, size_t size)
     size_t used = 0;
     told[0] = '\0';
     while (pyro_imports_next(&imports, &name))
-        used += (size_t)snprintf(told + used, sizeof(told) - used, "%u %.*s %.*s %.*s; ",
-                                 name.level, (int)name.module.size, name.module.text,
-                                 (int)name.name.size, name.name.text, (int)name.bound.size,
-                                 name.bound.text);
+        used +=
+            (size_t)snprintf(told + used, sizeof(told) - used, "%u %.*s %.*s %.*s; ", name.level,
+                             (int)name.module.size, name.module.text, (int)name.name.size,
+                             name.name.text, (int)name.bound.size, name.bound.text);
     free(copy);
     return told;
 }
@@ -135,8 +135,8 @@ static const char *words_of(const char *text)
     size_t used = 0;
     told[0] = '\0';
     while (pyro_words_next(&at, end, &word))
-        used += (size_t)snprintf(told + used, sizeof(told) - used, "%.*s ", (int)word.size,
-                                 word.text);
+        used +=
+            (size_t)snprintf(told + used, sizeof(told) - used, "%.*s ", (int)word.size, word.text);
     return told;
 }
 
@@ -169,7 +169,7 @@ static void a_line_may_want_another_one(void)
 int main(void)
 {
     return CHECK_MAIN(TEST(what_runs_while_it_is_imported_is_told), TEST(kinds_are_told_apart),
-                      TEST(what_does_not_run_while_it_is_imported_is_left_out),
-                      TEST(any_text_ends), TEST(imports_name_modules_and_variables),
-                      TEST(words_are_found_whole), TEST(a_line_may_want_another_one));
+                      TEST(what_does_not_run_while_it_is_imported_is_left_out), TEST(any_text_ends),
+                      TEST(imports_name_modules_and_variables), TEST(words_are_found_whole),
+                      TEST(a_line_may_want_another_one));
 }

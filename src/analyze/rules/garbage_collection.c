@@ -12,7 +12,8 @@
 #define COLLECT  "{built-in method gc.collect}"
 #define BY_CALLS 0.5 /* of the time of collections, or more: the program asks for them itself */
 #define WITHIN   0.5 /* of that time, or more, lies in what the line calls that is named */
-#define FEW      10  /* calls: what is set for the collector is set around what happens once, not within what happens all the time */
+#define FEW \
+    10 /* calls: what is set for the collector is set around what happens once, not within what happens all the time */
 
 /* What is left of the time of collections that come by themselves: a higher threshold makes them rare, not cheaper. */
 #define LEFT_LIKELY 0.3

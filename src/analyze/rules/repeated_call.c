@@ -204,7 +204,8 @@ const struct pyro_rule pyro_rule_repeated_call = {
         "functions that use variables of the one around them; other arguments than str, bytes, "
         "numbers, None, dates and lists, tuples and dicts of them, and objects of classes without "
         "__slots__ that are written in Python; functions without arguments, or that return only "
-        "None or objects; generators and coroutines; arguments that come again after thousands of others; "
+        "None or objects; generators and coroutines; arguments that come again after thousands of "
+        "others; "
         "Python before 3.11",
     .find = find,
 };

@@ -68,7 +68,7 @@ struct imports {
     struct group *groups; /* [frame_count]: of statements that are not used */
     uint32_t group_count;
     bool *covered; /* [stack_count]: loaded by such a statement */
-    bool *kept;           /* [strings]: files, of modules that are loaded whatever becomes of them */
+    bool *kept;    /* [strings]: files, of modules that are loaded whatever becomes of them */
 };
 
 static int imports_make(struct imports *imports, const struct pyro_rule_context *context)
@@ -101,10 +101,9 @@ static int imports_make(struct imports *imports, const struct pyro_rule_context 
     };
     bool made = imports->machinery && imports->body && imports->reached && imports->needed &&
                 imports->body_of && imports->first && imports->by_caller && imports->todo &&
-                imports->same_part && imports->passes_on && imports->called &&
-                imports->named && imports->below && imports->lead &&
-                imports->cover && imports->statements && imports->groups &&
-                imports->covered && imports->kept;
+                imports->same_part && imports->passes_on && imports->called && imports->named &&
+                imports->below && imports->lead && imports->cover && imports->statements &&
+                imports->groups && imports->covered && imports->kept;
     return made ? 0 : -ENOMEM;
 }
 
@@ -399,9 +398,8 @@ static uint64_t *group_of(const struct imports *imports, uint32_t file, uint32_t
 static struct group *group_at(const struct imports *imports, uint32_t frame)
 {
     const struct pyro_profile *profile = imports->profile;
-    const uint64_t *id =
-        group_of(imports, profile->functions[profile->frames[frame].function].file,
-                 imports->statements[frame].module);
+    const uint64_t *id = group_of(imports, profile->functions[profile->frames[frame].function].file,
+                                  imports->statements[frame].module);
     return id ? &imports->groups[*id] : NULL;
 }
 
@@ -425,9 +423,9 @@ static int note_group(struct imports *imports, uint32_t frame)
     size_t length;
     const char *part = first_part(profile, imports->statements[frame].module, &length);
     bool is_new;
-    uint64_t *id = pyro_map_insert(
-        &imports->ids, profile->functions[profile->frames[frame].function].file,
-        pyro_hash_bytes_here(part, length), &is_new);
+    uint64_t *id =
+        pyro_map_insert(&imports->ids, profile->functions[profile->frames[frame].function].file,
+                        pyro_hash_bytes_here(part, length), &is_new);
     if (id && is_new)
         *id = imports->group_count++;
     return id ? 0 : -ENOMEM;
@@ -625,7 +623,7 @@ static int report(struct pyro_rule_context *context, const struct imports *impor
                                      group->modules, file);
     finding->fix = fix_of(context, group);
     finding->confidence = PYRO_CONFIDENCE_LOW;
-    finding->doubt = "if what is used imports it too, or has a class or constant of it, it stays";
+    finding->doubt = "if what is used has a class or a constant of it, it stays";
     pyro_finding_say(finding, "imported", file);
     pyro_finding_count(finding, "modules", group->modules);
     pyro_finding_count(finding, "lines", group->lines);
@@ -675,19 +673,19 @@ const struct pyro_rule pyro_rule_unused_import = {
     .tier = PYRO_TIER_ALGORITHM,
     .needs = PYRO_NEED_CALLS,
     .mode = "run",
-    .looks_for = "an import of a library that takes 5 % of all time or more, while nothing of what "
-                 "it loads is "
-                 "used in that run",
-    .evidence = "the sampled time below the line, what is used left out; exact calls: none of a "
+    .looks_for = "imports of a library by a module of the program that take 5 % of all time or more, "
+                 "while nothing of what they load is used in that run",
+    .evidence = "the sampled time below these lines, what is used left out; exact calls: none of a "
                 "function of these modules, but by their own bodies and those of other modules "
-                "that are not used, nor of a C function of their names",
+                "that are not used, nor of a C function of their names; what modules that stay "
+                "import, by their lines",
     .fix = "import it within the function that uses it",
     .gain = "the time of that import, less 10 %; at the least nothing",
-    .refuted_by = "something that is used imports the same modules later on, or needs a class or a "
-                  "constant of them; other runs are the common ones, and use it",
+    .refuted_by = "a constant of them is needed, or a class that is only asked for; other runs are "
+                  "the common ones, and use it",
     .blind_spots = "imports by libraries, and of modules of the program's own, which mostly import "
-                   "each other; "
-                   "what is imported a second time, which leaves no trace; modules that are used "
-                   "without a call; Python before 3.11",
+                   "each other; imports of two modules of the program's that could wait only "
+                   "together; where sources cannot be read, who else imports a module that is "
+                   "loaded; modules that are used without a call; Python before 3.11",
     .find = find,
 };
