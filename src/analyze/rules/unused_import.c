@@ -673,8 +673,9 @@ const struct pyro_rule pyro_rule_unused_import = {
     .tier = PYRO_TIER_ALGORITHM,
     .needs = PYRO_NEED_CALLS,
     .mode = "run",
-    .looks_for = "imports of a library by a module of the program that take 5 % of all time or more, "
-                 "while nothing of what they load is used in that run",
+    .looks_for =
+        "imports of a library by a module of the program that take 5 % of all time or more, "
+        "while nothing of what they load is used in that run",
     .evidence = "the sampled time below these lines, what is used left out; exact calls: none of a "
                 "function of these modules, but by their own bodies and those of other modules "
                 "that are not used, nor of a C function of their names; what modules that stay "
