@@ -97,7 +97,8 @@ const char *pyro_statement_used(const char *text, size_t size)
     const char *name = at;
     while (at < end && is_space(*at))
         at++;
-    return end - at >= 2 && at[0] == '=' && at[1] != '=' ? name : text;
+    bool is_target = at < end && (*at == ':' || (*at == '=' && (end - at == 1 || at[1] != '=')));
+    return is_target ? name : text;
 }
 
 bool pyro_statement_hides(const char *text, size_t size)

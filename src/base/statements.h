@@ -36,7 +36,7 @@ bool pyro_statement_goes_on(const char *line, size_t size, unsigned *depth);
 bool pyro_statement_imports(const char *text, size_t size);
 /* Does what is below TEXT not run then: a function's head, `if TYPE_CHECKING:`? */
 bool pyro_statement_hides(const char *text, size_t size);
-/* Behind the name that TEXT gives a value and does nothing else with ("x" of "x = None"); else TEXT. */
+/* Behind the name that TEXT gives a value or a type, and does nothing else with ("x" of "x = None", "x: int"); else TEXT. */
 const char *pyro_statement_used(const char *text, size_t size);
 
 /* -- imports ------------------------------------------------------------------------------------ */

@@ -835,15 +835,19 @@ static void a_step_that_does_many_things_is_not_hot(void)
                     .state = PYRO_STATE_RUNNING, .count = 89);
     }
     CHECK_EQ(count_in(story), 0);
-    story = pipeline(0, 110, 1000); /* in one function, but far in */
-    profile = story.profile;
-    uint32_t path[7] = {story.module, story.view, enrich};
-    for (uint32_t i = 3; i < 6; i++)
-        path[i] = fixture_code(profile, "deeper", "/srv/shop/parts.py", 10 * i);
-    path[6] = PYRO_NO_ID;
-    FIXTURE_ADD(profile, .stack = fixture_path(profile, path), .state = PYRO_STATE_RUNNING,
-                .count = 890);
-    CHECK_EQ(count_in(story), 0);
+    /* in one function, but far in; in the middle of a library that it calls, too */
+    const char *files[] = {"/srv/shop/parts.py", "/usr/lib/python3.12/html/parser.py"};
+    for (int library = 0; library < 2; library++) {
+        story = pipeline(0, 110, 1000);
+        profile = story.profile;
+        uint32_t path[7] = {story.module, story.view, enrich};
+        for (uint32_t i = 3; i < 6; i++)
+            path[i] = fixture_code(profile, "deeper", files[library], 10 * i);
+        path[6] = PYRO_NO_ID;
+        FIXTURE_ADD(profile, .stack = fixture_path(profile, path), .state = PYRO_STATE_RUNNING,
+                    .count = 890);
+        CHECK_EQ(count_in(story), 0);
+    }
 }
 
 /* -- garbage collection ------------------------------------------------------------------------- */
@@ -914,6 +918,10 @@ static void collections_below_a_line_of_many_calls_are_told_of_its_caller(void)
     CHECK_EQ(findings->count, 1);
     CHECK_EQ(findings->items[0].function, function_of(&story, story.module));
     end(&story, findings);
+    story = collecting(300);
+    story.profile->functions[function_of(&story, story.view)].file =
+        fixture_text(story.profile, "<frozen importlib._bootstrap>"); /* while it imports */
+    CHECK_EQ(count_in(story), 0);
 }
 
 static void collections_that_are_asked_for_are_doubted(void)

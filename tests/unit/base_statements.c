@@ -59,7 +59,8 @@ static void kinds_are_told_apart(void)
     CHECK_STR(used_of("a=b"), "=b");
     CHECK_STR(used_of("a == b"), "a == b");
     CHECK_STR(used_of("a.b = c"), "a.b = c");
-    CHECK_STR(used_of("a: b = c"), "a: b = c");
+    CHECK_STR(used_of("a: b = c"), ": b = c");
+    CHECK_STR(used_of("a ="), " =");
     CHECK_STR(used_of("a"), "a");
     CHECK_STR(used_of(""), "");
 }

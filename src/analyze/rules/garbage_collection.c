@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLLECT  "{built-in method gc.collect}"
-#define BY_CALLS 0.5 /* of the time of collections, or more: the program asks for them itself */
-#define WITHIN   0.5 /* of that time, or more, lies in what the line calls that is named */
+#define MACHINERY "<frozen importlib"
+#define COLLECT   "{built-in method gc.collect}"
+#define BY_CALLS  0.5 /* of the time of collections, or more: the program asks for them itself */
+#define WITHIN    0.5 /* of that time, or more, lies in what the line calls that is named */
 #define FEW \
     10 /* calls: what is set for the collector is set around what happens once, not within what happens all the time */
 
@@ -66,9 +67,15 @@ static bool is_body(const struct pyro_profile *profile, uint32_t function)
     return strcmp(pyro_profile_text(profile, profile->functions[function].name), "<module>") == 0;
 }
 
+static bool is_importing(const struct pyro_profile *profile, uint32_t function)
+{
+    return strncmp(pyro_profile_text(profile, profile->functions[function].file), MACHINERY,
+                   strlen(MACHINERY)) == 0;
+}
+
 /* The innermost line below which most of the collections lie, of a function that is called a few times: who builds the model, reads the
- * input, or is the program. What it passes through further in, a proxy, a visitor, or modules that are imported, is nowhere to change
- * anything; PYRO_STACK_ROOT: there is none. */
+ * input, or is the program. What it passes through further in, a proxy or a visitor, is nowhere to change anything. PYRO_STACK_ROOT: there
+ * is none, or modules are imported, which is over when it is done: what is built then is small. */
 static uint32_t place_of(const struct pyro_rule_context *context, const struct collections *found)
 {
     const struct pyro_profile *profile = context->profile;
@@ -81,6 +88,8 @@ static uint32_t place_of(const struct pyro_rule_context *context, const struct c
         if (is_stage(context, function) &&
             (place == PYRO_STACK_ROOT || !is_body(profile, function)))
             place = i;
+        if (is_importing(profile, function))
+            return PYRO_STACK_ROOT;
     }
     return place;
 }

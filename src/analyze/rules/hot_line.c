@@ -80,8 +80,9 @@ static bool find_step(const struct pyro_rule_context *context, struct step *foun
 
 /* Where in a step a stack is. */
 struct depth {
-    uint32_t calls;    /* of the program's own functions, the step itself being 1; 0: not in it */
-    uint32_t function; /* the innermost of them: what it calls of libraries is its own time */
+    uint32_t calls; /* of Python functions, the step itself being 1; 0: not in it */
+    uint32_t
+        function; /* the innermost of them: what it calls itself of a library is its own time */
 };
 
 static struct depth depth_of(const struct pyro_rule_context *context, const struct step *step,
@@ -91,9 +92,9 @@ static struct depth depth_of(const struct pyro_rule_context *context, const stru
     uint32_t function = pyro_profile_function_of(profile, stack);
     uint32_t caller = pyro_profile_function_of(profile, profile->stacks[stack].parent);
     bool starts = function == step->callee && caller == step->caller;
-    bool deeper = context->library[step->callee]
-                      ? profile->functions[function].kind == PYRO_FUNCTION_PYTHON
-                      : !context->library[function];
+    bool is_python = profile->functions[function].kind == PYRO_FUNCTION_PYTHON;
+    bool deeper = is_python && (!context->library[function] || context->library[step->callee] ||
+                                (caller != PYRO_NO_ID && context->library[caller]));
     if (!below.calls)
         return starts ? (struct depth){1, function} : below;
     return deeper ? (struct depth){below.calls + 1, function} : below;
