@@ -840,10 +840,10 @@ static void a_step_that_does_many_things_is_not_hot(void)
     for (int library = 0; library < 2; library++) {
         story = pipeline(0, 110, 1000);
         profile = story.profile;
-        uint32_t path[7] = {story.module, story.view, enrich};
-        for (uint32_t i = 3; i < 6; i++)
+        uint32_t path[8] = {story.module, story.view, enrich};
+        for (uint32_t i = 3; i < 7; i++)
             path[i] = fixture_code(profile, "deeper", files[library], 10 * i);
-        path[6] = PYRO_NO_ID;
+        path[7] = PYRO_NO_ID;
         FIXTURE_ADD(profile, .stack = fixture_path(profile, path), .state = PYRO_STATE_RUNNING,
                     .count = 890);
         CHECK_EQ(count_in(story), 0);
