@@ -23,7 +23,8 @@ struct group {
     double saved_us, squares_us2;
     uint64_t samples;
     uint32_t frame; /* of the first line that was sampled */
-    uint32_t modules, lines;
+    uint32_t modules, sampled_lines;
+    uint32_t lines; /* of the module, as far as its source is known */
     bool stays; /* it is not worth moving them */
 };
 
@@ -553,6 +554,23 @@ static void add_up_statements(struct imports *imports)
     }
 }
 
+/* Those that import what is loaded already have no samples. */
+static void count_lines(struct imports *imports)
+{
+    const struct pyro_import_line *before = NULL;
+    for (size_t i = 0; i < imports->lines.count; i++) {
+        const struct pyro_import_line *line = &imports->lines.items[i];
+        const uint64_t *id = group_of(imports, line->importer, imports->body_of[line->imported]);
+        if (id && (!before || before->importer != line->importer || before->line != line->line)) {
+            imports->groups[*id].lines++;
+            before = line;
+        }
+    }
+    for (uint32_t i = 0; i < imports->group_count; i++)
+        if (imports->groups[i].lines < imports->groups[i].sampled_lines)
+            imports->groups[i].lines = imports->groups[i].sampled_lines;
+}
+
 static void add_up(struct imports *imports)
 {
     add_up_statements(imports);
@@ -570,8 +588,9 @@ static void add_up(struct imports *imports)
         group->squares_us2 += statement->squares_us2;
         group->samples += statement->samples;
         group->modules += statement->modules;
-        group->lines++;
+        group->sampled_lines++;
     }
+    count_lines(imports);
 }
 
 /* Nobody moves what is not worth it: it stays, and what it imports. True: that is news. */
