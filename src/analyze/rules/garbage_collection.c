@@ -185,7 +185,8 @@ const struct pyro_rule pyro_rule_garbage_collection = {
             "for likely, 70 % for the most, nothing for the least",
     .refuted_by = "the peak of memory grows by more than one can spare, since much garbage is in "
                   "cycles",
-    .blind_spots = "how much the collections freed; what freeing costs besides; programs that are "
+    .blind_spots = "how much the collections freed; what freeing costs besides; collections while "
+                   "modules are imported; programs that are "
                    "installed as libraries, of which no line is the program's own, or whose own "
                    "functions are all called by a library, over and over",
     .find = find,

@@ -25,7 +25,7 @@ struct group {
     uint32_t frame; /* of the first line that was sampled */
     uint32_t modules, sampled_lines;
     uint32_t lines; /* of the module, as far as its source is known */
-    bool stays; /* it is not worth moving them */
+    bool stays;     /* it is not worth moving them */
 };
 
 /* One `import` line: a frame of the profile. */
