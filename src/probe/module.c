@@ -68,7 +68,8 @@
  *
  * pyrometer.web:
  *
- *     sql_text.c    how queries are told apart, as queries.c does it */
+ *     sql_text.c    how queries are told apart, as queries.c does it
+ *     watched.c     a request that may turn out slow or failed */
 #include "probe/blocks.h"
 #include "probe/calibrate.h"
 #include "probe/counting.h"
@@ -87,6 +88,7 @@
 #include "probe/threads.h"
 #include "probe/timed.h"
 #include "probe/tracing.h"
+#include "probe/watched.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -371,6 +373,7 @@ static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, pyro_profiler_init},
 #if !PYRO_FREE_THREADED
     {Py_mod_exec, pyro_timed_init},
+    {Py_mod_exec, pyro_watched_init},
 #endif
 #if PYRO_FREE_THREADED
     {Py_mod_gil, Py_MOD_GIL_NOT_USED},

@@ -2,7 +2,9 @@
 framework, and no sampler: PYROMETER_PROGRAM names none."""
 
 import asyncio
+import contextvars
 import ctypes
+import gc
 import hashlib
 import hmac
 import os
@@ -12,12 +14,13 @@ import stat
 import sys
 import tempfile
 import time
+import weakref
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
 from pyrometer import web
 from pyrometer.web import ASGIMiddleware, WSGIMiddleware, count_queries
-from pyrometer.web import _queries, _sampler, _service, _slots, _tokens
+from pyrometer.web import _queries, _sampler, _service, _slots, _tokens, _watched
 
 SECRET = "0123456789abcdef"
 
@@ -141,7 +144,7 @@ def what_nobody_waits_for_is_let_go():
 
     async def leave(app):  # the client goes away while the answer waits for the figures
         sampler = app.service.sampler
-        sampler._socket = Waits()
+        sampler.socket = Waits()
         task = asyncio.ensure_future(app(scope, None, None))
         while not sampler._wanted:
             await asyncio.sleep(0.001)
@@ -341,13 +344,13 @@ def tokens_to_the_second():
 class Cuts:
     """In place of the sampler: what it is told, and which slots were free then."""
 
-    runs, state = True, "ready"
+    socket, state = True, "ready"
 
     def __init__(self):
         self.told, self.slots = [], None
 
     def cut(self, id_, slot, begin_ns, end_ns, title, wanted):
-        self.told.append((slot, begin_ns, end_ns, slot in self.slots._free))
+        self.told.append((slot, begin_ns, end_ns, slot in self.slots.free))
 
     def wait(self, id_, seconds):
         return None
@@ -410,7 +413,7 @@ def a_request_has_its_name_from_its_begin_to_its_end():
         names = {tuple(found) for found, _ in inside}
         assert names == {(slot,)} and not free, (names, slot, free)
         assert begin_ns <= inside[0][1] <= inside[-1][1] <= end_ns
-        assert sorted(cuts.slots._free) == list(range(256))
+        assert sorted(cuts.slots.free) == list(range(256))
         inside.clear()
         cuts.told.clear()
 
@@ -422,7 +425,7 @@ def a_request_has_its_name_from_its_begin_to_its_end():
             both_ends(cuts)
         ask(middleware, told=told, next="yes", **({"tells": "yes"} if told else {}))
         assert len({slot for slot, *_ in cuts.told}) == 2 and len(inside[1][0]) == 2 and inside[1][0][1] == inside[0][0][0]
-        assert sorted(cuts.slots._free) == list(range(256))
+        assert sorted(cuts.slots.free) == list(range(256))
         inside.clear()
         cuts.told.clear()
         try:
@@ -439,8 +442,21 @@ def a_request_has_its_name_from_its_begin_to_its_end():
     assert middleware.service.counts["errors"] == 0
 
 
+def watches():
+    """What watches requests in C, where that fits, and what does so in its place."""
+    return {_watched.Watch, _watched.find_watch()}
+
+
 def only_who_is_slow_is_kept():
-    """To the nanosecond, by a clock of ours: `slow_s` itself is slow."""
+    """To the nanosecond: `slow_s` itself is slow."""
+    for watch in watches():
+        kept = []
+        slow = watch(50_000_000, False, lambda watched, ended_ns, status: kept.append(ended_ns - watched.began_ns), _queries.current)
+        for takes_ns in (49_999_999, 50_000_000, 50_000_001, 0):
+            watched = slow.wsgi(print, None)
+            watched.over(False, watched.began_ns + takes_ns)
+        assert kept == [50_000_000, 50_000_001], watch
+
     clock = [0]
 
     def app(environ, start_response):
@@ -448,15 +464,94 @@ def only_who_is_slow_is_kept():
         start_response("200 OK", [])
         return [b""]
 
-    middleware, real = WSGIMiddleware(app, slow_s=0.05), _service.monotonic_ns
-    _service.monotonic_ns = lambda: clock[0]
+    real, found = _watched.monotonic_ns, _service.find_watch
+    _watched.monotonic_ns, _service.find_watch = lambda: clock[0], lambda: _watched.Watch
     try:
+        middleware = WSGIMiddleware(app, slow_s=0.05)
         for takes_ns, kept in ((49_999_999, 0), (50_000_000, 1), (50_000_001, 2), (0, 2)):
             ask(middleware, told=False, takes_ns=takes_ns)
             assert middleware.service.counts["kept"] == kept, takes_ns
     finally:
-        _service.monotonic_ns = real
+        _watched.monotonic_ns, _service.find_watch = real, found
     assert [kept.total_s for kept in middleware.service.recent] == [0.05, 0.050000001]
+
+
+def only_who_failed_is_kept():
+    """By what its answer began with, or if none did."""
+    for watch in watches():
+        kept, passed = [], []
+        failed = watch(_watched.NEVER_NS, True, lambda watched, ended_ns, status: kept.append((watched.info, status)), _queries.current)
+        for status in ("200 OK", "499 x", "500 x", "599", "5", "", "50x y", "\u0665\u0660\u0660 x", b"500 x", None, "\ud800\ud800\ud800"):
+            watched = failed.wsgi(lambda *given, **more: passed.append((given, more)), status)
+            watched(status, [1], exc_info=None)
+            watched.over(False)
+            assert passed.pop() == ((status, [1]), {"exc_info": None})
+        failed.wsgi(print, "raised").over(True)
+        for message in (
+            {"type": "http.response.start", "status": 500}, {"type": "http.response.start", "status": 404}, {"type": "http.response.start"},
+            {"type": "http.response.start", "status": "500"}, {"type": "http.response.start", "status": 10**30},
+        ):  # fmt: skip
+            for odd in ({"type": "http.response.body"}, {"type": 7}, {}, [], None):
+                watched = failed.asgi(passed.append, message)
+                watched(odd)
+                before = len(kept)
+                watched(message)
+                assert len(kept) - before == (message.get("status") == 500) and passed == [odd, message]
+                watched({"type": "http.response.start", "status": 503})  # only the first counts
+                watched.over(True)
+                passed.clear()
+        failed.asgi(print, "no answer").over(True)
+        statuses = {str(info): status for info, status in kept}
+        asgi = str({"type": "http.response.start", "status": 500})
+        assert statuses == {"500 x": 500, "599": 599, "raised": 500, asgi: 500, "no answer": 500}, (watch, kept)
+
+
+def what_is_watched_goes_on():
+    """Whatever keep() or the program does: what is returned or raised, and what was watched before, is as without us."""
+    def broken(*args):
+        raise KeyError("ours")
+
+    unraisable, sys.unraisablehook = sys.unraisablehook, lambda report: None
+    try:
+        for watch in watches() - {_watched.Watch}:  # in its place, keep() sees to that itself
+            watched = watch(0, False, broken, _queries.current).wsgi(print, None)
+            watched.over(False)
+    finally:
+        sys.unraisablehook = unraisable
+    for watch in watches():
+        all_of = watch(0, False, lambda *args: None, _queries.current)
+        outer = all_of.wsgi(lambda *args: args, None)
+        inner = all_of.wsgi(broken, None)
+        assert _queries.current.get() is inner
+        try:
+            inner("200 OK", [])
+            raise AssertionError
+        except KeyError as error:
+            assert error.args == ("ours",)
+        inner.over(False)
+        assert _queries.current.get() is outer and outer("200 OK", []) == ("200 OK", [])
+        contextvars.copy_context().run(outer.over, False)  # elsewhere: nothing to put back
+        _queries.current.set(None)
+        made = []
+        assert outer.queries(lambda: made.append(1) or made) is made is outer.queries(list)
+        for odd in ((), (1,), (1, 2, 3)):
+            try:
+                all_of.wsgi(*odd)
+                raise AssertionError(odd)
+            except TypeError:
+                pass
+
+        class Kept:  # by a callable that its own request holds
+            def __call__(self, *args):
+                pass
+
+        start = Kept()
+        start.request = all_of.wsgi(start, start)
+        start.request.over(False)
+        gone = weakref.ref(start)
+        del start
+        gc.collect()
+        assert gone() is None, watch
 
 
 def a_sampler_may_look():
@@ -512,8 +607,8 @@ def who_is_kept_out_is_told_why():
     PR_SET_DUMPABLE, prctl, said = 4, ctypes.CDLL(None).prctl, []
     for dumpable, reason in ((0, "start the server as that user"), (1, "container")):
         sampler = _sampler.Sampler("/", 200, 1, 1, lambda answer: None, said.append)
-        sampler._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        sampler._socket.setblocking(False)
+        sampler.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        sampler.socket.setblocking(False)
         theirs.send(b"error cannot look into process 7: permission denied")
         before, _sampler.YAMA = _sampler.YAMA, os.devnull
         try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from sys import modules
 from time import monotonic
 
 from pyrometer.web._page import HEADERS, page
-from pyrometer.web._service import TOKEN_HEADER, WAIT_S, Options, Service
+from pyrometer.web._service import TOKEN_HEADER, TOLD, WAIT_S, Options, Service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def token_of(scope: Any) -> str | None:
 
 async def figures(service: Service, request: Request, kept: Kept | None) -> dict[str, Any] | None:
     """The sampler's, for which other requests are not kept waiting."""
-    if kept is None or not request.told or service.sampler is None or request.slot is None:
+    if kept is None or service.sampler is None or request.slot is None:
         return None
     try:
         import asyncio
@@ -54,24 +55,50 @@ class ASGIMiddleware:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """ASGI's."""
-        service = self.service
-        if not service.open or scope["type"] != "http":
+        service, why = self.service, ""
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        path = scope["path"].encode()
-        token = token_of(scope) if service.options.secret is not None else None
-        query = scope.get("query_string", b"").decode("latin-1") if service.options.internal_ips else ""
-        client = scope["client"][0] if scope.get("client") else None
-        if path == service.options.page and service.admitted(path, token, query, client, scope):
-            await _send_page(service, send)
-            return
-        request = service.begin(scope["method"], path, token, query, client, scope)
-        if request is None:
+        if service.asks or (service.has_secret and service.watch.has_header(scope["headers"], TOKEN_KEY)):
+            answered, why = await self._asked(scope, receive, send)
+            if answered:
+                return
+        service.requests += 1
+        if not why and not service.watches:
             await self.app(scope, receive, send)
-        else:
-            await self._profiled(request, scope, receive, send)
+            return
+        # It may be any request: nothing is done before its end that can be done then.
+        if service.modules != len(modules):
+            service.look()
+        slot = None if service.sampler is None else service.take_slot()
+        info = why, slot, scope["method"], scope["path"], "utf-8"
+        watched = (service.watch_all if why else service.watch).asgi(send, info)
+        try:
+            if slot is None:
+                await self.app(scope, receive, watched)
+            else:
+                await service.slots.awaiting[slot](self.app, scope, receive, watched)
+        finally:
+            watched.over(True)  # if no answer began
+            if slot is not None:
+                service.slots.free.append(slot)
 
-    async def _profiled(self, request: Request, scope: Any, receive: Any, send: Any) -> None:
+    async def _asked(self, scope: Any, receive: Any, send: Any) -> tuple[bool, str]:
+        """Answer one that is let see its profile, or the page. False: it is not; and why it is profiled nevertheless."""
+        service = self.service
+        path = scope["path"].encode("utf-8", "replace")
+        query = scope.get("query_string", b"").decode("latin-1") if service.options.internal_ips else ""
+        who = token_of(scope), query, scope["client"][0] if scope.get("client") else None, scope
+        if path == service.options.page and service.admitted(path, *who):
+            await _send_page(service, send)
+            return True, ""
+        why = service.wanted(path, *who)
+        if why in TOLD:
+            service.requests += 1
+            await self._told(service.begin(scope["method"], path, why), scope, receive, send)
+        return why in TOLD, why
+
+    async def _told(self, request: Request, scope: Any, receive: Any, send: Any) -> None:
         service = self.service
 
         async def send_start(message: Any) -> None:
@@ -88,7 +115,7 @@ class ASGIMiddleware:
             if request.slot is None:
                 await self.app(*args)
             else:
-                await service.slots.awaiting(request.slot)(self.app, args)
+                await service.slots.awaiting[request.slot](self.app, *args)
         finally:
             service.end(request, 500, lost=True)  # if no answer began
             service.release(request)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pyrometer.web import _queries
 from pyrometer.web._asgi import figures
 from pyrometer.web._page import HEADERS, page
-from pyrometer.web._service import TOKEN_HEADER, Options, Service
+from pyrometer.web._queries import watch_django
+from pyrometer.web._service import TOLD, Options, Service
+from pyrometer.web._watched import FAILED_FROM
+from pyrometer.web._wsgi import TOKEN_KEY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from pyrometer.web._service import Request
 
 
 class DjangoMiddleware:
@@ -33,22 +33,22 @@ class DjangoMiddleware:
         if self._asynchronous:
             markcoroutinefunction(self)
         if self.service.open:
-            _queries.watch_django()
+            watch_django()
 
     def __call__(self, request: Any) -> Any:
         """Django's."""
         return self._later(request) if self._asynchronous else self._now(request)
 
-    def _begin(self, request: Any) -> Request | Any:
-        """A Request of ours; an answer of Django's: the page; None: there is nothing to do."""
-        service = self.service
-        if not service.open:
-            return None
-        path, token = request.path.encode("utf-8", "replace"), request.headers.get(TOKEN_HEADER)
-        query, client = request.META.get("QUERY_STRING", ""), request.META.get("REMOTE_ADDR")
-        if path == service.options.page and service.admitted(path, token, query, client, request):
+    def _why(self, request: Any) -> str | Any:
+        """Why it is profiled; an answer of Django's: the page."""
+        service, token = self.service, request.META.get(TOKEN_KEY)
+        if not service.open or (token is None and not service.asks):
+            return ""
+        path = _path(request)
+        who = token, request.META.get("QUERY_STRING", ""), request.META.get("REMOTE_ADDR"), request
+        if path == service.options.page and service.admitted(path, *who):
             return self._page()
-        return service.begin(request.method, path, token, query, client, request)
+        return service.wanted(path, *who)
 
     def _page(self) -> Any:
         from django.http import HttpResponse
@@ -56,14 +56,20 @@ class DjangoMiddleware:
         return HttpResponse(page(self.service), headers=dict(HEADERS))
 
     def _now(self, request: Any) -> Any:
-        begun = self._begin(request)
-        if begun is None:
-            return self.get_response(request)
-        if not hasattr(begun, "began_ns"):
-            return begun
-        service, slot = self.service, begun.slot
+        service, why = self.service, self._why(request)
+        if not isinstance(why, str):
+            return why
+        service.requests += 1
+        if why in TOLD:
+            return self._now_told(request, why)
+        return self._now_watched(request, why) if why or service.watches else self.get_response(request)
+
+    def _now_told(self, request: Any, why: str) -> Any:
+        service = self.service
+        begun = service.begin(request.method, _path(request), why)
         try:
-            response = self.get_response(request) if slot is None else service.slots.call(slot)(self.get_response, (request,))
+            call = _plainly if begun.slot is None else service.slots.call[begun.slot]
+            response = call(self.get_response, request)
             kept = service.end(begun, response.status_code)
         finally:
             service.end(begun, 500, lost=True)  # if it raised
@@ -72,18 +78,41 @@ class DjangoMiddleware:
             response[name] = value
         return response
 
-    async def _later(self, request: Any) -> Any:
-        begun = self._begin(request)
-        if begun is None:
-            return await self.get_response(request)
-        if not hasattr(begun, "began_ns"):
-            return begun
-        service, slot = self.service, begun.slot
+    def _begin(self, request: Any, why: str) -> tuple[int | None, Any]:
+        """Of one whose answer says nothing: its slot, and what watches it."""
+        service = self.service
+        service.look()
+        slot = service.take_slot()
+        info = why, slot, request.method, request.path, "utf-8"
+        return slot, (service.watch_all if why else service.watch).wsgi(None, info)
+
+    def _now_watched(self, request: Any, why: str) -> Any:
+        service, raised = self.service, True
+        slot, watched = self._begin(request, why)
         try:
-            if slot is None:
-                response = await self.get_response(request)
-            else:
-                response = await service.slots.awaiting(slot)(self.get_response, (request,))
+            response = (_plainly if slot is None else service.slots.call[slot])(self.get_response, request)
+            raised = response.status_code >= FAILED_FROM
+        finally:
+            watched.over(raised)
+            if slot is not None:
+                service.slots.free.append(slot)
+        return response
+
+    async def _later(self, request: Any) -> Any:
+        service, why = self.service, self._why(request)
+        if not isinstance(why, str):
+            return why
+        service.requests += 1
+        if why in TOLD:
+            return await self._later_told(request, why)
+        return await (self._later_watched(request, why) if why or service.watches else self.get_response(request))
+
+    async def _later_told(self, request: Any, why: str) -> Any:
+        service = self.service
+        begun = service.begin(request.method, _path(request), why)
+        try:
+            call = _plainly if begun.slot is None else service.slots.awaiting[begun.slot]
+            response = await call(self.get_response, request)
             kept = service.end(begun, response.status_code)
         finally:
             service.end(begun, 500, lost=True)  # if it raised
@@ -91,3 +120,24 @@ class DjangoMiddleware:
         for name, value in service.headers(begun, kept, await figures(service, begun, kept)):
             response[name] = value
         return response
+
+    async def _later_watched(self, request: Any, why: str) -> Any:
+        service, raised = self.service, True
+        slot, watched = self._begin(request, why)
+        try:
+            response = await (_plainly if slot is None else service.slots.awaiting[slot])(self.get_response, request)
+            raised = response.status_code >= FAILED_FROM
+        finally:
+            watched.over(raised)
+            if slot is not None:
+                service.slots.free.append(slot)
+        return response
+
+
+def _path(request: Any) -> bytes:
+    path: str = request.path
+    return path.encode("utf-8", "replace")
+
+
+def _plainly(function: Any, request: Any) -> Any:
+    return function(request)

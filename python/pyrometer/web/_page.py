@@ -47,7 +47,7 @@ def page(service: Service) -> bytes:
     """All of it, newest first."""
     if service.sampler is not None:
         service.sampler.poll()
-    counts = ", ".join(f"{name} {count}" for name, count in service.counts.items())
+    counts = ", ".join(f"{name} {count}" for name, count in service.counted().items())
     sampler = service.sampler.state if service.sampler is not None else "no directory is given, so there is none"
     rows = "".join(_row(kept) for kept in reversed(list(service.recent)))
     heads = "".join(f"<th>{title}</th>" for title in TITLES)

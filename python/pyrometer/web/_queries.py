@@ -36,10 +36,15 @@ class Entry:
 
 
 class Queries:
-    """Those of one request; its threads and tasks may add at a time. Most requests are forgotten unread: what they did not do costs nothing."""
+    """Those of one request; its threads and tasks may add at a time."""
 
-    count = time_ns = lost = 0
-    entries: dict[tuple[str, str, int], Entry] = {}  # everybody's, and empty, until the first query
+    def __init__(self) -> None:
+        self.count = self.time_ns = self.lost = 0
+        self.entries: dict[tuple[str, str, int], Entry] = {}
+
+    def queries(self, make: object) -> Queries:
+        """As a Watched has it, which makes one of these when the first query is sent."""
+        return self
 
     def add(self, sql: object, parameters: object, many: bool) -> Entry | None:
         """A query begins. None: its time goes nowhere but into that of all."""
@@ -51,8 +56,7 @@ class Queries:
             if len(self.entries) >= ENTRIES_MAX:
                 self.lost += 1
                 return None
-            own: dict[tuple[str, str, int], Entry] = self.__dict__.setdefault("entries", {})
-            entry = own.setdefault(key, Entry())
+            entry = self.entries.setdefault(key, Entry())
         entry.count += 1
         entry.many += many
         value = None if many else _value_hash(parameters)
@@ -93,8 +97,8 @@ def _kind(shape: str, entry: Entry) -> str | None:
     return "same" if not entry.unknown and len(entry.parameters) * ALIKE_EACH <= entry.count else "n+1"
 
 
-current: ContextVar[Queries | None] = ContextVar("pyrometer_queries", default=None)
-"""Those of the request that runs here; None: nobody wants them."""
+current: ContextVar[Any] = ContextVar("pyrometer_queries", default=None)
+"""The request that runs here, a Watched or Queries: queries(Queries) are its. None: nobody wants them."""
 errors = 0
 """Of our own, which no query is to suffer from."""
 
@@ -163,10 +167,11 @@ _PACKAGE = __file__[: -len("web/_queries.py")]
 
 def _begin(sql: object, parameters: object, many: bool) -> tuple[Queries, Entry | None, int] | None:
     """None: nobody asks, or something of ours failed."""
-    queries = current.get()
-    if queries is None:
+    request = current.get()
+    if request is None:
         return None
     try:
+        queries = request.queries(Queries)
         return queries, queries.add(sql, parameters, many), monotonic_ns()
     except Exception:
         _failed()

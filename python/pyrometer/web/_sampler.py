@@ -72,7 +72,7 @@ class Sampler:
         self._answered = answered
         self._say = say
         self._lock = Lock()
-        self._socket: socket.socket | None = None
+        self.socket: socket.socket | None = None  # None: it does not run
         self._retry_s = 0.0
         self._answers: dict[str, dict[str, Any]] = {}
         self._wanted: set[str] = set()
@@ -81,12 +81,12 @@ class Sampler:
     @property
     def runs(self) -> bool:
         """As far as is known."""
-        return self._socket is not None
+        return self.socket is not None
 
     @property
     def due(self) -> bool:
         """Is it to be started?"""
-        return self._socket is None and monotonic() >= self._retry_s
+        return self.socket is None and monotonic() >= self._retry_s
 
     def start(self) -> None:
         """Unless somebody else does so now; takes some milliseconds."""
@@ -119,14 +119,14 @@ class Sampler:
             self.state = f"cannot be started: {error}"
             raise
         self.state = "starting"
-        self._socket = ours
+        self.socket = ours
 
     def forget(self) -> None:
         """In a forked child: it is the parent's."""
-        if self._socket is not None:
-            self._socket.close()
+        if self.socket is not None:
+            self.socket.close()
         self._lock = Lock()
-        self._socket, self._retry_s, self.state = None, 0.0, "not started"
+        self.socket, self._retry_s, self.state = None, 0.0, "not started"
 
     def cut(self, id_: str, slot: int, begin_ns: int, end_ns: int, title: str, wanted: bool) -> None:
         """Have a request kept. Its answer goes to answered(), and with WANTED to answer()."""
@@ -148,7 +148,7 @@ class Sampler:
 
         until = monotonic() + seconds
         while (answer := self.answer(id_)) is None and (left := until - monotonic()) > 0:
-            if (sock := self._socket) is None:
+            if (sock := self.socket) is None:
                 break
             try:
                 poll = select.poll()
@@ -171,19 +171,19 @@ class Sampler:
             self._hear()
 
     def _send(self, message: bytes) -> None:
-        if self._socket is None:
+        if self.socket is None:
             return
         try:
-            self._socket.send(message, socket.MSG_NOSIGNAL)
+            self.socket.send(message, socket.MSG_NOSIGNAL)
         except BlockingIOError:
             pass  # it is behind: that request is not kept
         except OSError:
             self._ended("ended")
 
     def _hear(self) -> None:
-        while self._socket is not None:
+        while self.socket is not None:
             try:
-                message = self._socket.recv(MESSAGE_MAX)
+                message = self.socket.recv(MESSAGE_MAX)
             except BlockingIOError:
                 return
             except OSError:
@@ -206,7 +206,7 @@ class Sampler:
         self._answered(answer)
 
     def _ended(self, state: str) -> None:
-        if self._socket is not None:
-            self._socket.close()
-        self._socket, self.state = None, state
+        if self.socket is not None:
+            self.socket.close()
+        self.socket, self.state = None, state
         self._retry_s = monotonic() + RETRY_S

@@ -10,14 +10,17 @@ import os
 import random
 import re
 import stat
+import sys
 import time
 import weakref
 from collections import deque
 from time import monotonic_ns
 
 from pyrometer.web import _queries, _tokens
+from pyrometer.web._queries import Queries
 from pyrometer.web._sampler import Sampler
 from pyrometer.web._slots import Slots
+from pyrometer.web._watched import FAILED_FROM, NEVER_NS, find_watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,24 +104,20 @@ def _private_directory(path: str) -> str:
     return path
 
 
-class Request(_queries.Queries):
-    """One that may be kept, and what it sends to databases: one object, since most are forgotten at their end."""
+class Request:
+    """One whose answer tells, or another that is kept: only of these there is more than what it sends to databases."""
 
     done = False
     id = ""
     before: Any = None
 
-    def __init__(self, method: str, path: bytes, why: str, slot: int | None) -> None:
+    def __init__(self, method: str, path: bytes, why: str, slot: int | None, began_ns: int, queries: Queries) -> None:
         self.method = method
         self.path = path
-        self.why = why  # "token", "when", "share", "url"; "": only if it turns out slow or failed
+        self.why = why  # "token", "when", "url", "share", "slow", "failed"
         self.slot = slot
-        self.began_ns = monotonic_ns()
-
-    @property
-    def told(self) -> bool:
-        """Does the answer tell?"""
-        return self.why in TOLD
+        self.began_ns = began_ns
+        self.queries = queries
 
     @property
     def title(self) -> str:
@@ -132,11 +131,11 @@ class Kept:
 
     __slots__ = ("answer", "id", "queries", "status", "sql_s", "title", "total_s", "verdict", "when_s", "why")
 
-    def __init__(self, request: Request, why: str, total_s: float, status: int) -> None:
-        self.id, self.title, self.why = request.id, request.title, why
+    def __init__(self, request: Request, total_s: float, status: int) -> None:
+        self.id, self.title, self.why = request.id, request.title, request.why
         self.total_s, self.status, self.when_s = total_s, status, time.time()
-        self.queries, self.sql_s = request.count, request.time_ns / NS_PER_S
-        self.verdict = request.verdict()
+        self.queries, self.sql_s = request.queries.count, request.queries.time_ns / NS_PER_S
+        self.verdict = request.queries.verdict()
         self.answer: dict[str, Any] | None = None
 
 
@@ -145,18 +144,28 @@ class Service:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.watches = options.slow_ns is not None or options.failed
-        self.slow_ns = float("inf") if options.slow_ns is None else options.slow_ns
+        self.watches = options.slow_ns is not None or options.failed  # any request may turn out to be wanted
+        self.asks = bool(options.when or options.share or options.internal_ips)  # each is asked for more than a token
+        watch, slow_ns = find_watch(), NEVER_NS if options.slow_ns is None else options.slow_ns
+        self.watch = watch(slow_ns, options.failed, self._keep_watched, _queries.current)
+        self.watch_all = watch(0, False, self._keep_watched, _queries.current)
+        self.modules = 0  # that were imported when they were last looked at
+        self.has_secret = options.secret is not None
         self.open = bool(self.watches or options.secret or options.when or options.share or options.internal_ips)
         self.slots = Slots()
         self.recent: deque[Kept] = deque(maxlen=RECENT)
-        self.counts = dict.fromkeys(("requests", "kept", "refused", "no_slot", "errors"), 0)
+        self.requests = 0
+        self.counts = dict.fromkeys(("kept", "refused", "no_slot", "errors"), 0)
         self._logged: set[str] = set()
         self.sampler = None
         if self.open and options.directory is not None:
             limits = (options.rate_hz, options.keep, options.keep_bytes)
             self.sampler = Sampler(options.directory, *limits, self._answered, self._log_once)
         _services.add(self)
+
+    def counted(self) -> dict[str, int]:
+        """For people."""
+        return {"requests": self.requests, **self.counts}
 
     # -- who is profiled ---------------------------------------------------------------------------
 
@@ -182,33 +191,41 @@ class Service:
             return "url"
         return ""
 
-    def begin(self, method: str, path: bytes, token: str | None, query: str, client: str | None, info: Any) -> Request | None:
-        """None: nothing of this request is wanted."""
+    def wanted(self, path: bytes, token: str | None, query: str, client: str | None, info: Any) -> str:
+        """The same, or "share": it is one of those of which some are kept."""
+        why = self.admitted(path, token, query, client, info)
+        return "share" if not why and self.options.share and random.random() < self.options.share else why
+
+    # -- from its beginning to its end -----------------------------------------------------------------
+
+    def take_slot(self) -> int | None:
+        """For a request that begins: a number to give back; None: there is no sampler, or no number left."""
+        if self.sampler is None:
+            return None
         try:
-            self.counts["requests"] += 1
-            options = self.options
-            why = ""
-            if token is not None or options.when is not None or (query and options.internal_ips):
-                why = self._admitted(path, token, query, client, info)
-            if not why and options.share and random.random() < options.share:
-                why = "share"
-            return self._begin(method, path, why) if why or self.watches else None
+            if self.sampler.socket is None:
+                self._start()
+            return self.slots.free.pop()
+        except IndexError:
+            self.counts["no_slot"] += 1
         except Exception:
             self.failed()
-            return None
+        return None
 
-    def _begin(self, method: str, path: bytes, why: str) -> Request:
-        if not _queries.watches_sqlalchemy:
+    def look(self) -> None:
+        """Modules were imported: is SQLAlchemy among them?"""
+        self.modules = len(sys.modules)
+        try:
             _queries.watch_sqlalchemy()
-        slot = None
-        if self.sampler is not None:
-            if not self.sampler.runs:
-                self._start()
-            slot = self.slots.take()
-            if slot is None:
-                self.counts["no_slot"] += 1
-        request = Request(method, path, why, slot)
-        request.before = _queries.current.set(request)
+        except Exception:
+            self.failed()
+
+    def begin(self, method: str, path: bytes, why: str) -> Request:
+        """Of one whose answer tells."""
+        self.look()
+        queries, slot = Queries(), self.take_slot()
+        request = Request(method, path, why, slot, monotonic_ns(), queries)
+        request.before = _queries.current.set(queries)
         return request
 
     def _start(self) -> None:
@@ -223,51 +240,41 @@ class Service:
     # -- what is kept ------------------------------------------------------------------------------
 
     def end(self, request: Request, status: int, lost: bool = False) -> Kept | None:
-        """The answer begins, or there is none (500), and LOST: nobody waits for figures to tell. None: it is not kept."""
+        """The answer begins that is to tell, or there is none (500), and LOST: nobody waits for figures."""
         try:
             if request.done:
                 return None
             request.done = True
-            now_ns = monotonic_ns()
-            took_ns = now_ns - request.began_ns
-            why = request.why
-            if not why and self.options.failed and status >= 500:
-                why = "failed"
-            if not why and took_ns >= self.slow_ns:
-                why = "slow"
-            return self._keep(request, why, now_ns, took_ns, status, request.told and not lost) if why else None
+            return self._keep(request, monotonic_ns(), status, not lost)
         except Exception:
             self.failed()
             return None
 
-    def _keep(self, request: Request, why: str, now_ns: int, took_ns: int, status: int, waits: bool) -> Kept:
+    def _keep_watched(self, watched: Any, ended_ns: int, status: int) -> None:
+        """One whose answer says nothing: it was slow or failed, unless another reason is in its info."""
+        try:
+            why, slot, method, path, encoding = watched.info
+            why = why or ("failed" if self.options.failed and status >= FAILED_FROM else "slow")
+            request = Request(method, path.encode(encoding, "replace"), why, slot, watched.began_ns, watched.queries(Queries))
+            self._keep(request, ended_ns, status, False)
+        except Exception:
+            self.failed()
+
+    def _keep(self, request: Request, now_ns: int, status: int, waits: bool) -> Kept:
         now_s = time.time()  # names in the order of time: the oldest recordings go first
         request.id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now_s))}-{int(now_s % 1 * 1e6):06d}-{os.urandom(2).hex()}"
-        kept = Kept(request, why, took_ns / NS_PER_S, status)
+        kept = Kept(request, (now_ns - request.began_ns) / NS_PER_S, status)
         self.counts["kept"] += 1
         self.recent.append(kept)
         if self.sampler is not None and request.slot is not None:
             self.sampler.cut(request.id, request.slot, request.began_ns, now_ns, request.title, waits)
         return kept
 
-    def over(self, request: Request, status: str) -> None:
-        """end() and release() of one whose answer says nothing: "404 Not Found" was its beginning."""
-        try:
-            took_ns = monotonic_ns() - request.began_ns
-            if took_ns >= self.slow_ns or request.why or (status >= "5" and self.options.failed):
-                self.end(request, int(status[:3]) if status[:3].isdigit() else 0)
-            request.done = True
-            if request.slot is not None:
-                self.slots.give(request.slot)
-            _queries.current.reset(request.before)
-        except Exception:
-            self.failed()
-
     def release(self, request: Request) -> None:
         """The program is done with it, its answer may be under way."""
         try:
             if request.slot is not None:
-                self.slots.give(request.slot)
+                self.slots.free.append(request.slot)
             _queries.current.reset(request.before)
         except ValueError:  # another context than that of begin(): it ends with the request anyway
             pass
@@ -286,7 +293,7 @@ class Service:
 
     def headers(self, request: Request, kept: Kept | None, answer: dict[str, Any] | None) -> list[tuple[str, str]]:
         """For the answer of one whose sender is told."""
-        if kept is None or not request.told:
+        if kept is None:
             return []
         try:
             return [("Server-Timing", _server_timing(kept, answer)), ("X-Profile", _x_profile(kept, request, answer))]
@@ -297,7 +304,7 @@ class Service:
     def headers_now(self, request: Request, kept: Kept | None) -> list[tuple[str, str]]:
         """The same, after waiting for the sampler's figures a little."""
         answer = None
-        if kept is not None and request.told and self.sampler is not None and request.slot is not None:
+        if kept is not None and self.sampler is not None and request.slot is not None:
             try:
                 answer = self.sampler.wait(kept.id, WAIT_S)
             except Exception:
@@ -320,7 +327,7 @@ def stats() -> dict[str, Any]:
     errors of our own, and what the sampler says."""
     found: dict[str, Any] = {"query_errors": _queries.errors, "sampler": []}
     for service in list(_services):
-        for name, count in service.counts.items():
+        for name, count in service.counted().items():
             found[name] = found.get(name, 0) + count
         if service.sampler is not None:
             service.sampler.poll()
@@ -339,6 +346,11 @@ os.register_at_fork(after_in_child=_forked)
 
 
 # -- words -----------------------------------------------------------------------------------------
+
+
+def number_of(status: str) -> int:
+    """Of "404 Not Found"; 0: it has none."""
+    return int(status[:3]) if status[:3].isdigit() else 0
 
 
 def _plain(text: str, most: int = 100) -> str:
@@ -364,7 +376,7 @@ def _x_profile(kept: Kept, request: Request, answer: dict[str, Any] | None) -> s
         kind, file, line, count = kept.verdict
         parts.append(f"{kind}={_base(file)}:{line}x{count}")
     if answer is not None and sampled and answer["top_file"]:
-        queries = request.from_line(answer["top_file"], answer["top_line"])
+        queries = request.queries.from_line(answer["top_file"], answer["top_line"])
         parts.append(f"top={_base(answer['top_file'])}:{answer['top_line']}:{_seconds(answer['top_s'])}" + (f"/{queries}" if queries else ""))
     if answer is not None and answer.get("missed_s", 0) > 0.01:
         parts.append(f"unseen={_seconds(answer['missed_s'])}")

@@ -6,7 +6,6 @@ sample says whose it is, in threads, tasks and greenlets alike. src/requests/rin
 
 from __future__ import annotations
 
-from collections import deque
 from types import FunctionType
 
 TYPE_CHECKING = False
@@ -16,11 +15,11 @@ if TYPE_CHECKING:
 SLOTS = 256
 
 
-def _call(function: Any, args: Any) -> Any:
+def _call(function: Any, *args: Any) -> Any:
     return function(*args)
 
 
-async def _await(function: Any, args: Any) -> Any:
+async def _await(function: Any, *args: Any) -> Any:
     return await function(*args)
 
 
@@ -32,29 +31,23 @@ def _named(function: Any, number: int) -> Any:
     return FunctionType(code, globals(), name)
 
 
+class _Made(dict):  # type: ignore[type-arg]
+    """Functions by their numbers, each made when it is first asked for."""
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+
+    def __missing__(self, number: int) -> Any:
+        return self.setdefault(number, _named(self._function, number))
+
+
 class Slots:
-    """Those of one process. take() and give() may be called by any thread."""
+    """Those of one process. Any thread may take the last of `free`, and put it back.
+
+    The last that was put back is the next: so there are as few names, and stacks for the sampler to know, as there are requests at a time.
+    """
 
     def __init__(self) -> None:
-        self._free: deque[int] = deque(range(SLOTS))
-        self._calls: dict[int, Any] = {}
-        self._awaits: dict[int, Any] = {}
-
-    def take(self) -> int | None:
-        """None: there are as many requests at a time as there are slots."""
-        try:
-            return self._free.popleft()
-        except IndexError:
-            return None
-
-    def give(self, number: int) -> None:
-        """It may be used again."""
-        self._free.append(number)
-
-    def call(self, number: int) -> Any:
-        """call(function, args), in a function of that number's name."""
-        return self._calls.get(number) or self._calls.setdefault(number, _named(_call, number))
-
-    def awaiting(self, number: int) -> Any:
-        """The same, a coroutine function."""
-        return self._awaits.get(number) or self._awaits.setdefault(number, _named(_await, number))
+        self.free = list(range(SLOTS - 1, -1, -1))
+        self.call = _Made(_call)  # call[number](function, *args): in a function of that number's name
+        self.awaiting = _Made(_await)  # the same, a coroutine function

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from sys import modules
+
 from pyrometer.web._page import HEADERS, page
-from pyrometer.web._service import TOKEN_HEADER, Options, Service
+from pyrometer.web._service import TOKEN_HEADER, TOLD, Options, Service, number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,45 +27,46 @@ class WSGIMiddleware:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """WSGI's."""
-        service = self.service
-        if not service.open:
+        service, why = self.service, ""
+        if service.asks or TOKEN_KEY in environ:
+            answer, why = self._asked(environ, start_response)
+            if answer is not None:
+                return answer
+        service.requests += 1
+        if not why and not service.watches:
             made: Iterable[bytes] = self.app(environ, start_response)
             return made
-        path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1", "replace")
-        token, query, client = environ.get(TOKEN_KEY), environ.get("QUERY_STRING", ""), environ.get("REMOTE_ADDR")
-        if path == service.options.page and service.admitted(path, token, query, client, environ):
-            start_response("200 OK", HEADERS)
-            return [page(service)]
-        request = service.begin(environ.get("REQUEST_METHOD", ""), path, token, query, client, environ)
-        if request is None:
-            made = self.app(environ, start_response)
-            return made
-        if request.told:
-            return _Answer(service, request, start_response).of(self.app, environ)
-        return self._watched(request, environ, start_response)
-
-    def _watched(self, request: Request, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """One whose answer says nothing."""
-        service, status = self.service, ""
-
-        def start(text: str, *more: Any) -> Any:
-            nonlocal status
-            status = text
-            return start_response(text, *more)
-
-        slot, args = request.slot, (environ, start)
+        # It may be any request: nothing is done before its end that can be done then.
+        if service.modules != len(modules):
+            service.look()
+        slot, get = None if service.sampler is None else service.take_slot(), environ.get
+        info = why, slot, get("REQUEST_METHOD", ""), get("SCRIPT_NAME", "") + get("PATH_INFO", ""), "latin-1"
+        watched, raised = (service.watch_all if why else service.watch).wsgi(start_response, info), True
         try:
-            body: Iterable[bytes] = self.app(*args) if slot is None else service.slots.call(slot)(self.app, args)
-        except BaseException:
-            service.over(request, "500")
-            raise
-        service.over(request, status)
-        return body
+            made = self.app(environ, watched) if slot is None else service.slots.call[slot](self.app, environ, watched)
+            raised = False
+        finally:
+            watched.over(raised)
+            if slot is not None:
+                service.slots.free.append(slot)
+        return made
 
-
-def _number(status: str) -> int:
-    """Of "404 Not Found"; 0: it has none."""
-    return int(status[:3]) if status[:3].isdigit() else 0
+    def _asked(self, environ: dict[str, Any], start_response: Any) -> tuple[Iterable[bytes] | None, str]:
+        """The answer of one that is let see its profile, or the page. None: it is not; and why it is profiled nevertheless."""
+        service = self.service
+        if not service.open:
+            return None, ""
+        path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1", "replace")
+        who = environ.get(TOKEN_KEY), environ.get("QUERY_STRING", ""), environ.get("REMOTE_ADDR"), environ
+        if path == service.options.page and service.admitted(path, *who):
+            start_response("200 OK", HEADERS)
+            return [page(service)], ""
+        why = service.wanted(path, *who)
+        if why not in TOLD:
+            return None, why
+        service.requests += 1
+        request = service.begin(environ.get("REQUEST_METHOD", ""), path, why)
+        return _Answer(service, request, start_response).of(self.app, environ), why
 
 
 class _Answer:
@@ -80,7 +83,7 @@ class _Answer:
         service, request = self.service, self.request
         try:
             args = (environ, self.start)
-            body: Iterable[bytes] = app(*args) if request.slot is None else service.slots.call(request.slot)(app, args)
+            body: Iterable[bytes] = app(*args) if request.slot is None else service.slots.call[request.slot](app, *args)
             self.finish()
         finally:
             service.end(request, 500, lost=True)  # if it raised
@@ -89,7 +92,7 @@ class _Answer:
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         """The program's start_response."""
-        self.status = _number(status)
+        self.status = number_of(status)
         if self.request.done:
             return self.start_response(status, headers, exc_info) if exc_info else self.start_response(status, headers)
         self.held = (status, headers, exc_info)

@@ -1,0 +1,113 @@
+"""A request that nobody asked about, but which may turn out slow or failed: what has to be done for each of them.
+
+One object is all of it: it stands between the program and the callable by which its answer begins, holds the clock and, if any are sent, its
+queries. The C part has it (src/probe/watched.c); this is the same for Pythons that the C part does not fit.
+"""
+
+from __future__ import annotations
+
+from time import monotonic_ns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextvars import ContextVar
+    from typing import Any
+
+FAILED_FROM = 500
+NEVER_NS = (1 << 64) - 1
+
+
+class Watch:
+    """Which requests of a service are wanted, and where they go."""
+
+    def __init__(self, slow_ns: int, fails: bool, keep: Callable[[Watched, int, int], None], current: ContextVar[Any]) -> None:
+        self.slow_ns = slow_ns  # those whose answer began so late,
+        self.fails = fails  # and if this, those that failed:
+        self.keep = keep  # it is called with these, the time and their status
+        self.current = current  # is the one that runs here
+
+    def wsgi(self, start_response: Any, info: Any) -> Watched:
+        """A request of WSGI begins; what is returned takes the place of START_RESPONSE. INFO is for keep()."""
+        return _WSGI(self, start_response, info)
+
+    def asgi(self, send: Any, info: Any) -> Watched:
+        """The same of ASGI, and of SEND."""
+        return _ASGI(self, send, info)
+
+    @staticmethod
+    def has_header(headers: Any, name: bytes) -> bool:
+        """Is it among those of ASGI?"""
+        return any(header[0] == name for header in headers)
+
+
+class Watched:
+    """Safe in threads. Nothing here raises, but what is called does."""
+
+    def __init__(self, watch: Watch, inner: Any, info: Any) -> None:
+        self.watch, self.inner, self.info = watch, inner, info
+        self.status = 0
+        self.answered = False
+        self.before = watch.current.set(self)
+        self.began_ns = monotonic_ns()
+
+    def over(self, raised: bool, ended_ns: int | None = None) -> None:
+        """The program is done with it. The answer of ASGI began before, or does not."""
+        if raised:
+            self.status = FAILED_FROM
+        if not self.answered:
+            self._judge(monotonic_ns() if ended_ns is None else ended_ns)
+        try:
+            self.watch.current.reset(self.before)
+        except ValueError:  # another context than that of the beginning: it ends with the request anyway
+            pass
+
+    def queries(self, make: Callable[[], Any]) -> Any:
+        """What MAKE() makes, once."""
+        own = self.__dict__
+        return own["_queries"] if "_queries" in own else own.setdefault("_queries", make())
+
+    def _judge(self, ended_ns: int) -> None:
+        self.answered = True
+        watch = self.watch
+        if ended_ns - self.began_ns >= watch.slow_ns or (watch.fails and self.status >= FAILED_FROM):
+            watch.keep(self, ended_ns, self.status)
+
+
+class _WSGI(Watched):
+    def __call__(self, *args: Any, **more: Any) -> Any:
+        if args:
+            self.status = _number(args[0])
+        return self.inner(*args, **more)
+
+
+class _ASGI(Watched):
+    def __call__(self, *args: Any, **more: Any) -> Any:
+        """To be awaited, as what SEND returns."""
+        if args and not self.answered:
+            try:
+                begins, status = args[0].get("type") == "http.response.start", args[0].get("status")
+            except Exception:  # what is odd in it is the server's affair
+                begins = False
+            if begins:
+                self.status = status if isinstance(status, int) and 0 < status < 1000 else 0
+                self._judge(monotonic_ns())
+        return self.inner(*args, **more)
+
+
+def _number(status: Any) -> int:
+    """Of "404 Not Found"; 0: it has none."""
+    digits = status[:3] if isinstance(status, str) else ""
+    return int(digits) if len(digits) == 3 and digits.isascii() and digits.isdigit() else 0
+
+
+def find_watch() -> Any:
+    """The type in C where it fits this Python."""
+    try:
+        from pyrometer._find import find_probe
+
+        find_probe()
+        from pyrometer._probe import Watch as InC
+    except ImportError:
+        return Watch
+    return InC

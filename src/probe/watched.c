@@ -1,0 +1,407 @@
+/* probe/watched.c - one object a request: the callable by which its answer begins, the clock, and the verdict. Another one for each
+ * service, which knows what is wanted, and makes these. */
+#include "probe/watched.h"
+
+#if !PYRO_FREE_THREADED
+
+#include "base/clock.h"
+
+#include <dlfcn.h>
+
+#define FAILED_FROM 500
+
+/* Not in the limited API of 3.11, but exported by every CPython since then. */
+static pyro_vectorcall call_vector;
+static PyObject *(*call_by_vector)(PyObject *callable, PyObject *arguments, PyObject *keywords);
+static PyObject *(*variable_set)(PyObject *variable, PyObject *value);
+static int (*variable_reset)(PyObject *variable, PyObject *token);
+static PyObject *word_type, *word_status; /* keys of ASGI's messages */
+
+struct watch {
+    PyObject base;
+    PyTypeObject *made;
+    PyObject *keep, *current; /* NULL only after clear */
+    uint64_t slow_ns;
+    bool fails; /* a failed one is wanted, too */
+};
+
+struct watched {
+    PyObject base;
+    pyro_vectorcall call;
+    PyObject *watch, *inner, *info; /* NULL only after clear */
+    PyObject *before;               /* what is to be put back at the end; NULL: nothing */
+    PyObject *queries;              /* NULL until somebody asks */
+    uint64_t began_ns;
+    int status;    /* 0: it has none yet, or one without a number */
+    bool answered; /* the verdict is spoken */
+};
+
+static struct watch *watch_of(PyObject *self)
+{
+    return (struct watch *)self;
+}
+
+static struct watched *watched_of(PyObject *self)
+{
+    return (struct watched *)self;
+}
+
+/* -- the verdict -------------------------------------------------------------------------------- */
+
+static void judge(struct watched *watched, uint64_t ended_ns)
+{
+    const struct watch *watch = watched->watch ? watch_of(watched->watch) : NULL;
+    watched->answered = true;
+    if (!watch || !watch->keep ||
+        (ended_ns - watched->began_ns < watch->slow_ns &&
+         !(watch->fails && watched->status >= FAILED_FROM)))
+        return;
+    PyObject *done = PyObject_CallFunction(watch->keep, "OKi", (PyObject *)watched,
+                                           (unsigned long long)ended_ns, watched->status);
+    if (!done) /* an error of ours: the request goes on */
+        PyErr_WriteUnraisable(watch->keep);
+    Py_XDECREF(done);
+}
+
+/* Of "404 Not Found". */
+static int number_of(PyObject *text)
+{
+    Py_ssize_t size = 0;
+    const char *digits = PyUnicode_Check(text) ? PyUnicode_AsUTF8AndSize(text, &size) : NULL;
+    int number = 0;
+    PyErr_Clear(); /* lone surrogates */
+    for (int i = 0; i < 3; i++) {
+        if (!digits || size < 3 || digits[i] < '0' || digits[i] > '9')
+            return 0;
+        number = 10 * number + (digits[i] - '0');
+    }
+    return number;
+}
+
+/* COUNT of a vectorcall: its highest bit is a flag (PY_VECTORCALL_ARGUMENTS_OFFSET). */
+static bool has_arguments(size_t count)
+{
+    return count << 1 > 0;
+}
+
+static PyObject *call_wsgi(PyObject *self, PyObject *const *arguments, size_t count,
+                           PyObject *names)
+{
+    struct watched *watched = watched_of(self);
+    if (!watched->inner) {
+        PyErr_SetString(PyExc_RuntimeError, "the request was collected");
+        return NULL;
+    }
+    if (has_arguments(count))
+        watched->status = number_of(arguments[0]);
+    return call_vector(watched->inner, arguments, count, names);
+}
+
+/* Of a dict: borrowed; NULL: it has none, or OBJECT is none. */
+static PyObject *value_in(PyObject *object, PyObject *key)
+{
+    return PyDict_Check(object) ? PyDict_GetItemWithError(object, key) : NULL;
+}
+
+/* Does MESSAGE begin the answer? Then *RET_STATUS is its status. What is odd in it is the server's affair. */
+static bool begins_answer(PyObject *message, int *ret_status)
+{
+    PyObject *type = value_in(message, word_type);
+    bool begins = type && PyUnicode_Check(type) &&
+                  PyUnicode_CompareWithASCIIString(type, "http.response.start") == 0;
+    PyObject *status = begins ? value_in(message, word_status) : NULL;
+    long number = status && PyLong_Check(status) ? PyLong_AsLong(status) : 0;
+    *ret_status = number > 0 && number < 1000 ? (int)number : 0;
+    PyErr_Clear();
+    return begins;
+}
+
+static PyObject *call_asgi(PyObject *self, PyObject *const *arguments, size_t count,
+                           PyObject *names)
+{
+    struct watched *watched = watched_of(self);
+    if (!watched->inner) {
+        PyErr_SetString(PyExc_RuntimeError, "the request was collected");
+        return NULL;
+    }
+    int status;
+    if (!watched->answered && has_arguments(count) && begins_answer(arguments[0], &status)) {
+        watched->status = status;
+        judge(watched, pyro_clock_ns());
+    }
+    return call_vector(watched->inner, arguments, count, names);
+}
+
+static PyObject *call_slowly(PyObject *self, PyObject *arguments, PyObject *keywords)
+{
+    return call_by_vector(self, arguments, keywords);
+}
+
+/* -- from its beginning to its end -------------------------------------------------------------- */
+
+/* ARGUMENTS: what begins the answer, and keep()'s info. */
+static PyObject *begin(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
+                       pyro_vectorcall call)
+{
+    struct watch *watch = watch_of(self);
+    if (count != 2 || !watch->current) {
+        PyErr_SetString(PyExc_TypeError, "two arguments are needed");
+        return NULL;
+    }
+    struct watched *watched = (struct watched *)PyType_GenericAlloc(watch->made, 0);
+    if (!watched)
+        return NULL;
+    watched->call = call;
+    watched->watch = Py_NewRef(self);
+    watched->inner = Py_NewRef(arguments[0]);
+    watched->info = Py_NewRef(arguments[1]);
+    watched->before = variable_set(watch->current, (PyObject *)watched);
+    PyErr_Clear();
+    watched->began_ns = pyro_clock_ns();
+    return (PyObject *)watched;
+}
+
+static PyObject *watch_wsgi(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    return begin(self, arguments, count, call_wsgi);
+}
+
+static PyObject *watch_asgi(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    return begin(self, arguments, count, call_asgi);
+}
+
+/* In another context than that of the beginning there is nothing to put back: it ends with the request anyway. */
+static void put_back(struct watched *watched)
+{
+    PyObject *before = watched->before;
+    watched->before = NULL;
+    if (before && watched->watch && watch_of(watched->watch)->current &&
+        variable_reset(watch_of(watched->watch)->current, before) < 0)
+        PyErr_Clear();
+    Py_XDECREF(before);
+}
+
+/* RAISED, and for tests ENDED_NS. */
+static PyObject *watched_over(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    struct watched *watched = watched_of(self);
+    int raised = count > 0 ? PyObject_IsTrue(arguments[0]) : 0;
+    uint64_t ended_ns = count > 1 ? PyLong_AsUnsignedLongLong(arguments[1]) : 0;
+    if (PyErr_Occurred())
+        return NULL;
+    if (raised)
+        watched->status = FAILED_FROM;
+    if (!watched->answered)
+        judge(watched, count > 1 ? ended_ns : pyro_clock_ns());
+    put_back(watched);
+    return Py_NewRef(Py_None);
+}
+
+/* What was made by MAKE() when this was first asked: threads of one request get the same. */
+static PyObject *watched_queries(PyObject *self, PyObject *make)
+{
+    struct watched *watched = watched_of(self);
+    if (!watched->queries) {
+        PyObject *made = PyObject_CallNoArgs(make);
+        if (!made)
+            return NULL;
+        if (watched->queries) /* meanwhile another thread's */
+            Py_DECREF(made);
+        else
+            watched->queries = made;
+    }
+    return Py_NewRef(watched->queries);
+}
+
+/* -- the types ---------------------------------------------------------------------------------- */
+
+static void free_object(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_Del(self);
+    Py_DECREF((PyObject *)type);
+}
+
+static int watched_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    struct watched *watched = watched_of(self);
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(watched->watch);
+    Py_VISIT(watched->inner);
+    Py_VISIT(watched->info);
+    Py_VISIT(watched->before);
+    Py_VISIT(watched->queries);
+    return 0;
+}
+
+static int watched_clear(PyObject *self)
+{
+    struct watched *watched = watched_of(self);
+    Py_CLEAR(watched->watch);
+    Py_CLEAR(watched->inner);
+    Py_CLEAR(watched->info);
+    Py_CLEAR(watched->before);
+    Py_CLEAR(watched->queries);
+    return 0;
+}
+
+static void watched_free(PyObject *self)
+{
+    PyObject_GC_UnTrack(self);
+    (void)watched_clear(self);
+    free_object(self);
+}
+
+static PyMemberDef watched_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(struct watched, call), READONLY, NULL},
+    {"began_ns", T_ULONGLONG, offsetof(struct watched, began_ns), READONLY, NULL},
+    {"info", T_OBJECT, offsetof(struct watched, info), READONLY, NULL},
+    {0},
+};
+static PyMethodDef watched_methods[] = {
+    {"over", (PyCFunction)(void (*)(void))watched_over, METH_FASTCALL,
+     "over(raised, ended_ns=None)\n\nIt ended."},
+    {"queries", watched_queries, METH_O, "queries(make)\n\nWhat make() makes, once."},
+    {0},
+};
+static const char watched_doc[] = "A request that may turn out slow or failed.";
+static PyType_Slot watched_slots[] = {
+    {Py_tp_doc, (void *)watched_doc},   {Py_tp_call, call_slowly},
+    {Py_tp_members, watched_members},   {Py_tp_methods, watched_methods},
+    {Py_tp_traverse, watched_traverse}, {Py_tp_clear, watched_clear},
+    {Py_tp_dealloc, watched_free},      {0},
+};
+static PyType_Spec watched_spec = {
+    .name = "pyrometer._probe.Watched",
+    .basicsize = sizeof(struct watched),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+             PYRO_TYPE_HAVE_VECTORCALL,
+    .slots = watched_slots,
+};
+
+static PyObject *watch_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
+{
+    PyObject *keep, *current;
+    unsigned long long slow_ns;
+    int fails;
+    if (!PyArg_ParseTuple(arguments, "KpOO:Watch", &slow_ns, &fails, &keep, &current))
+        return NULL;
+    PyObject *module = PyType_GetModule(type);
+    PyObject *made = module ? PyObject_GetAttrString(module, "Watched") : NULL;
+    struct watch *watch = made ? (struct watch *)PyType_GenericAlloc(type, 0) : NULL;
+    if (!watch) {
+        Py_XDECREF(made);
+        return NULL;
+    }
+    watch->made = (PyTypeObject *)made;
+    watch->keep = Py_NewRef(keep);
+    watch->current = Py_NewRef(current);
+    watch->slow_ns = slow_ns;
+    watch->fails = fails;
+    return (PyObject *)watch;
+}
+
+static int watch_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    struct watch *watch = watch_of(self);
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT((PyObject *)watch->made);
+    Py_VISIT(watch->keep);
+    Py_VISIT(watch->current);
+    return 0;
+}
+
+static int watch_clear(PyObject *self)
+{
+    struct watch *watch = watch_of(self);
+    Py_CLEAR(watch->keep);
+    Py_CLEAR(watch->current);
+    return 0;
+}
+
+static void watch_free(PyObject *self)
+{
+    PyObject_GC_UnTrack(self);
+    (void)watch_clear(self);
+    Py_DECREF((PyObject *)watch_of(self)->made);
+    free_object(self);
+}
+
+/* HEADERS of ASGI, and a name in bytes. */
+static PyObject *watch_has_header(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    PyObject *iterator = count == 2 ? PyObject_GetIter(arguments[0]) : NULL, *item;
+    bool found = false;
+    while (iterator && !found && (item = PyIter_Next(iterator))) {
+        PyObject *name = PySequence_GetItem(item, 0);
+        found = name && PyObject_RichCompareBool(name, arguments[1], Py_EQ) > 0;
+        Py_XDECREF(name);
+        Py_DECREF(item);
+        PyErr_Clear();
+    }
+    Py_XDECREF(iterator);
+    PyErr_Clear();
+    return PyBool_FromLong(found);
+}
+
+static PyMethodDef watch_methods[] = {
+    {"wsgi", (PyCFunction)(void (*)(void))watch_wsgi, METH_FASTCALL,
+     "wsgi(start_response, info)\n\nA request of WSGI begins."},
+    {"asgi", (PyCFunction)(void (*)(void))watch_asgi, METH_FASTCALL,
+     "asgi(send, info)\n\nA request of ASGI begins."},
+    {"has_header", (PyCFunction)(void (*)(void))watch_has_header, METH_FASTCALL | METH_STATIC,
+     "has_header(headers, name)\n\nIs it among those of ASGI?"},
+    {0},
+};
+static const char watch_doc[] = "Which requests of a service are wanted.";
+static PyType_Slot watch_slots[] = {
+    {Py_tp_doc, (void *)watch_doc},
+    {Py_tp_new, watch_new},
+    {Py_tp_methods, watch_methods},
+    {Py_tp_traverse, watch_traverse},
+    {Py_tp_clear, watch_clear},
+    {Py_tp_dealloc, watch_free},
+    {0},
+};
+static PyType_Spec watch_spec = {
+    .name = "pyrometer._probe.Watch",
+    .basicsize = sizeof(struct watch),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = watch_slots,
+};
+
+/* -- module ------------------------------------------------------------------------------------- */
+
+/* Without these, pyrometer.web does with its own type, in Python. */
+static bool find_calls(void)
+{
+    *(void **)&call_vector = dlsym(RTLD_DEFAULT, "PyObject_Vectorcall");
+    *(void **)&call_by_vector = dlsym(RTLD_DEFAULT, "PyVectorcall_Call");
+    *(void **)&variable_set = dlsym(RTLD_DEFAULT, "PyContextVar_Set");
+    *(void **)&variable_reset = dlsym(RTLD_DEFAULT, "PyContextVar_Reset");
+    return call_vector && call_by_vector && variable_set && variable_reset;
+}
+
+static int add_type(PyObject *module, PyType_Spec *spec, const char *name)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
+    int result = type ? PyModule_AddObjectRef(module, name, type) : -1;
+    Py_XDECREF(type);
+    return result;
+}
+
+int pyro_watched_init(PyObject *module)
+{
+    if (!find_calls())
+        return 0;
+    if (!word_type)
+        word_type = PyUnicode_InternFromString("type");
+    if (!word_status)
+        word_status = PyUnicode_InternFromString("status");
+    if (!word_type || !word_status || add_type(module, &watched_spec, "Watched") < 0)
+        return -1;
+    return add_type(module, &watch_spec, "Watch");
+}
+
+#endif
