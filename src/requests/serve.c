@@ -20,14 +20,22 @@
 #include <unistd.h>
 
 #define MESSAGE_MAX 1024
-#define MESSAGES    4 /* that are answered between two sweeps */
+#define MESSAGES    4  /* that are answered before something else has its turn */
+#define PENDING_MAX 64 /* recordings yet to be written */
 #define GO_MS       5000
 #define ATTACH_NS   (2 * PYRO_NS_PER_S)
 #define WRITE_TRIES 8 /* where the disk is full, the oldest goes each time */
 #define NOWHERE     "/dev/null"
 
+struct pending {
+    struct pyro_request request;
+    char id[PYRO_REQUEST_ID_MAX], title[MESSAGE_MAX];
+};
+
 struct server {
     const struct pyro_serve_options *options;
+    struct pending pending[PENDING_MAX];
+    size_t pending_first, pending_count;
     struct pyro_recording_info info;
     char directory[PATH_MAX]; /* the program's */
     struct pyro_ring ring;
@@ -101,31 +109,62 @@ static void put_figures(struct pyro_json *json, const struct pyro_request_figure
     pyro_json_seconds(json, "top_s", figures->top_s);
 }
 
-/* Nothing is written of a request without a sample. */
-static void cut(struct server *server, const struct pyro_request *request, const char *id)
+/* FIGURES may be NULL: they were told before. */
+static void answer(const struct server *server, const char *id, bool recording, const char *error,
+                   const struct pyro_request_figures *figures)
 {
-    struct pyro_request_figures figures;
-    struct pyro_error error = {0};
     char *text = NULL;
     size_t size = 0;
-    int code = pyro_request_figures(&server->ring, request, &figures);
-    bool write = code == 0 && figures.samples > 0;
-    if (write)
-        code = write_recording(server, request, id, &error);
     FILE *out = open_memstream(&text, &size);
     if (!out)
         return;
     struct pyro_json json = pyro_json_to(out);
     pyro_json_object(&json, NULL);
     pyro_json_string(&json, "id", id);
-    pyro_json_bool(&json, "recording", write && code == 0);
-    pyro_json_string(&json, "error", code < 0 ? error.message : NULL);
-    if (code == 0 || write)
-        put_figures(&json, &figures);
+    pyro_json_bool(&json, "recording", recording);
+    pyro_json_string(&json, "error", error);
+    if (figures)
+        put_figures(&json, figures);
     pyro_json_end(&json);
     if (fclose(out) == 0)
         say(server, text, size);
     free(text);
+}
+
+static void write_pending(struct server *server)
+{
+    struct pending *oldest = &server->pending[server->pending_first];
+    struct pyro_error error = {0};
+    if (!server->pending_count)
+        return;
+    oldest->request.title = oldest->title;
+    if (write_recording(server, &oldest->request, oldest->id, &error) < 0)
+        answer(server, oldest->id, false, error.message, NULL);
+    server->pending_first = (server->pending_first + 1) % PENDING_MAX;
+    server->pending_count--;
+}
+
+static void put_pending(struct server *server, const struct pyro_request *request, const char *id)
+{
+    if (server->pending_count == PENDING_MAX)
+        write_pending(server);
+    size_t next = (server->pending_first + server->pending_count++) % PENDING_MAX;
+    struct pending *pending = &server->pending[next];
+    pending->request = *request;
+    snprintf(pending->id, sizeof(pending->id), "%s", id);
+    snprintf(pending->title, sizeof(pending->title), "%s", request->title);
+}
+
+/* Somebody may wait for the figures: the recording, which takes a hundred times as long, is written when there is time. Nothing is written of a
+ * request without a sample. */
+static void cut(struct server *server, const struct pyro_request *request, const char *id)
+{
+    struct pyro_request_figures figures;
+    bool known = pyro_request_figures(&server->ring, request, &figures) == 0;
+    bool write = known && figures.samples > 0;
+    answer(server, id, write, known ? NULL : "out of memory", known ? &figures : NULL);
+    if (write)
+        put_pending(server, request, id);
 }
 
 /* What is not understood is from another version, and ignored. */
@@ -147,10 +186,28 @@ static void on_swept(void *context)
     struct server *server = context;
     char text[MESSAGE_MAX];
     pyro_ring_swept(&server->ring);
-    for (int i = 0; i < MESSAGES && hear(server, text); i++)
+    for (int i = 0; i < MESSAGES && hear(server, text); i++) /* where there is never a pause */
         obey(server, text);
     if (server->ring.failed || pyro_writer_stack_count(server->ring.names) > PYRO_RING_STACKS)
         server->stop = 1;
+}
+
+/* Until the next sweep, messages are answered as they come; a recording is written when there are none. */
+static void on_pause(void *context, uint64_t until_ns)
+{
+    struct server *server = context;
+    struct pollfd socket = {.fd = server->options->socket, .events = POLLIN};
+    uint64_t now_ns = pyro_clock_ns();
+    uint64_t left_ns = until_ns > now_ns && !server->pending_count ? until_ns - now_ns : 0;
+    const struct timespec timeout = {.tv_sec = (time_t)(left_ns / PYRO_NS_PER_S),
+                                     .tv_nsec = (long)(left_ns % PYRO_NS_PER_S)};
+    char text[MESSAGE_MAX];
+    if (ppoll(&socket, 1, &timeout, NULL) > 0) {
+        for (int i = 0; i < MESSAGES && hear(server, text); i++)
+            obey(server, text);
+    } else {
+        write_pending(server);
+    }
 }
 
 /* -- from the beginning to the end -------------------------------------------------------------- */
@@ -192,6 +249,8 @@ static int sample(struct server *server, struct pyro_recorder *recorder, struct 
     if (code == 0) {
         say_words(server, "ready %s", PYRO_VERSION);
         code = pyro_recorder_run(recorder, names, &end, error);
+        while (server->pending_count)
+            write_pending(server);
     }
     pyro_ring_clear(&server->ring);
     (void)pyro_writer_close(names, NULL);
@@ -209,6 +268,8 @@ int pyro_requests_serve(const struct pyro_serve_options *options, struct pyro_er
         .stop = &server.stop,
         .swept = on_swept,
         .swept_context = &server,
+        .pause = on_pause,
+        .pause_context = &server,
     };
     int code = wait_for_go(&server, error);
     if (code == 0)

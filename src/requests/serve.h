@@ -8,7 +8,8 @@
  *     ready VERSION | error WHY           it samples from now on; or not at all, and this process ends
  *     cut SLOT BEGIN END ID TITLE         a request is over, which had that slot (requests/ring.h) from BEGIN to END,
  *                                         in nanoseconds of CLOCK_MONOTONIC; keep it as ID.pyro
- *     {"id": ID, "recording": ...}        JSON, the answer; dropped where nobody reads it
+ *     {"id": ID, "recording": ...}        JSON, the answer at once, with the figures, and whether a recording will be written; if that
+ *                                         fails, another one without figures. Dropped where nobody reads it
  *
  * It ends with the server, when the other end of the socket is closed, or when it has seen too much (PYRO_RING_STACKS). */
 #ifndef PYRO_REQUESTS_SERVE_H

@@ -80,6 +80,7 @@ struct pyro_sampler {
     size_t edge_count, edge_capacity;
     struct pyro_map frame_sizes;
     struct pyro_lookups lookups;
+    struct pyro_socket_names sockets;
     struct pyro_sampled_interp interps[PYRO_SAMPLED_INTERPS_MAX];
     size_t interp_count;
     struct pyro_sampled_thread **threads;

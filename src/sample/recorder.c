@@ -215,6 +215,8 @@ static void begin(struct pyro_recorder *recorder, struct pyro_writer *writer)
     recorder->progress_ns = now + PROGRESS_NS;
     recorder->others_ns = now + PYRO_RECORDER_FIRST_S * PYRO_NS_PER_S;
     pyro_schedule_start(&recorder->schedule, mean_gap_ns(recorder, now), now);
+    recorder->schedule.pause = recorder->options.pause;
+    recorder->schedule.pause_context = recorder->options.pause_context;
 #ifdef PYRO_FAULTS
     const char *fault = getenv("PYRO_FAULT");
     recorder->schedule.fixed = fault && strstr(fault, "fixed-period");

@@ -43,6 +43,9 @@ struct pyro_recorder_options {
     void *tend_context;
     void (*swept)(void *context); /* after each sweep; may be NULL */
     void *swept_context;
+    /* Between two sweeps, until UNTIL_NS or less long: sleep, or do what has to be done. NULL: sleep. */
+    void (*pause)(void *context, uint64_t until_ns);
+    void *pause_context;
     const volatile sig_atomic_t *stop; /* may be NULL */
     void (*progress)(const struct pyro_recorder_progress *progress,
                      void *context); /* about 4 times a second; may be NULL */

@@ -76,7 +76,10 @@ uint64_t pyro_schedule_wait(struct pyro_schedule *schedule, uint64_t latest_ns,
         uint64_t until = schedule->due_ns < latest_ns ? schedule->due_ns : latest_ns;
         if (until - now > SLEEP_MAX_NS)
             until = now + SLEEP_MAX_NS;
-        if (until > now + SPIN_NS || schedule->polite)
+        bool sleeps = until > now + SPIN_NS || schedule->polite;
+        if (sleeps && schedule->pause)
+            schedule->pause(schedule->pause_context, until);
+        else if (sleeps)
             pyro_clock_sleep_until(until);
         else
             relax();

@@ -18,6 +18,9 @@ struct pyro_schedule {
     bool to_draw;          /* the next tick is not known yet */
     uint64_t busy_ns;      /* from a tick to the next wait, smoothed */
     bool fixed;            /* a fault for tests: no jitter */
+    void (*pause)(void *context,
+                  uint64_t until_ns); /* in place of a sleep; may return early; NULL: sleep */
+    void *pause_context;
 };
 
 void pyro_schedule_start(struct pyro_schedule *schedule, uint64_t mean_ns, uint64_t now_ns);

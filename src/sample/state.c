@@ -22,10 +22,12 @@ static const char *wait_kind_name(enum pyro_wait_kind kind)
     return kind <= PYRO_WAIT_OTHER ? names[kind] : "unknown";
 }
 
-void pyro_thread_state_init(struct pyro_thread_state *state, pid_t pid, pid_t tid)
+void pyro_thread_state_init(struct pyro_thread_state *state, pid_t pid, pid_t tid,
+                            struct pyro_socket_names *sockets)
 {
     *state = (struct pyro_thread_state){.wait = PYRO_NO_ID, .open = tid > 0};
     pyro_kernel_thread_init(&state->kernel, pid, tid);
+    state->kernel.sockets = sockets;
     if (state->open &&
         pyro_kernel_thread_schedstat(&state->kernel, &state->first_run_ns, &state->queue_ns) == 0)
         state->run_ns = state->first_run_ns;

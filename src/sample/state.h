@@ -37,7 +37,8 @@ struct pyro_state_hints {
     uint64_t gil;   /* address of the GIL: a futex near it is a wait for the GIL; 0 when unknown */
 };
 
-void pyro_thread_state_init(struct pyro_thread_state *state, pid_t pid, pid_t tid);
+void pyro_thread_state_init(struct pyro_thread_state *state, pid_t pid, pid_t tid,
+                            struct pyro_socket_names *sockets);
 void pyro_thread_state_close(struct pyro_thread_state *state);
 /* Ask the kernel now, for the next update: before the thread is stopped (--exact), which would hide what it does. */
 void pyro_thread_state_peek(struct pyro_thread_state *state);

@@ -90,7 +90,7 @@ static int thread_add(struct pyro_sampler *sampler, const struct pyro_thread_inf
     thread->cpu = -1;
     thread->last = (struct pyro_written_sample){.wait = PYRO_NO_ID};
     thread->seen = true;
-    pyro_thread_state_init(&thread->state, sampler->pid, info->kernel_id);
+    pyro_thread_state_init(&thread->state, sampler->pid, info->kernel_id, &sampler->sockets);
     thread->id =
         pyro_writer_thread(sampler->writer, sampler->process,
                            (uint64_t)(info->kernel_id ? info->kernel_id : info->native_id));

@@ -25,6 +25,14 @@ int pyro_proc_number(const char **text, int base, uint64_t *ret_number);
 int pyro_proc_each_number(const char *path, int (*visit)(pid_t number, void *context),
                           void *context);
 
+/* Give each line of /proc/PID/NAME to MATCH until it says true, which is returned. The rest of an overlong line counts as a line. */
+bool pyro_proc_each_line(pid_t pid, const char *name,
+                         bool (*match)(const char *line, void *context), void *context);
+
+/* What the socket INODE of PID is connected to, at least "socket"; LINK: /proc/PID/fd/N. What does not change is remembered in NAMES, which may be NULL. */
+void pyro_socket_find(struct pyro_socket_names *names, pid_t pid, const char *link, uint64_t inode,
+                      struct pyro_socket_name *ret_name);
+
 /* Read the file NAME of a thread's /proc directory through *FD, opened on first use. TEXT is
  * NUL-terminated, cut at SIZE - 1 bytes. The length or negative errno; an empty file is -ESRCH. */
 ssize_t pyro_kernel_thread_read(const struct pyro_kernel_thread *thread, int *fd, const char *name,

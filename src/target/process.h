@@ -56,12 +56,25 @@ int pyro_process_children(pid_t pid, pid_t *children, int max);
 /* Thread ids of PID. Returns the count as above. */
 int pyro_process_threads(pid_t pid, pid_t *threads, int max);
 
+/* What is known of a process's sockets, so that none is looked up twice. Zeroed at first. */
+#define PYRO_SOCKET_NAMES 64 /* the oldest goes */
+struct pyro_socket_names {
+    struct pyro_socket_name {
+        uint64_t inode;
+        uint16_t peer_port; /* 0: it has none */
+        bool lasts;         /* as long as the socket */
+        char text[96];      /* "127.0.0.1:5432" */
+    } known[PYRO_SOCKET_NAMES];
+    size_t next;
+};
+
 /* Kernel files of one thread, kept open so that a look costs one pread each.
  * State: R S D T Z X ..., 0 when the thread is gone. */
 struct pyro_kernel_thread {
     pid_t pid, tid;
     int stat_fd, schedstat_fd,
-        syscall_fd; /* -1: not open yet or not allowed; opened on first use */
+        syscall_fd;                    /* -1: not open yet or not allowed; opened on first use */
+    struct pyro_socket_names *sockets; /* its process's; NULL, as at first: nothing is remembered */
 };
 void pyro_kernel_thread_init(struct pyro_kernel_thread *thread, pid_t pid, pid_t tid);
 void pyro_kernel_thread_close(struct pyro_kernel_thread *thread);

@@ -7,7 +7,6 @@
 
 #include "base/utf8.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,8 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NET_BYTES_MAX (1u << 20) /* of one table of sockets: some 7000 connections */
-#define NO_FD         UINT64_MAX
+#define NO_FD UINT64_MAX
 
 /* -- which calls -------------------------------------------------------------------------------- */
 
@@ -240,156 +238,22 @@ static size_t read_some(pid_t pid, uint64_t addr, void *data, size_t size)
     return count < 0 ? 0 : (size_t)count;
 }
 
-/* -- sockets ------------------------------------------------------------------------------------ */
+/* -- descriptors ------------------------------------------------------------------------------- */
 
-/* What a line of a socket table must say to be ours, and what we learn from it. */
-struct socket_search {
-    uint64_t inode;
-    char name[96];
-    uint16_t peer_port;
-};
-
-/* The start of word number INDEX (from 0) of LINE, or NULL. */
-static const char *find_word(const char *line, int index)
+/* LINK leads to the socket. */
+static void describe_socket(const struct pyro_kernel_thread *thread, const char *link,
+                            uint64_t inode, const char *verb, struct pyro_wait *wait)
 {
-    line += strspn(line, " ");
-    for (; index > 0 && *line; index--) {
-        line += strcspn(line, " ");
-        line += strspn(line, " ");
-    }
-    return *line ? line : NULL;
-}
-
-/* "0100007F:1538": 32-bit words in this machine's byte order, then the port. */
-static int parse_address(const char *text, bool *ret_ipv6, uint32_t words[4], uint16_t *ret_port)
-{
-    size_t digits = strspn(text, "0123456789ABCDEF");
-    if ((digits != 8 && digits != 32) || text[digits] != ':')
-        return -EINVAL;
-    for (size_t i = 0; i < digits / 8; i++) {
-        char word[9] = {0};
-        memcpy(word, text + 8 * i, 8);
-        words[i] = (uint32_t)strtoul(word, NULL, 16);
-    }
-    const char *after = text + digits + 1;
-    uint64_t port;
-    if (pyro_proc_number(&after, 16, &port) < 0 || port > UINT16_MAX)
-        return -EINVAL;
-    *ret_ipv6 = digits == 32;
-    *ret_port = (uint16_t)port;
-    return 0;
-}
-
-static void format_address(bool ipv6, const uint32_t words[4], uint16_t port, char *text,
-                           size_t size)
-{
-    char host[INET6_ADDRSTRLEN] = "?";
-    bool mapped = ipv6 && words[0] == 0 && words[1] == 0 && words[2] == htonl(0xffff);
-    if (!ipv6 || mapped)
-        inet_ntop(AF_INET, mapped ? &words[3] : &words[0], host, sizeof(host));
-    else
-        inet_ntop(AF_INET6, words, host, sizeof(host));
-    bool brackets = ipv6 && !mapped;
-    snprintf(text, size, "%s%s%s:%u", brackets ? "[" : "", host, brackets ? "]" : "", port);
-}
-
-/* tcp and udp: "sl local remote state queues timer retransmits uid timeout inode". */
-static bool match_internet(const char *line, void *context)
-{
-    struct socket_search *search = context;
-    const char *inode_text = find_word(line, 9), *local = find_word(line, 1);
-    const char *remote = find_word(line, 2);
-    uint64_t inode;
-    if (!inode_text || pyro_proc_number(&inode_text, 10, &inode) < 0 || inode != search->inode)
-        return false;
-    bool ipv6;
-    uint32_t words[4];
-    uint16_t port;
-    if (parse_address(remote, &ipv6, words, &port) < 0)
-        return true;
-    search->peer_port = port;
-    /* One that listens, or is not connected, has no peer: then its own address tells most. */
-    if (port == 0 && parse_address(local, &ipv6, words, &port) < 0)
-        return true;
-    format_address(ipv6, words, port, search->name, sizeof(search->name));
-    return true;
-}
-
-/* unix: "address count protocol flags type state inode path". */
-static bool match_unix(const char *line, void *context)
-{
-    struct socket_search *search = context;
-    const char *inode_text = find_word(line, 6), *path = find_word(line, 7);
-    uint64_t inode;
-    if (!inode_text || pyro_proc_number(&inode_text, 10, &inode) < 0 || inode != search->inode)
-        return false;
-    snprintf(search->name, sizeof(search->name), "%s", path ? path : "unix socket");
-    return true;
-}
-
-/* Give each line of FD to MATCH until it says true. The rest of an overlong line counts as a line. */
-static bool search_lines(int fd, bool (*match)(const char *line, void *context), void *context)
-{
-    char text[8192];
-    size_t held = 0, total = 0;
-    while (total < NET_BYTES_MAX) {
-        ssize_t count = read(fd, text + held, sizeof(text) - 1 - held);
-        if (count <= 0)
-            break;
-        total += (size_t)count;
-        held += (size_t)count;
-        text[held] = '\0';
-        char *line = text;
-        for (char *end; (end = strchr(line, '\n')); line = end + 1) {
-            *end = '\0';
-            if (match(line, context))
-                return true;
-        }
-        held -= (size_t)(line - text);
-        if (held == sizeof(text) - 1)
-            held = 0;
-        memmove(text, line, held);
-    }
-    return false;
-}
-
-static bool search_proc_file(pid_t pid, const char *name,
-                             bool (*match)(const char *line, void *context), void *context)
-{
-    char path[128];
-    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    bool found = search_lines(fd, match, context);
-    close(fd);
-    return found;
-}
-
-static void describe_socket(pid_t pid, uint64_t inode, const char *verb, struct pyro_wait *wait)
-{
-    static const struct {
-        const char *name;
-        bool (*match)(const char *line, void *context);
-    } tables[] = {
-        {"net/tcp", match_internet}, {"net/tcp6", match_internet}, {"net/unix", match_unix},
-        {"net/udp", match_internet}, {"net/udp6", match_internet},
-    };
-    struct socket_search search = {.inode = inode, .name = "socket"};
-    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
-        if (search_proc_file(pid, tables[i].name, tables[i].match, &search))
-            break;
-    }
+    struct pyro_socket_name name;
+    pyro_socket_find(thread->sockets, thread->pid, link, inode, &name);
     wait->kind = PYRO_WAIT_SOCKET;
-    wait->peer_port = search.peer_port;
+    wait->peer_port = name.peer_port;
     if (strcmp(verb, "read") == 0)
         verb = "recv";
     else if (strcmp(verb, "write") == 0)
         verb = "send";
-    set_text(wait, verb, search.name);
+    set_text(wait, verb, name.text);
 }
-
-/* -- descriptors -------------------------------------------------------------------------------- */
 
 static bool starts_with(const char *text, const char *start)
 {
@@ -416,10 +280,11 @@ static enum pyro_wait_kind path_kind(const char *link, const char *path)
     return type == S_IFCHR && terminal ? PYRO_WAIT_TERMINAL : PYRO_WAIT_FILE;
 }
 
-static void describe_fd(pid_t pid, uint64_t fd, const char *verb, struct pyro_wait *wait)
+static void describe_fd(const struct pyro_kernel_thread *thread, uint64_t fd, const char *verb,
+                        struct pyro_wait *wait)
 {
     char link[64], path[4096];
-    snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int)pid, (int)(uint32_t)fd);
+    snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int)thread->pid, (int)(uint32_t)fd);
     ssize_t length = readlink(link, path, sizeof(path) - 1);
     wait->kind = PYRO_WAIT_OTHER;
     if (length < 0) { /* closed meanwhile, or not for us to see */
@@ -430,7 +295,7 @@ static void describe_fd(pid_t pid, uint64_t fd, const char *verb, struct pyro_wa
     uint64_t inode;
     const char *digits = path + strlen("socket:[");
     if (starts_with(path, "socket:[") && pyro_proc_number(&digits, 10, &inode) == 0) {
-        describe_socket(pid, inode, verb, wait);
+        describe_socket(thread, link, inode, verb, wait);
     } else if (starts_with(path, "pipe:[")) {
         wait->kind = PYRO_WAIT_PIPE;
         set_text(wait, verb, "pipe");
@@ -445,7 +310,8 @@ static void describe_fd(pid_t pid, uint64_t fd, const char *verb, struct pyro_wa
 
 /* -- calls that wait for several ---------------------------------------------------------------- */
 
-static void describe_poll(pid_t pid, const uint64_t *args, struct pyro_wait *wait)
+static void describe_poll(const struct pyro_kernel_thread *thread, const uint64_t *args,
+                          struct pyro_wait *wait)
 {
     struct pollfd fds[64];
     uint64_t count = args[1], live = 0, last = 0;
@@ -457,7 +323,7 @@ static void describe_poll(pid_t pid, const uint64_t *args, struct pyro_wait *wai
     }
     set_number_text(wait, "poll", count, count == 1 ? " descriptor" : " descriptors");
     if (count > sizeof(fds) / sizeof(fds[0]) ||
-        read_some(pid, args[0], fds, count * sizeof(fds[0])) != count * sizeof(fds[0]))
+        read_some(thread->pid, args[0], fds, count * sizeof(fds[0])) != count * sizeof(fds[0]))
         return;
     for (uint64_t i = 0; i < count; i++) {
         if (fds[i].fd >= 0) { /* a negative one is passed over */
@@ -466,7 +332,7 @@ static void describe_poll(pid_t pid, const uint64_t *args, struct pyro_wait *wai
         }
     }
     if (live == 1) /* a socket with a timeout is waited for like this */
-        describe_fd(pid, (uint64_t)fds[last].fd,
+        describe_fd(thread, (uint64_t)fds[last].fd,
                     (fds[last].events & POLLOUT) && !(fds[last].events & POLLIN) ? "write" : "read",
                     wait);
 }
@@ -487,7 +353,8 @@ static uint64_t read_set(pid_t pid, uint64_t addr, uint64_t count, uint64_t *fd)
     return members;
 }
 
-static void describe_select(pid_t pid, const uint64_t *args, struct pyro_wait *wait)
+static void describe_select(const struct pyro_kernel_thread *thread, const uint64_t *args,
+                            struct pyro_wait *wait)
 {
     uint64_t count = (uint32_t)args[0], reads = NO_FD, writes = NO_FD;
     if (count == 0) {
@@ -496,12 +363,12 @@ static void describe_select(pid_t pid, const uint64_t *args, struct pyro_wait *w
         return;
     }
     wait->kind = PYRO_WAIT_POLL;
-    uint64_t read_count = read_set(pid, args[1], count, &reads);
-    uint64_t write_count = read_set(pid, args[2], count, &writes);
+    uint64_t read_count = read_set(thread->pid, args[1], count, &reads);
+    uint64_t write_count = read_set(thread->pid, args[2], count, &writes);
     if (read_count == 1 && (write_count == 0 || (write_count == 1 && writes == reads)))
-        describe_fd(pid, reads, "read", wait);
+        describe_fd(thread, reads, "read", wait);
     else if (read_count == 0 && write_count == 1)
-        describe_fd(pid, writes, "write", wait);
+        describe_fd(thread, writes, "write", wait);
     else
         set_text(wait, "select", "");
 }
@@ -525,15 +392,16 @@ static bool count_member(const char *line, void *context)
     return false;
 }
 
-static void describe_epoll(pid_t pid, const uint64_t *args, struct pyro_wait *wait)
+static void describe_epoll(const struct pyro_kernel_thread *thread, const uint64_t *args,
+                           struct pyro_wait *wait)
 {
     char name[64];
     struct epoll_members members = {0};
     snprintf(name, sizeof(name), "fdinfo/%d", (int)(uint32_t)args[0]);
-    search_proc_file(pid, name, count_member, &members);
+    pyro_proc_each_line(thread->pid, name, count_member, &members);
     wait->kind = PYRO_WAIT_POLL;
     if (members.count == 1)
-        describe_fd(pid, members.last, "read", wait);
+        describe_fd(thread, members.last, "read", wait);
     else
         set_number_text(wait, "epoll", members.count, " descriptors");
 }
@@ -571,7 +439,7 @@ static void describe_restarted(const struct pyro_kernel_thread *thread, const ui
     } else if (strstr(function, "nanosleep")) {
         *wait = (struct pyro_wait){.kind = PYRO_WAIT_SLEEP, .text = "sleep"};
     } else if (strstr(function, "poll")) {
-        describe_poll(thread->pid, args, wait);
+        describe_poll(thread, args, wait);
     } else {
         *wait = (struct pyro_wait){.kind = PYRO_WAIT_UNKNOWN, .text = "restarted call"};
     }
@@ -583,7 +451,7 @@ static void describe_call(const struct pyro_kernel_thread *thread, const struct 
     pid_t pid = thread->pid;
     switch (call->shape) {
     case CALL_FD:
-        describe_fd(pid, args[0], call->verb, wait);
+        describe_fd(thread, args[0], call->verb, wait);
         break;
     case CALL_PATH0:
         describe_path(pid, args[0], call->verb, wait);
@@ -592,13 +460,13 @@ static void describe_call(const struct pyro_kernel_thread *thread, const struct 
         describe_path(pid, args[1], call->verb, wait);
         break;
     case CALL_POLL:
-        describe_poll(pid, args, wait);
+        describe_poll(thread, args, wait);
         break;
     case CALL_SELECT:
-        describe_select(pid, args, wait);
+        describe_select(thread, args, wait);
         break;
     case CALL_EPOLL:
-        describe_epoll(pid, args, wait);
+        describe_epoll(thread, args, wait);
         break;
     case CALL_FUTEX:
         wait->kind = PYRO_WAIT_LOCK;

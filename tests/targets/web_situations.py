@@ -7,6 +7,7 @@ import ctypes
 import gc
 import hashlib
 import hmac
+import json
 import os
 import socket
 import sqlite3
@@ -144,7 +145,7 @@ def what_nobody_waits_for_is_let_go():
 
     async def leave(app):  # the client goes away while the answer waits for the figures
         sampler = app.service.sampler
-        sampler.socket = Waits()
+        sampler.socket, sampler.state = Waits(), "ready"
         task = asyncio.ensure_future(app(scope, None, None))
         while not sampler._wanted:
             await asyncio.sleep(0.001)
@@ -170,6 +171,43 @@ def what_nobody_waits_for_is_let_go():
         sampler = app.service.sampler
         assert app.service.counts["kept"] == 1 and not sampler._wanted and not sampler._answers, app.app
     os.rmdir(folder)
+
+
+def what_is_told_of_a_recording():
+    """Its id only where there will be one, and that the figures are late where they are."""
+    class Answers:
+        sent, messages = None, ()
+
+        def send(self, message, flags):
+            self.sent = message.split()[4].decode()
+
+        def recv(self, size):
+            if self.sent is None or not self.messages:
+                raise BlockingIOError
+            return json.dumps({"id": self.sent, **self.messages.pop(0)}).encode()
+
+        def fileno(self):
+            return os.open(os.devnull, os.O_RDONLY)
+
+    figures = {"samples": 3, "running_s": 1.0, "top_file": "/a.py", "top_line": 7, "top_s": 0.5}
+    folder, texts = tempfile.mkdtemp(), []
+    middleware = WSGIMiddleware(plain, secret=SECRET, directory=folder)
+    sampler = middleware.service.sampler
+    for state, messages in (
+        ("starting", []), ("ready 1", []), ("ready 1", [{"recording": True, **figures}]),
+        ("ready 1", [{"recording": False, "samples": 0}]), ("ready 1", [{"recording": True, **figures}]),
+    ):  # fmt: skip
+        sampler.socket, sampler.state = Answers(), state
+        sampler.socket.messages = messages
+        texts.append(ask(middleware)[0][0][1]["X-Profile"])
+    kept = list(middleware.service.recent)
+    for text, (late, id_, top) in zip(texts, ((0, 0, 0), (1, 1, 0), (0, 1, 1), (0, 0, 0), (0, 1, 1))):
+        assert ("figures=late" in text, "id=" in text, "top=a.py:7:0.50s" in text) == (late, id_, top), texts
+    sampler._take({"id": kept[-1].id, "recording": False, "error": "no room"})  # it came to nothing after all
+    assert kept[-1].answer == {"id": kept[-1].id, "recording": False, "error": "no room", **figures}
+    assert not sampler._wanted and not sampler._answers
+    os.rmdir(folder)
+    assert "id=" not in ask(WSGIMiddleware(plain, secret=SECRET))[0][0][1]["X-Profile"]
 
 
 def shares():
@@ -578,7 +616,7 @@ def a_sampler_may_look():
             sampler.start()
             until = time.monotonic() + 60
             while sampler.state != "ready":
-                assert sampler.runs and time.monotonic() < until, sampler.state
+                assert sampler.socket and time.monotonic() < until, sampler.state
                 sampler.poll()
                 time.sleep(0.01)
             [(option, pid, zeros)] = calls

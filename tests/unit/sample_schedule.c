@@ -167,11 +167,39 @@ static void waiting_ends_at_the_latest_or_when_told(void)
     CHECK(due);
 }
 
+struct paused {
+    int count;
+    uint64_t until_ns;
+};
+
+/* Comes back at once, as if something had to be done meanwhile. */
+static void pause_briefly(void *context, uint64_t until_ns)
+{
+    struct paused *paused = context;
+    paused->count++;
+    paused->until_ns = until_ns;
+    if (paused->count > 3)
+        pyro_clock_sleep_until(until_ns);
+}
+
+static void a_pause_may_be_shorter_than_the_gap(void)
+{
+    struct paused paused = {0};
+    struct pyro_schedule schedule = {.pause = pause_briefly, .pause_context = &paused};
+    bool due = false;
+    pyro_schedule_start(&schedule, PYRO_NS_PER_S, 12345);
+    uint64_t due_ns = schedule.due_ns = pyro_clock_ns() + 5 * PYRO_NS_PER_MS;
+    uint64_t now = pyro_schedule_wait(&schedule, UINT64_MAX, NULL, &due);
+    CHECK(due && now >= due_ns);
+    CHECK(paused.count > 3);
+    CHECK_EQ(paused.until_ns, due_ns);
+}
+
 int main(void)
 {
     return CHECK_MAIN(
         TEST(gaps_are_exponential), TEST(no_gap_is_endless), TEST(two_starts_are_not_in_step),
         TEST(a_fixed_period_has_no_jitter), TEST(polite_gaps_have_a_least_and_the_same_mean),
         TEST(what_is_overdue_is_missed), TEST(a_tick_in_time_is_neither_late_nor_missed),
-        TEST(waiting_ends_at_the_latest_or_when_told));
+        TEST(waiting_ends_at_the_latest_or_when_told), TEST(a_pause_may_be_shorter_than_the_gap));
 }

@@ -21,7 +21,7 @@ static void watch_open(struct watch *watch, pid_t pid)
     CHECK(fd >= 0);
     close(fd);
     CHECK_EQ(pyro_writer_open(watch->path, &info, &watch->writer, NULL), 0);
-    pyro_thread_state_init(&watch->state, pid, pid);
+    pyro_thread_state_init(&watch->state, pid, pid, NULL);
 }
 
 static void watch_close(struct watch *watch)

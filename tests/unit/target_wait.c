@@ -20,6 +20,8 @@ static int waited_fd;
 static uint16_t port;
 static int lock_word;
 
+static struct pyro_socket_names *sockets; /* that the next ones remember */
+
 /* Start a child that runs RUN and see what it waits for, once it waits. */
 static struct pyro_wait wait_of(void (*run)(int ready_fd))
 {
@@ -27,6 +29,7 @@ static struct pyro_wait wait_of(void (*run)(int ready_fd))
     struct pyro_wait wait = {0};
     pid_t pid = child_start(run);
     pyro_kernel_thread_init(&thread, pid, pid);
+    thread.sockets = sockets;
     /* Until it has left the write that tells us. */
     CHECK(EVENTUALLY(pyro_kernel_thread_wait(&thread, &wait) == 0 &&
                      wait.kind != PYRO_WAIT_UNKNOWN && strncmp(wait.text, "write", 5) != 0));
@@ -188,6 +191,54 @@ static void unix_sockets_are_named_by_path(void)
     CHECK_STR(wait_of(recv_one).text, "recv unix socket");
 }
 
+/* To look one up costs milliseconds: the second time its name is that which is remembered. */
+static void a_socket_is_looked_up_once(void)
+{
+    struct pyro_socket_names names = {0};
+    int pair[2];
+    sockets = &names;
+    connect_loopback(AF_INET);
+    check_socket(wait_of(recv_one), "recv 127.0.0.1:%u");
+    CHECK_EQ(names.next, 1);
+    snprintf(names.known[0].text, sizeof(names.known[0].text), "remembered:%u", port);
+    check_socket(wait_of(poll_one), "recv remembered:%u");
+    CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
+    waited_fd = pair[0];
+    CHECK_STR(wait_of(recv_one).text, "recv unix socket");
+    CHECK_EQ(names.next, 2);
+    for (unsigned i = 0; i < PYRO_SOCKET_NAMES - 1; i++) { /* the oldest goes */
+        CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) == 0);
+        waited_fd = pair[0];
+        CHECK_STR(wait_of(recv_one).text, "recv unix socket");
+        close(pair[0]);
+        close(pair[1]);
+    }
+    connect_loopback(AF_INET);
+    check_socket(wait_of(recv_one), "recv 127.0.0.1:%u");
+    CHECK_EQ(names.next, PYRO_SOCKET_NAMES + 2);
+    sockets = NULL;
+}
+
+/* A socket of UDP may be connected to another one meanwhile; one that is in no table is looked for again. */
+static void what_may_change_is_looked_up_again(void)
+{
+    struct pyro_socket_names names = {0};
+    struct sockaddr_in any = {.sin_family = AF_INET}, peer = any;
+    peer.sin_port = htons(port = 9);
+    peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    sockets = &names;
+    waited_fd = socket(AF_INET, SOCK_DGRAM, 0);
+    CHECK(bind(waited_fd, (void *)&any, sizeof(any)) == 0);
+    CHECK_EQ(wait_of(recv_one).peer_port, 0);
+    CHECK(connect(waited_fd, (void *)&peer, sizeof(peer)) == 0);
+    check_socket(wait_of(recv_one), "recv 127.0.0.1:%u");
+    waited_fd = socket(AF_NETLINK, SOCK_RAW, 0);
+    CHECK(waited_fd >= 0);
+    CHECK_STR(wait_of(recv_one).text, "recv socket");
+    CHECK_EQ(names.next, 0);
+    sockets = NULL;
+}
+
 static void pipes_and_files_are_told_apart(void)
 {
     int ends[2];
@@ -324,7 +375,8 @@ int main(void)
     return CHECK_MAIN(
         TEST(sockets_are_named_by_their_peer), TEST(ipv6_sockets_too),
         TEST(mapped_addresses_read_as_ipv4), TEST(a_listener_is_named_by_its_own_address),
-        TEST(unix_sockets_are_named_by_path), TEST(pipes_and_files_are_told_apart),
+        TEST(unix_sockets_are_named_by_path), TEST(a_socket_is_looked_up_once),
+        TEST(what_may_change_is_looked_up_again), TEST(pipes_and_files_are_told_apart),
         TEST(terminals_are_told), TEST(an_open_that_hangs_names_its_path),
         TEST(locks_sleeps_and_children_are_told), TEST(who_runs_or_is_gone_does_not_wait),
         TEST(a_long_hostile_path_is_cut_and_cleaned));

@@ -6,7 +6,7 @@ from sys import modules
 from time import monotonic
 
 from pyrometer.web._page import HEADERS, page
-from pyrometer.web._service import TOKEN_HEADER, TOLD, WAIT_S, Options, Service
+from pyrometer.web._service import TOKEN_HEADER, TOLD, Options, Service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pyrometer.web._service import Kept, Request
 
 TOKEN_KEY = TOKEN_HEADER.lower().encode()
+WAIT_S = 0.25  # nobody is kept waiting by that but the client who asked
 STEP_S = 0.002
 
 
@@ -29,13 +30,13 @@ def token_of(scope: Any) -> str | None:
 
 async def figures(service: Service, request: Request, kept: Kept | None) -> dict[str, Any] | None:
     """The sampler's, for which other requests are not kept waiting."""
-    if kept is None or service.sampler is None or request.slot is None:
+    if kept is None or not kept.asked or service.sampler is None:
         return None
     try:
         import asyncio
 
         until = monotonic() + WAIT_S
-        while (answer := service.sampler.answer(kept.id)) is None and service.sampler.runs and monotonic() < until:
+        while (answer := service.sampler.answer(kept.id)) is None and service.sampler.socket and monotonic() < until:
             await asyncio.sleep(STEP_S)
         return answer
     except Exception:  # no asyncio, but trio

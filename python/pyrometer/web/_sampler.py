@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MESSAGE_MAX = 4096
 START_S = 2.0  # for the helper to say that it is there
+STEP_S = 0.002  # after which a thread that waits looks whether another one heard its answer
 RETRY_S = 60.0  # after it ended, or could not be started
 PR_GET_DUMPABLE = 3  # sys/prctl.h: may others of its user look into a process? Linux says no to one that gave up root
 PR_SET_PTRACER = 0x59616D61  # who but a parent may look, where Yama guards that
@@ -79,11 +80,6 @@ class Sampler:
         self.state = "not started"
 
     @property
-    def runs(self) -> bool:
-        """As far as is known."""
-        return self.socket is not None
-
-    @property
     def due(self) -> bool:
         """Is it to be started?"""
         return self.socket is None and monotonic() >= self._retry_s
@@ -128,13 +124,18 @@ class Sampler:
         self._lock = Lock()
         self.socket, self._retry_s, self.state = None, 0.0, "not started"
 
-    def cut(self, id_: str, slot: int, begin_ns: int, end_ns: int, title: str, wanted: bool) -> None:
-        """Have a request kept. Its answer goes to answered(), and with WANTED to answer()."""
+    def cut(self, id_: str, slot: int, begin_ns: int, end_ns: int, title: str, wanted: bool) -> bool:
+        """Have a request kept. Its answer goes to answered(), and with WANTED to answer(). False: there is nobody to ask."""
+        if self.socket is None:
+            return False
         with self._lock:
             self._hear()
-            if wanted:
+            if not self.state.startswith("ready"):
+                return False
+            sent = self._send(f"cut {slot} {begin_ns} {end_ns} {id_} {title}".encode()[:1000])
+            if sent and wanted:
                 self._wanted.add(id_)
-            self._send(f"cut {slot} {begin_ns} {end_ns} {id_} {title}".encode()[:1000])
+            return sent
 
     def answer(self, id_: str) -> dict[str, Any] | None:
         """What was answered; None: nothing yet."""
@@ -153,7 +154,7 @@ class Sampler:
             try:
                 poll = select.poll()
                 poll.register(sock, select.POLLIN)
-                poll.poll(1000 * min(left, 0.02))  # another thread may have heard it
+                poll.poll(1000 * min(left, STEP_S))  # another thread may have heard it
             except (OSError, ValueError):
                 break
         self.give_up(id_)
@@ -170,15 +171,16 @@ class Sampler:
         with self._lock:
             self._hear()
 
-    def _send(self, message: bytes) -> None:
-        if self.socket is None:
-            return
+    def _send(self, message: bytes) -> bool:
         try:
-            self.socket.send(message, socket.MSG_NOSIGNAL)
+            if self.socket is not None:
+                self.socket.send(message, socket.MSG_NOSIGNAL)
+                return True
         except BlockingIOError:
             pass  # it is behind: that request is not kept
         except OSError:
             self._ended("ended")
+        return False
 
     def _hear(self) -> None:
         while self.socket is not None:

@@ -31,7 +31,7 @@ TOKEN_HEADER = "X-Pyrometer-Token"
 HEADER_MAX = 1000
 RECENT = 100  # requests that the page shows
 TITLE_MAX = 200
-WAIT_S = 0.25  # for the sampler's figures, where the answer tells them
+WAIT_S = 0.02  # at most, for the sampler's figures: as a rule they come in one millisecond
 NS_PER_S = 1_000_000_000
 TOLD = ("token", "when", "url")  # who is told the result; the others' requests are kept, and their answers as they were
 
@@ -129,13 +129,14 @@ class Request:
 class Kept:
     """What is remembered of one that was kept."""
 
-    __slots__ = ("answer", "id", "queries", "status", "sql_s", "title", "total_s", "verdict", "when_s", "why")
+    __slots__ = ("answer", "asked", "id", "queries", "status", "sql_s", "title", "total_s", "verdict", "when_s", "why")
 
     def __init__(self, request: Request, total_s: float, status: int) -> None:
         self.id, self.title, self.why = request.id, request.title, request.why
         self.total_s, self.status, self.when_s = total_s, status, time.time()
         self.queries, self.sql_s = request.queries.count, request.queries.time_ns / NS_PER_S
         self.verdict = request.queries.verdict()
+        self.asked = False  # was the sampler?
         self.answer: dict[str, Any] | None = None
 
 
@@ -267,7 +268,7 @@ class Service:
         self.counts["kept"] += 1
         self.recent.append(kept)
         if self.sampler is not None and request.slot is not None:
-            self.sampler.cut(request.id, request.slot, request.began_ns, now_ns, request.title, waits)
+            kept.asked = self.sampler.cut(request.id, request.slot, request.began_ns, now_ns, request.title, waits)
         return kept
 
     def release(self, request: Request) -> None:
@@ -286,7 +287,7 @@ class Service:
             self._log_once(f"a recording could not be written, which is logged once: {self.options.directory}: {answer['error'].split(': ')[-1]}")
         for kept in list(self.recent):  # others may add one meanwhile
             if kept.id == answer["id"]:
-                kept.answer = answer
+                kept.answer = {**(kept.answer or {}), **answer}  # the second one is without figures
                 return
 
     # -- what is said ------------------------------------------------------------------------------
@@ -304,7 +305,7 @@ class Service:
     def headers_now(self, request: Request, kept: Kept | None) -> list[tuple[str, str]]:
         """The same, after waiting for the sampler's figures a little."""
         answer = None
-        if kept is not None and self.sampler is not None and request.slot is not None:
+        if kept is not None and kept.asked and self.sampler is not None:
             try:
                 answer = self.sampler.wait(kept.id, WAIT_S)
             except Exception:
@@ -380,7 +381,10 @@ def _x_profile(kept: Kept, request: Request, answer: dict[str, Any] | None) -> s
         parts.append(f"top={_base(answer['top_file'])}:{answer['top_line']}:{_seconds(answer['top_s'])}" + (f"/{queries}" if queries else ""))
     if answer is not None and answer.get("missed_s", 0) > 0.01:
         parts.append(f"unseen={_seconds(answer['missed_s'])}")
-    parts.append(f"id={kept.id}")
+    if answer is None and kept.asked:
+        parts.append("figures=late")
+    if kept.asked and (answer is None or answer["recording"]):
+        parts.append(f"id={kept.id}")
     return " ".join(parts)[:HEADER_MAX]
 
 
