@@ -29,6 +29,22 @@ struct options {
     struct pyro_export_options export;
 };
 
+/* What C code allocates itself is tracked from the start of a program only. */
+static int parse_memory(const char *text, void *field, struct pyro_error *error)
+{
+    if (text && *text && strcmp(text, "python") != 0) {
+        pyro_error_set(error, -EINVAL,
+                       "cannot track memory of '%s': in a process that runs already --memory is "
+                       "what its Python allocators hand out, as --memory=python",
+                       text);
+        pyro_error_hint(error,
+                        "to track all of it, start the program with: pyrometer run --memory");
+        return -EINVAL;
+    }
+    *(bool *)field = true;
+    return 0;
+}
+
 static const struct pyro_option record_options[] = {
     {.letter = 'p',
      .name = "pid",
@@ -131,9 +147,14 @@ static const struct pyro_option record_options[] = {
      .parse = pyro_parse_names,
      .field = offsetof(struct options, lines)},
     {.name = "memory",
+     .value = "WHAT",
+     .optional = true,
+     .purpose = "to track what is allocated",
+     .choices = "python",
      .summary =
-         "track what its Python allocators hand out from now on, not what C code allocates itself",
-     .parse = pyro_parse_switch,
+         "track what its Python allocators hand out from now on, not what C code allocates itself "
+         "(--memory=python says the same)",
+     .parse = parse_memory,
      .field = offsetof(struct options, memory)},
     {.name = "no-source",
      .purpose = "to leave source lines out",

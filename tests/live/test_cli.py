@@ -189,6 +189,7 @@ def test_manual_page_is_valid(pyrometer: Path, tmp_path: Path) -> None:
         ("record -p 1 -f collapsed", "-f needs a file"),
         ("record -p 1 -o x.foo", "the suffix of 'x.foo' names no format"),
         ("record -p 1 --exact=yes", "--exact takes no value"),
+        ("record -p 1 --inject --memory=all", "cannot track memory of 'all': in a process that runs already --memory is what its Python"),
         ("record -p 1 --exact --apart", "choose one"),
         ("record -p 1 --lines", "pyrometer record --pid 1 --inject --lines"),
         ("record -p 1 --inject --lines total", "--lines takes its NAME,... after a =; --lines=total"),
