@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -233,6 +234,33 @@ def test_killed_in_the_middle(pyrometer: Path, some_counted: Python, folder: Pat
         run(running)
         assert seen(running)[0] != []
         counts = injected(pyrometer, running, folder / "after.pyro", "--counts")
+        assert counts.of("inner") == CALLS
+        assert seen(running)[0] == []
+
+
+def another_build(pyrometer: Path, folder: Path) -> Path:
+    """The same program, with a probe that holds something else, and so has another name."""
+    probe = folder / "src" / "probe"
+    shutil.copytree(pyrometer.parent / "src" / "probe" / "bootstrap", probe / "bootstrap")
+    made = pyrometer.parent / "src" / "probe" / "_probe.abi3.so"
+    (probe / made.name).write_bytes(made.read_bytes() + b"another")
+    return Path(shutil.copy2(pyrometer, folder / "pyrometer"))
+
+
+@pytest.mark.parametrize("option", ["--counts", "--lines=inner", "--memory"])
+def test_killed_one_of_another_build(pyrometer: Path, some_counted: Python, folder: Path, option: str) -> None:
+    """Its hooks go, too, and the next one counts as if there had been none."""
+    with target(some_counted) as running:
+        killed = Recording(another_build(pyrometer, folder / "other"), running.pid, folder / "killed.pyro", option)
+        run(running)
+        killed.process.kill()
+        killed.process.communicate()
+        run(running)
+        with open(f"/proc/{running.pid}/maps") as maps:
+            assert len(set(re.findall("pyrometer-probe-[0-9a-f]+", maps.read()))) == 1
+        counts = injected(pyrometer, running, folder / "after.pyro", "--counts")
+        with open(f"/proc/{running.pid}/maps") as maps:
+            assert len(set(re.findall("pyrometer-probe-[0-9a-f]+", maps.read()))) == 2
         assert counts.of("inner") == CALLS
         assert seen(running)[0] == []
 

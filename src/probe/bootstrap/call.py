@@ -12,6 +12,8 @@ import sys
 
 _OURS = "<pyrometer>"
 _MEMORY = "/memfd:pyrometer "
+_PROBE = b"/pyrometer-probe-"
+_PART = 1 << 16
 
 # How long a thread that wants the GIL waits until it asks for it, in seconds. Each call of the system lets go of it: we want it back
 # soon. While the probe measures what it costs, nobody should come in between.
@@ -65,6 +67,36 @@ def _memory():
     return None
 
 
+def _other_probes(path):
+    """Where probes of other builds than PATH were loaded from: a library stays, and under the name that it had, removed or not."""
+    descriptor = posix.open("/proc/self/maps", posix.O_RDONLY | posix.O_CLOEXEC)
+    text = b""
+    try:
+        while True:
+            part = posix.read(descriptor, _PART)
+            if not part:
+                break
+            text += part
+    finally:
+        posix.close(descriptor)
+    found = set()
+    for line in text.split(b"\n"):
+        place = line.find(b"/")
+        end = line.rfind(b".so") + 3
+        if line.find(_PROBE, place) > 0 <= place < end and line[end:] in (b"", b" (deleted)"):
+            found.add(line[place:end].decode(errors="surrogateescape"))
+    return found - {path}
+
+
+def _stop_others(path):
+    """The hooks that a killed pyrometer of another build left, each by its own code. What does not answer any more stays as it is."""
+    for other in _other_probes(path):
+        try:
+            _load(other).stop()
+        except (ImportError, AttributeError):
+            pass
+
+
 def _stop(module):
     module.stop()
     left = _memory()
@@ -72,11 +104,13 @@ def _stop(module):
         posix.close(left[0])
 
 
-def _start(module, c_calls, traces, lines, tracks):
+def _start(path, module, c_calls, traces, lines, tracks):
     left = _memory()
     if left is not None and left[1]:
         raise RuntimeError("another pyrometer counts there")
-    _stop(module)  # of one that was killed
+    if left is not None:
+        _stop_others(path)
+        _stop(module)  # of one that was killed
     descriptor = module.tables()
     try:
         sys.setswitchinterval(_LATE)
@@ -97,9 +131,9 @@ def _is_foreign(error):
     return not isinstance(error, Exception) or last.tb_frame.f_code.co_filename != _OURS
 
 
-def _start_and_tell(module, *modes):
+def _start_and_tell(path, module, *modes):
     """Nothing stays of it if nobody waits any more: it takes long where other threads want the GIL."""
-    descriptor = _start(module, *modes)
+    descriptor = _start(path, module, *modes)
     try:
         if not _read("wanted")[1]:
             raise TimeoutError
@@ -117,7 +151,7 @@ def _do(wanted):
             _stop(module)
             _answer("stopped")
         else:
-            _start_and_tell(module, *modes)
+            _start_and_tell(probe, module, *modes)
     except BaseException as error:
         if _is_foreign(error):
             module.raise_later(type(error))
