@@ -19,6 +19,7 @@ OTHERS = {
     "s07_report/report": ("--size", "60"),
     "s10_client/client": ("--orders", "5"),
     "s12_search/search": ("--products", "30", "--reviews", "40"),
+    "s13_load/load": ("--users", "6", "--requests", "2", "--delay", "0.002"),
 }
 
 COUNT_QUERIES = """
