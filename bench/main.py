@@ -3,7 +3,7 @@
 bench/run [FOLDER] [--only FAMILY,...] [--rounds N] [--full] [--seed N] [--tools RE]
           [--programs RE] [--pythons VERSION,...] [-o FILE] [--document docs/benchmarks.md]
 
-Families: sweep, 1khz, truth; run, trace, profile, lines, memory, whole, start, timed, web, inject, fair, which are `counts` together.
+Families: sweep, 1khz, truth; run, trace, profile, lines, memory, whole, start, timed, web, web-profiled, inject, fair, which are `counts` together.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ import start_up  # noqa: E402
 import sweep_cost  # noqa: E402
 import timed_cost  # noqa: E402
 import web_cost  # noqa: E402
+import web_profiled  # noqa: E402
 import true_shares  # noqa: E402
 import whole_programs  # noqa: E402
 from pythons import find_python  # noqa: E402
@@ -51,6 +52,7 @@ COUNTS: dict[str, Measure] = {
     "start": start_up.tables,
     "timed": timed_cost.tables,
     "web": web_cost.tables,
+    "web-profiled": web_profiled.tables,
     "inject": inject_cost.tables,
     "fair": fair.tables,
 }
@@ -59,6 +61,7 @@ PACKAGES = {  # of PyPI, by family
     "lines": ("line_profiler",),
     "memory": ("memray",),
     "whole": ("django", "sphinx"),
+    "web-profiled": ("django-silk", "pyinstrument"),
 }
 FAMILIES = {**SAMPLERS, **COUNTS}
 MARK = "<!-- measured: written by bench/run --document -->"
