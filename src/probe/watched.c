@@ -7,6 +7,7 @@
 #include "base/clock.h"
 
 #include <dlfcn.h>
+#include <string.h>
 
 #define FAILED_FROM 500
 
@@ -328,21 +329,36 @@ static void watch_free(PyObject *self)
     free_object(self);
 }
 
-/* HEADERS of ASGI, and a name in bytes. */
+/* Is the first of the two in PAIR the NAME? No code of Python's runs here. */
+static bool is_named(PyObject *pair, const char *name, Py_ssize_t size)
+{
+    PyObject *first = NULL;
+    if (PyTuple_Check(pair) && PyTuple_Size(pair) > 0)
+        first = PyTuple_GetItem(pair, 0);
+    else if (PyList_Check(pair) && PyList_Size(pair) > 0)
+        first = PyList_GetItem(pair, 0);
+    return first && PyBytes_Check(first) && PyBytes_Size(first) == size &&
+           memcmp(PyBytes_AsString(first), name, (size_t)size) == 0;
+}
+
+/* HEADERS of ASGI, an iterable, as a rule a list; and a name in bytes. */
 static PyObject *watch_has_header(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 {
-    PyObject *iterator = count == 2 ? PyObject_GetIter(arguments[0]) : NULL, *item;
+    char *name;
+    Py_ssize_t size;
     bool found = false;
-    while (iterator && !found && (item = PyIter_Next(iterator))) {
-        PyObject *name = PySequence_GetItem(item, 0);
-        found = name && PyObject_RichCompareBool(name, arguments[1], Py_EQ) > 0;
-        Py_XDECREF(name);
-        Py_DECREF(item);
-        PyErr_Clear();
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "two arguments are needed");
+        return NULL;
     }
-    Py_XDECREF(iterator);
-    PyErr_Clear();
-    return PyBool_FromLong(found);
+    if (PyBytes_AsStringAndSize(arguments[1], &name, &size) < 0)
+        return NULL;
+    PyObject *list =
+        PyList_Check(arguments[0]) ? Py_NewRef(arguments[0]) : PySequence_List(arguments[0]);
+    for (Py_ssize_t i = 0; list && !found && i < PyList_Size(list); i++)
+        found = is_named(PyList_GetItem(list, i), name, size);
+    Py_XDECREF(list);
+    return list ? PyBool_FromLong(found) : NULL;
 }
 
 static PyMethodDef watch_methods[] = {

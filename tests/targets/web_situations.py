@@ -201,6 +201,7 @@ def what_is_told_of_a_recording():
         sampler.socket.messages = messages
         texts.append(ask(middleware)[0][0][1]["X-Profile"])
     kept = list(middleware.service.recent)
+    assert middleware.service.counts["unsampled"] == 1  # while it started
     for text, (late, id_, top) in zip(texts, ((0, 0, 0), (1, 1, 0), (0, 1, 1), (0, 0, 0), (0, 1, 1))):
         assert ("figures=late" in text, "id=" in text, "top=a.py:7:0.50s" in text) == (late, id_, top), texts
     sampler._take({"id": kept[-1].id, "recording": False, "error": "no room"})  # it came to nothing after all
@@ -542,6 +543,16 @@ def only_who_failed_is_kept():
         statuses = {str(info): status for info, status in kept}
         asgi = str({"type": "http.response.start", "status": 500})
         assert statuses == {"500 x": 500, "599": 599, "raised": 500, asgi: 500, "no answer": 500}, (watch, kept)
+
+
+def a_header_is_found():
+    """However a server holds headers: pairs in a list, a tuple or an iterator."""
+    for watch in watches():
+        for pairs, found in (
+            ([(b"a", b"x"), (b"token", b"y")], True), ([[b"token", b""]], True), ([(b"Token", b"y"), (b"toke", b""), (b"tokens", b"")], False),
+            ([(b"x", b"token"), ("token", b"")], False), ([], False), (((b"token", b""),), True), (iter([(b"a", b""), (b"token", b"")]), True),
+        ):  # fmt: skip
+            assert watch.has_header(pairs, b"token") is found, (watch, pairs)
 
 
 def what_is_watched_goes_on():

@@ -156,7 +156,7 @@ class Service:
         self.slots = Slots()
         self.recent: deque[Kept] = deque(maxlen=RECENT)
         self.requests = 0
-        self.counts = dict.fromkeys(("kept", "refused", "no_slot", "errors"), 0)
+        self.counts = dict.fromkeys(("kept", "refused", "no_slot", "unsampled", "errors"), 0)
         self._logged: set[str] = set()
         self.sampler = None
         if self.open and options.directory is not None:
@@ -269,6 +269,7 @@ class Service:
         self.recent.append(kept)
         if self.sampler is not None and request.slot is not None:
             kept.asked = self.sampler.cut(request.id, request.slot, request.began_ns, now_ns, request.title, waits)
+            self.counts["unsampled"] += not kept.asked
         return kept
 
     def release(self, request: Request) -> None:
@@ -325,7 +326,7 @@ class Service:
 
 def stats() -> dict[str, Any]:
     """Added up over the middlewares of this process: requests, kept, refused (tokens), no_slot (more at a time than can be told apart),
-    errors of our own, and what the sampler says."""
+    unsampled (kept while no sampler ran, or it was behind), errors of our own, and what the sampler says."""
     found: dict[str, Any] = {"query_errors": _queries.errors, "sampler": []}
     for service in list(_services):
         for name, count in service.counted().items():
