@@ -486,6 +486,23 @@ def watches():
     return {_watched.Watch, _watched.find_watch()}
 
 
+def a_forked_child_has_slots_of_its_own():
+    """A request that forks ends twice; each number is there once in both processes."""
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        environ["child"].append(os.fork())
+        return [b""]
+
+    for options in ({"slow_s": 0}, {"secret": SECRET}):
+        middleware, child = WSGIMiddleware(app, **options), []
+        cuts = watched_by(middleware)
+        ask(middleware, told="secret" in options, child=child)
+        whole = sorted(middleware.service.slots.free) == list(range(256)) and middleware.service.counts["errors"] == 0
+        if child[0] == 0:
+            os._exit(0 if whole else 1)
+        assert whole and os.waitpid(child[0], 0)[1] == 0 and cuts.told, options
+
+
 def only_who_is_slow_is_kept():
     """To the nanosecond: `slow_s` itself is slow."""
     for watch in watches():

@@ -71,6 +71,7 @@ class ASGIMiddleware:
         # It may be any request: nothing is done before its end that can be done then.
         if service.modules != len(modules):
             service.look()
+        slots = service.slots  # a forked child has others
         slot = None if service.sampler is None else service.take_slot()
         info = why, slot, scope["method"], scope["path"], "utf-8"
         watched = (service.watch_all if why else service.watch).asgi(send, info)
@@ -78,11 +79,11 @@ class ASGIMiddleware:
             if slot is None:
                 await self.app(scope, receive, watched)
             else:
-                await service.slots.awaiting[slot](self.app, scope, receive, watched)
+                await slots.awaiting[slot](self.app, scope, receive, watched)
         finally:
             watched.over(True)  # if no answer began
             if slot is not None:
-                service.slots.free.append(slot)
+                slots.free.append(slot)
 
     async def _asked(self, scope: Any, receive: Any, send: Any) -> tuple[bool, str]:
         """Answer one that is let see its profile, or the page. False: it is not; and why it is profiled nevertheless."""

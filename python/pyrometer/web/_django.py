@@ -87,15 +87,15 @@ class DjangoMiddleware:
         return slot, (service.watch_all if why else service.watch).wsgi(None, info)
 
     def _now_watched(self, request: Any, why: str) -> Any:
-        service, raised = self.service, True
+        slots, raised = self.service.slots, True  # a forked child has others
         slot, watched = self._begin(request, why)
         try:
-            response = (_plainly if slot is None else service.slots.call[slot])(self.get_response, request)
+            response = (_plainly if slot is None else slots.call[slot])(self.get_response, request)
             raised = response.status_code >= FAILED_FROM
         finally:
             watched.over(raised)
             if slot is not None:
-                service.slots.free.append(slot)
+                slots.free.append(slot)
         return response
 
     async def _later(self, request: Any) -> Any:
@@ -122,15 +122,15 @@ class DjangoMiddleware:
         return response
 
     async def _later_watched(self, request: Any, why: str) -> Any:
-        service, raised = self.service, True
+        slots, raised = self.service.slots, True  # a forked child has others
         slot, watched = self._begin(request, why)
         try:
-            response = await (_plainly if slot is None else service.slots.awaiting[slot])(self.get_response, request)
+            response = await (_plainly if slot is None else slots.awaiting[slot])(self.get_response, request)
             raised = response.status_code >= FAILED_FROM
         finally:
             watched.over(raised)
             if slot is not None:
-                service.slots.free.append(slot)
+                slots.free.append(slot)
         return response
 
 

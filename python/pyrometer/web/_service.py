@@ -31,7 +31,7 @@ TOKEN_HEADER = "X-Pyrometer-Token"
 HEADER_MAX = 1000
 RECENT = 100  # requests that the page shows
 TITLE_MAX = 200
-WAIT_S = 0.02  # at most, for the sampler's figures: as a rule they come in one millisecond
+WAIT_S = 0.005  # at most, for the sampler's figures: as a rule they come in one millisecond
 NS_PER_S = 1_000_000_000
 TOLD = ("token", "when", "url")  # who is told the result; the others' requests are kept, and their answers as they were
 
@@ -116,6 +116,7 @@ class Request:
         self.path = path
         self.why = why  # "token", "when", "url", "share", "slow", "failed"
         self.slot = slot
+        self.slots: Slots | None = None
         self.began_ns = began_ns
         self.queries = queries
 
@@ -224,8 +225,9 @@ class Service:
     def begin(self, method: str, path: bytes, why: str) -> Request:
         """Of one whose answer tells."""
         self.look()
-        queries, slot = Queries(), self.take_slot()
+        slots, queries, slot = self.slots, Queries(), self.take_slot()
         request = Request(method, path, why, slot, monotonic_ns(), queries)
+        request.slots = slots  # where the slot goes back to: a forked child has others
         request.before = _queries.current.set(queries)
         return request
 
@@ -275,8 +277,8 @@ class Service:
     def release(self, request: Request) -> None:
         """The program is done with it, its answer may be under way."""
         try:
-            if request.slot is not None:
-                self.slots.free.append(request.slot)
+            if request.slots is not None and request.slot is not None:
+                request.slots.free.append(request.slot)
             _queries.current.reset(request.before)
         except ValueError:  # another context than that of begin(): it ends with the request anyway
             pass

@@ -39,16 +39,17 @@ class WSGIMiddleware:
         # It may be any request: nothing is done before its end that can be done then.
         if service.modules != len(modules):
             service.look()
-        slot, get = None if service.sampler is None else service.take_slot(), environ.get
+        slots, get = service.slots, environ.get  # a forked child has others
+        slot = None if service.sampler is None else service.take_slot()
         info = why, slot, get("REQUEST_METHOD", ""), get("SCRIPT_NAME", "") + get("PATH_INFO", ""), "latin-1"
         watched, raised = (service.watch_all if why else service.watch).wsgi(start_response, info), True
         try:
-            made = self.app(environ, watched) if slot is None else service.slots.call[slot](self.app, environ, watched)
+            made = self.app(environ, watched) if slot is None else slots.call[slot](self.app, environ, watched)
             raised = False
         finally:
             watched.over(raised)
             if slot is not None:
-                service.slots.free.append(slot)
+                slots.free.append(slot)
         return made
 
     def _asked(self, environ: dict[str, Any], start_response: Any) -> tuple[Iterable[bytes] | None, str]:
