@@ -1,7 +1,8 @@
 """examples/s13_load: what grows with the users is named first.
 
-Deterministic by construction: two users never wait for one of four connections; of thirty-two who come at once, each waits for seven turns
-of the database before the last one has its own, whatever else the machine does.
+By construction: two users never wait for one of four connections; of thirty-two, up to twenty-eight wait at any moment as long as the database has
+work for three seconds, whatever the machine does meanwhile: what else waits for the end of it, the server's main thread and two other processes, is a few
+threads. It would take half a minute's standstill before or after that to be more.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from pythons import REPOSITORY, Python
 pytestmark = [pytest.mark.beside, pytest.mark.usefixtures("folder")]
 
 STORY = REPOSITORY / "examples" / "s13_load"
-FEW, MANY = ("--users", "2", "--requests", "8"), ("--users", "32", "--requests", "2")
-DELAY = ("--delay", "0.05")
+FEW, MANY = ("--users", "2", "--requests", "2"), ("--users", "32", "--requests", "2")
+DELAY = ("--delay", "0.2")
 
 
 def moved(pyrometer: Path, python: Python, variant: str, *options: str) -> list[dict]:
@@ -38,7 +39,7 @@ def test_the_pool_is_named(pyrometer: Path, some_python: Python) -> None:
     options = ["--no-c-calls"] if some_python.counts else []
     first = moved(pyrometer, some_python, "slow", *options)[0]
     assert place(first) == ("shop.py", "take") and first["sure"], first
-    assert (first["before_calls"], first["after_calls"]) == ((16, 64) if some_python.counts else (None, None))
+    assert (first["before_calls"], first["after_calls"]) == ((4, 64) if some_python.counts else (None, None))
     first = moved(pyrometer, some_python, "fixed", *options)[0]
     assert place(first) != ("shop.py", "take"), first
 
