@@ -55,7 +55,7 @@ def skip_where_nothing_can_be_told(fixed: dict, noise: dict) -> None:
 
 @pytest.mark.parametrize(
     ("story", "arguments"),
-    [("s06_prices/prices", "--delay 0.03"), ("s10_client/client", "--orders 150"), ("s13_load/load", "--users 60 --requests 1 --delay 0.1")],
+    [("s06_prices/prices", "--delay 0.03"), ("s10_client/client", "--orders 150"), ("s13_load/load", "--users 32 --requests 1 --delay 0.25")],
 )
 @clocked
 def test_so_it_is_where_programs_wait(pyrometer: Path, one: Python, story: str, arguments: str) -> None:
