@@ -14,9 +14,12 @@ struct maker {
     struct pyro_cells *cells;
     const struct pyro_profile *profile;
     struct pyro_clock_view views[4]; /* one a clock; they share what the first one owns */
-    float *left;                     /* [stack_count] or NULL */
     struct pyro_map places;          /* (stack, thread and kind) -> cell of this bucket */
+    /* Of each kind of sample, and what its stack says, the kind of its cell; UNKNOWN: not asked yet. */
+    uint32_t *kinds;
 };
+#define STACKS_SAY 4 /* PYRO_CLOCK_STACK_* are two bits */
+#define UNKNOWN    (PYRO_NO_ID - 1)
 
 static bool reserve_cell(struct pyro_cells *cells)
 {
@@ -105,25 +108,40 @@ static uint32_t kind_of_sample(struct maker *maker, size_t sample)
     return kind_number(maker->cells, &kind);
 }
 
+/* There are millions of samples, of some dozens of kinds: each is looked at once. */
+static uint32_t known_kind(struct maker *maker, size_t sample)
+{
+    const struct pyro_sample *it = pyro_sample_at(maker->profile, sample);
+    unsigned said = maker->views[0].parked_stacks[it->stack] % STACKS_SAY;
+    uint32_t *known = &maker->kinds[(size_t)it->kind * STACKS_SAY + said];
+    if (*known == UNKNOWN)
+        *known = kind_of_sample(maker, sample);
+    return *known;
+}
+
 static int add_samples(struct maker *maker)
 {
     const struct pyro_profile *profile = maker->profile;
     struct pyro_cells *cells = maker->cells;
+    size_t kinds = profile->samples.kind_count * STACKS_SAY;
     int result = 0;
+    maker->kinds = calloc(kinds + 1, sizeof(*maker->kinds));
+    if (!maker->kinds)
+        return -ENOMEM;
+    for (size_t i = 0; i < kinds; i++)
+        maker->kinds[i] = UNKNOWN;
     for (size_t i = 0; result == 0 && i < profile->samples.count; i++) {
         double bucket = (double)pyro_sample_time_us(profile, i) / cells->bucket_us;
         struct cell cell = {
             .bucket = bucket < cells->bucket_count - 1 ? (uint32_t)bucket : cells->bucket_count - 1,
             .thread = pyro_sample_thread(profile, i),
             .stack = pyro_sample_stack(profile, i),
-            .kind = kind_of_sample(maker, i),
+            .kind = known_kind(maker, i),
             .samples = 1,
             .time_us = (double)pyro_sample_weight_us(profile, i),
         };
         if (cell.kind == PYRO_NO_ID)
             return -ENOMEM;
-        if (maker->left && !cells->kinds[cell.kind].parked)
-            cell.time_us *= (double)maker->left[cell.stack];
         result = add(maker, &cell);
     }
     return result;
@@ -164,11 +182,57 @@ static void lay_out_buckets(struct pyro_cells *cells, const struct pyro_profile 
                                                       : PYRO_CELL_BUCKETS;
 }
 
+/* FROM, the place of each cell, by thread within each bucket; NEXT has room for a number of each thread, and one more. */
+static void order_by_thread(const struct pyro_cells *cells, size_t threads, uint32_t *from,
+                            uint32_t *next)
+{
+    for (size_t begin = 0, end; begin < cells->count; begin = end) {
+        memset(next, 0, (threads + 1) * sizeof(*next));
+        for (end = begin; end < cells->count && cells->bucket[end] == cells->bucket[begin]; end++)
+            next[cells->thread[end] + 1]++;
+        for (size_t thread = 0; thread < threads; thread++)
+            next[thread + 1] += next[thread];
+        for (size_t i = begin; i < end; i++)
+            from[begin + next[cells->thread[i]]++] = (uint32_t)i;
+    }
+}
+
+/* What a thread did stands together, in the order in which it was seen. */
+static int sort_by_thread(struct pyro_cells *cells, size_t threads)
+{
+    uint32_t **const columns[] = {&cells->thread, &cells->stack, &cells->kind, &cells->samples};
+    uint32_t *from = calloc(cells->count + 1, sizeof(*from));
+    uint32_t *next = calloc(threads + 2, sizeof(*next));
+    int result = from && next ? 0 : -ENOMEM;
+    if (result == 0)
+        order_by_thread(cells, threads, from, next);
+    for (size_t column = 0; result == 0 && column < sizeof(columns) / sizeof(*columns); column++) {
+        uint32_t *sorted = calloc(cells->capacity + 1, sizeof(*sorted));
+        result = sorted ? 0 : -ENOMEM;
+        for (size_t i = 0; sorted && i < cells->count; i++)
+            sorted[i] = (*columns[column])[from[i]];
+        if (sorted) {
+            free(*columns[column]);
+            *columns[column] = sorted;
+        }
+    }
+    float *times = result == 0 ? calloc(cells->capacity + 1, sizeof(*times)) : NULL;
+    for (size_t i = 0; times && i < cells->count; i++)
+        times[i] = cells->time_us[from[i]];
+    if (times) {
+        free(cells->time_us);
+        cells->time_us = times;
+    }
+    free(from);
+    free(next);
+    return times ? 0 : -ENOMEM;
+}
+
 static void free_maker(struct maker *maker)
 {
     pyro_clock_view_clear(&maker->views[0]);
     pyro_map_free(&maker->places);
-    free(maker->left);
+    free(maker->kinds);
 }
 
 int pyro_cells_make(struct pyro_cells *cells, const struct pyro_profile *profile)
@@ -186,10 +250,12 @@ int pyro_cells_make(struct pyro_cells *cells, const struct pyro_profile *profile
         result = add_traced(&maker);
     } else {
         lay_out_buckets(cells, profile);
-        result = pyro_totals_left(&maker.views[0], &maker.left);
+        result = pyro_totals_left(&maker.views[0], &cells->left);
         if (result == 0)
             result = add_samples(&maker);
     }
+    if (result == 0)
+        result = sort_by_thread(cells, profile->thread_count);
     free_maker(&maker);
     if (result < 0)
         pyro_cells_clear(cells);
@@ -204,6 +270,7 @@ void pyro_cells_clear(struct pyro_cells *cells)
     free(cells->kind);
     free(cells->samples);
     free(cells->time_us);
+    free(cells->left);
     free(cells->kinds);
     *cells = (struct pyro_cells){0};
 }

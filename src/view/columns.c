@@ -1,21 +1,33 @@
 /* view/columns.c - arrays of numbers, each as narrow as its largest one allows. */
 #include "view/internal.h"
 
-#define ALIGNMENT 8 /* of the widest type */
+#include <math.h>
+#include <stdlib.h>
 
 static void begin(struct pyro_page_columns *columns, const char *name, const char *type,
                   size_t count)
 {
-    static const uint8_t zeros[ALIGNMENT];
-    size_t past = columns->bytes.size % ALIGNMENT;
-    if (past)
-        pyro_buffer_put(&columns->bytes, zeros, ALIGNMENT - past);
     if (columns->count == PYRO_PAGE_COLUMNS_MAX) {
         columns->bytes.failed = true;
         return;
     }
     columns->items[columns->count++] = (struct pyro_page_column){
         .name = name, .type = type, .offset = columns->bytes.size, .count = count};
+}
+
+/* First all lowest bytes of COUNT numbers of SIZE bytes, then all that stand above those, and so on for WIDTH: the high ones are mostly the same. */
+static void put_planes(struct pyro_page_columns *columns, const void *values, size_t size,
+                       size_t width, size_t count)
+{
+    const uint8_t *bytes = values;
+    uint8_t piece[4096];
+    for (size_t plane = 0; plane < width; plane++)
+        for (size_t begin = 0, many; begin < count; begin += many) {
+            many = count - begin < sizeof(piece) ? count - begin : sizeof(piece);
+            for (size_t i = 0; i < many; i++)
+                piece[i] = bytes[(begin + i) * size + plane];
+            pyro_buffer_put(&columns->bytes, piece, many);
+        }
 }
 
 static uint32_t largest(const uint32_t *values, size_t count)
@@ -26,31 +38,70 @@ static uint32_t largest(const uint32_t *values, size_t count)
     return found;
 }
 
+static bool all_same(const uint32_t *values, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        if (values[i] != values[0])
+            return false;
+    return count > 0;
+}
+
 void pyro_page_columns_u32(struct pyro_page_columns *columns, const char *name,
                            const uint32_t *values, size_t count)
 {
     uint32_t most = largest(values, count);
     size_t width = most <= UINT8_MAX ? 1 : most <= UINT16_MAX ? 2 : 4;
-    begin(columns, name, width == 1 ? "u8" : width == 2 ? "u16" : "u32", count);
-    for (size_t i = 0; i < count; i++) {
-        const uint8_t bytes[] = {(uint8_t)values[i], (uint8_t)(values[i] >> 8),
-                                 (uint8_t)(values[i] >> 16), (uint8_t)(values[i] >> 24)};
-        pyro_buffer_put(&columns->bytes, bytes, width);
+    if (all_same(values, count)) {
+        begin(columns, name, "same", count);
+        if (!columns->bytes.failed)
+            columns->items[columns->count - 1].offset = values[0];
+        return;
     }
+    begin(columns, name, width == 1 ? "u8" : width == 2 ? "u16" : "u32", count);
+    put_planes(columns, values, sizeof(*values), width, count);
+}
+
+void pyro_page_columns_ways(struct pyro_page_columns *columns, const char *name,
+                            const uint32_t *values, size_t count)
+{
+    uint32_t *ways = calloc(count + 1, sizeof(*ways));
+    for (size_t i = 0; ways && i < count; i++)
+        ways[i] = pyro_page_way(i ? values[i - 1] : 0, values[i]);
+    if (ways)
+        pyro_page_columns_u32(columns, name, ways, count);
+    else
+        columns->bytes.failed = true;
+    free(ways);
+}
+
+void pyro_page_columns_counts(struct pyro_page_columns *columns, const char *name,
+                              const double *values, size_t count)
+{
+    uint32_t *whole = calloc(count + 1, sizeof(*whole));
+    bool fits = whole != NULL;
+    for (size_t i = 0; fits && i < count; i++) {
+        fits = values[i] >= 0 && values[i] <= UINT32_MAX && values[i] == floor(values[i]);
+        whole[i] = fits ? (uint32_t)values[i] : 0;
+    }
+    if (fits)
+        pyro_page_columns_u32(columns, name, whole, count);
+    else
+        pyro_page_columns_f64(columns, name, values, count);
+    free(whole);
 }
 
 void pyro_page_columns_f32(struct pyro_page_columns *columns, const char *name, const float *values,
                            size_t count)
 {
     begin(columns, name, "f32", count);
-    pyro_buffer_put(&columns->bytes, values, count * sizeof(*values));
+    put_planes(columns, values, sizeof(*values), sizeof(*values), count);
 }
 
 void pyro_page_columns_f64(struct pyro_page_columns *columns, const char *name,
                            const double *values, size_t count)
 {
     begin(columns, name, "f64", count);
-    pyro_buffer_put(&columns->bytes, values, count * sizeof(*values));
+    put_planes(columns, values, sizeof(*values), sizeof(*values), count);
 }
 
 void pyro_page_columns_json(struct pyro_json *json, const struct pyro_page_columns *columns)

@@ -84,7 +84,7 @@ static void put_texts(struct pyro_json *json, const struct pyro_page_data *data)
 
 /* -- columns of structs ----------------------------------------------------------------------------- */
 
-/* A column named NAME of TYPE (u32, f32, f64) with COUNT values, each EXPRESSION of I. */
+/* A column named NAME of TYPE (u32, ways, counts, f32, f64) with COUNT values, each EXPRESSION of I. */
 #define PUT_COLUMN(data, type, ctype, name, number, expression)                    \
     do {                                                                           \
         size_t column_size = (number);                                             \
@@ -101,83 +101,284 @@ static void put_texts(struct pyro_json *json, const struct pyro_page_data *data)
     PUT_COLUMN(data, u32, uint32_t, name, number, expression)
 #define PUT_F64(data, name, number, expression) \
     PUT_COLUMN(data, f64, double, name, number, expression)
+#define PUT_WAYS(data, name, number, expression) \
+    PUT_COLUMN(data, ways, uint32_t, name, number, expression)
+#define PUT_COUNTS(data, name, number, expression) \
+    PUT_COLUMN(data, counts, double, name, number, expression)
 
-static double calls_or_nan(uint64_t calls)
+/* One more than that; 0: not known. */
+static double calls_or_none(uint64_t calls)
 {
-    return calls == PYRO_NO_CALLS ? (double)NAN : (double)calls;
+    return calls == PYRO_NO_CALLS ? 0 : (double)calls + 1;
+}
+
+static int compare_rows(const void *a_pointer, const void *b_pointer)
+{
+    const struct pyro_stats_row *a = *(void *const *)a_pointer, *b = *(void *const *)b_pointer;
+    return a->function < b->function ? -1 : a->function > b->function;
+}
+
+static void put_rows(struct pyro_page_data *data)
+{
+    const struct pyro_stats *stats = data->stats;
+    size_t count = stats->row_count;
+    const struct pyro_stats_row **rows = calloc(count + 1, sizeof(*rows));
+    for (size_t i = 0; rows && i < count; i++)
+        rows[i] = &stats->rows[i];
+    if (rows) {
+        qsort(rows, count, sizeof(*rows), compare_rows);
+        PUT_WAYS(data, "row_function", count, rows[i]->function);
+        PUT_COUNTS(data, "row_calls", count, calls_or_none(rows[i]->ncalls));
+        PUT_COUNTS(data, "row_recursive", count,
+                   rows[i]->ncalls == PYRO_NO_CALLS || rows[i]->primitive_calls == PYRO_NO_CALLS
+                       ? 0
+                       : (double)(rows[i]->ncalls - rows[i]->primitive_calls));
+        /* compared with the time of the function, no more: whole numbers will do */
+        PUT_COUNTS(data, "row_sigma", count, ceil(rows[i]->tottime_sigma_s * 1e6));
+    }
+    if (rows && data->profile->timed) { /* else the page adds up the times of samples */
+        PUT_F64(data, "row_self", count, rows[i]->tottime_s * 1e6);
+        PUT_F64(data, "row_total", count, rows[i]->cumtime_s * 1e6);
+    }
+    data->failed = data->failed || !rows;
+    free(rows);
 }
 
 static void put_functions(struct pyro_page_data *data)
 {
-    const struct pyro_stats *stats = data->stats;
-    PUT_U32(data, "function_name", data->function_count, data->functions[i].name);
-    PUT_U32(data, "function_file", data->function_count, data->functions[i].file);
+    PUT_WAYS(data, "function_name", data->function_count, data->functions[i].name);
+    PUT_WAYS(data, "function_file", data->function_count, data->functions[i].file);
     PUT_U32(data, "function_line", data->function_count, data->functions[i].line);
     PUT_U32(data, "function_kind", data->function_count, data->functions[i].kind);
-    PUT_U32(data, "row_function", stats->row_count, stats->rows[i].function);
-    PUT_F64(data, "row_calls", stats->row_count, calls_or_nan(stats->rows[i].ncalls));
-    PUT_F64(data, "row_primitive", stats->row_count, calls_or_nan(stats->rows[i].primitive_calls));
-    PUT_F64(data, "row_self", stats->row_count, stats->rows[i].tottime_s * 1e6);
-    PUT_F64(data, "row_total", stats->row_count, stats->rows[i].cumtime_s * 1e6);
-    PUT_F64(data, "row_sigma", stats->row_count, stats->rows[i].tottime_sigma_s * 1e6);
-    /* A root is function_count: the narrowest type holds it. */
-    PUT_U32(data, "edge_caller", stats->edge_count,
-            stats->edges[i].caller == PYRO_NO_ID ? data->function_count : stats->edges[i].caller);
-    PUT_U32(data, "edge_callee", stats->edge_count, stats->edges[i].callee);
-    PUT_F64(data, "edge_calls", stats->edge_count, calls_or_nan(stats->edges[i].ncalls));
-    PUT_F64(data, "edge_total", stats->edge_count, stats->edges[i].time_s * 1e6);
 }
 
-static void put_stacks(struct pyro_page_data *data)
+static int compare_edges(const void *a_pointer, const void *b_pointer)
+{
+    const struct pyro_stats_edge *a = *(void *const *)a_pointer, *b = *(void *const *)b_pointer;
+    if (a->callee != b->callee)
+        return a->callee < b->callee ? -1 : 1;
+    return a->caller < b->caller ? -1 : a->caller > b->caller;
+}
+
+/* Pairs of caller and callee that were counted or timed. A root is function_count: the narrowest type holds it. */
+static void put_edges(struct pyro_page_data *data)
+{
+    const struct pyro_stats *stats = data->stats;
+    const struct pyro_stats_edge **edges = calloc(stats->edge_count + 1, sizeof(*edges));
+    size_t count = 0;
+    for (size_t i = 0; edges && i < stats->edge_count; i++)
+        if (data->profile->timed || stats->edges[i].ncalls != PYRO_NO_CALLS)
+            edges[count++] = &stats->edges[i];
+    if (edges) {
+        qsort(edges, count, sizeof(*edges), compare_edges);
+        PUT_U32(data, "edge_caller", count,
+                edges[i]->caller == PYRO_NO_ID ? data->function_count : edges[i]->caller);
+        PUT_WAYS(data, "edge_callee", count, edges[i]->callee);
+        PUT_COUNTS(data, "edge_calls", count, calls_or_none(edges[i]->ncalls));
+        if (data->profile->timed)
+            PUT_F64(data, "edge_total", count, edges[i]->time_s * 1e6);
+    }
+    data->failed = data->failed || !edges;
+    free(edges);
+}
+
+/* -- stacks and cells ------------------------------------------------------------------------------- */
+
+struct frame_place {
+    uint32_t frame, function, line;
+};
+
+static int compare_frames(const void *a_pointer, const void *b_pointer)
+{
+    const struct frame_place *a = a_pointer, *b = b_pointer;
+    if (a->function != b->function)
+        return a->function < b->function ? -1 : 1;
+    if (a->line != b->line)
+        return a->line < b->line ? -1 : 1;
+    return a->frame < b->frame ? -1 : a->frame > b->frame;
+}
+
+/* The frames by function and line; RET_PLACES: of each, its place among those of its function. */
+static void put_frames(struct pyro_page_data *data, uint32_t *ret_places)
 {
     const struct pyro_profile *profile = data->profile;
-    PUT_U32(data, "frame_function", profile->frame_count, profile->frames[i].function);
-    PUT_U32(data, "frame_line", profile->frame_count, profile->frames[i].line);
-    /* Distances to the parent are small, and alike: they pack well. */
-    PUT_U32(data, "stack_parent", profile->stack_count, i ? i - profile->stacks[i].parent : 0);
-    PUT_U32(data, "stack_frame", profile->stack_count, i ? profile->stacks[i].frame : 0);
+    size_t count = profile->frame_count;
+    struct frame_place *sorted = calloc(count + 1, sizeof(*sorted));
+    for (uint32_t i = 0; sorted && i < count; i++)
+        sorted[i] = (struct frame_place){i, profile->frames[i].function, profile->frames[i].line};
+    if (sorted) {
+        qsort(sorted, count, sizeof(*sorted), compare_frames);
+        for (size_t i = 0; i < count; i++)
+            ret_places[sorted[i].frame] = i && sorted[i - 1].function == sorted[i].function
+                                              ? ret_places[sorted[i - 1].frame] + 1
+                                              : 0;
+        PUT_WAYS(data, "frame_function", count, sorted[i].function);
+        PUT_WAYS(data, "frame_line", count, sorted[i].line);
+    }
+    data->failed = data->failed || !sorted;
+    free(sorted);
 }
 
-/* The way from one number to the next, as one that is small where they are near: 0, -1, 1, -2, 2 ... are 0, 1, 2, 3, 4 ... */
-static uint32_t step(uint32_t from, uint32_t to)
+static void put_order(struct pyro_page_data *data, const struct pyro_page_order *order)
 {
-    uint32_t way = to - from;
-    return way << 1 ^ (way >> 31 ? UINT32_MAX : 0);
+    PUT_U32(data, "node_up", order->node_count, order->node_up[i]);
+    PUT_U32(data, "node_function", order->node_count, order->node_function[i]);
+    PUT_U32(data, "node_stacks", order->node_count, order->node_stacks[i]);
+    PUT_U32(data, "stack_parent", order->stack_count, order->stack_parent[i]);
 }
 
-static void put_cells(struct pyro_page_data *data, const struct pyro_cells *cells)
+/* Order the stacks by the time that a page shows first. */
+static int order_stacks(struct pyro_page_order *order, const struct pyro_profile *profile,
+                        const struct pyro_cells *cells)
+{
+    size_t count = profile->stack_count;
+    uint32_t *parents = calloc(count + 1, sizeof(*parents));
+    uint32_t *functions = calloc(count + 1, sizeof(*functions));
+    double *self_us = calloc(count + 1, sizeof(*self_us));
+    int result = parents && functions && self_us ? 0 : -ENOMEM;
+    for (uint32_t i = 1; result == 0 && i < count; i++) {
+        parents[i] = profile->stacks[i].parent;
+        functions[i] = pyro_profile_function_of(profile, i);
+    }
+    for (size_t i = 0; result == 0 && i < cells->count; i++)
+        if (cells->kinds[cells->kind[i]].clocks & 1u << PYRO_CLOCK_WALL)
+            self_us[cells->stack[i]] += pyro_cell_time_us(cells, i);
+    if (result == 0)
+        result = pyro_page_order_make(
+            order, &(struct pyro_page_stacks){parents, functions, self_us, count});
+    free(parents);
+    free(functions);
+    free(self_us);
+    return result;
+}
+
+static int put_stacks(struct pyro_page_data *data, const struct pyro_page_order *order)
+{
+    const struct pyro_profile *profile = data->profile;
+    uint32_t *places = calloc(profile->frame_count + 1, sizeof(*places));
+    if (!places)
+        return -ENOMEM;
+    put_frames(data, places);
+    put_order(data, order);
+    PUT_U32(data, "stack_frame", order->stack_count,
+            i ? places[profile->stacks[order->stacks[i]].frame] : 0);
+    free(places);
+    return 0;
+}
+
+#define LEFT_ALL 4095 /* of the column "stack_left": nothing was taken out */
+
+/* Times of sampled cells. Samples of a bucket weigh nearly the same, so that what a page needs is that weight and how far each cell is off it, which is mostly
+ * nothing: rounded to PYRO_OFF_US, and what is lost by that is added to the stack's next cell. */
+static void put_cell_times(struct pyro_page_data *data, const struct pyro_cells *cells,
+                           const struct pyro_page_order *order)
+{
+    uint32_t *weights = calloc(cells->bucket_count + 1, sizeof(*weights)); /* in PYRO_WEIGHT_US */
+    double *time_us = calloc(cells->bucket_count + 1, sizeof(*time_us));
+    double *samples = calloc(cells->bucket_count + 1, sizeof(*samples));
+    double *lost_us = calloc(order->stack_count + 1, sizeof(*lost_us));
+    bool ok = weights && time_us && samples && lost_us;
+    for (size_t i = 0; ok && i < cells->count; i++) {
+        time_us[cells->bucket[i]] += (double)cells->time_us[i];
+        samples[cells->bucket[i]] += cells->samples[i];
+    }
+    for (uint32_t i = 0; ok && i < cells->bucket_count; i++) {
+        double mean = samples[i] > 0 ? time_us[i] / samples[i] * PYRO_WEIGHTS_A_US : 0;
+        weights[i] = samples[i] <= 0 && i   ? weights[i - 1]
+                     : mean < UINT32_MAX / 4 ? (uint32_t)(mean + 0.5)
+                                             : UINT32_MAX / 4;
+    }
+    if (ok) {
+        pyro_page_columns_ways(&data->columns, "bucket_weight", weights, cells->bucket_count);
+        uint32_t *off = calloc(cells->count + 1, sizeof(*off));
+        for (size_t i = 0; off && i < cells->count; i++) {
+            double *lost = &lost_us[cells->stack[i]];
+            double mean = (double)weights[cells->bucket[i]] / PYRO_WEIGHTS_A_US;
+            double rest = (double)cells->time_us[i] - mean * cells->samples[i] + *lost;
+            double whole = fmax(-1e9, fmin(1e9, rint(rest / PYRO_OFF_US)));
+            *lost = rest - whole * PYRO_OFF_US;
+            off[i] = pyro_page_way(0, (uint32_t)(int32_t)whole);
+        }
+        if (off)
+            pyro_page_columns_u32(&data->columns, "cell_off", off, cells->count);
+        ok = off != NULL;
+        free(off);
+    }
+    if (cells->left)
+        PUT_U32(data, "stack_left", order->stack_count,
+                lrint((double)cells->left[order->stacks[i]] * LEFT_ALL));
+    data->failed = data->failed || !ok;
+    free(weights);
+    free(time_us);
+    free(samples);
+    free(lost_us);
+}
+
+/* Each cell's way from the last stack of the same thread, which is mostly small. */
+static void put_cell_stacks(struct pyro_page_data *data, const struct pyro_cells *cells,
+                            const struct pyro_page_order *order)
+{
+    uint32_t *last = calloc(data->profile->thread_count + 1, sizeof(*last));
+    uint32_t *ways = calloc(cells->count + 1, sizeof(*ways));
+    for (size_t i = 0; last && ways && i < cells->count; i++) {
+        uint32_t *before = &last[cells->thread[i]], stack = order->numbers[cells->stack[i]];
+        ways[i] = pyro_page_way(*before, stack);
+        *before = stack;
+    }
+    if (last && ways)
+        pyro_page_columns_u32(&data->columns, "cell_stack", ways, cells->count);
+    data->failed = data->failed || !last || !ways;
+    free(last);
+    free(ways);
+}
+
+static void put_cells(struct pyro_page_data *data, const struct pyro_cells *cells,
+                      const struct pyro_page_order *order)
 {
     struct pyro_page_columns *columns = &data->columns;
-    PUT_U32(data, "cell_bucket", cells->count,
-            i ? cells->bucket[i] - cells->bucket[i - 1] : cells->bucket[i]);
-    pyro_page_columns_u32(columns, "cell_thread", cells->thread, cells->count);
-    PUT_U32(data, "cell_stack", cells->count,
-            step(i ? cells->stack[i - 1] : 0, cells->stack[i])); /* mostly small: it packs well */
+    pyro_page_columns_ways(columns, "cell_bucket", cells->bucket, cells->count);
+    pyro_page_columns_ways(columns, "cell_thread", cells->thread, cells->count);
+    put_cell_stacks(data, cells, order);
     pyro_page_columns_u32(columns, "cell_kind", cells->kind, cells->count);
     pyro_page_columns_u32(columns, "cell_samples", cells->samples, cells->count);
-    pyro_page_columns_f32(columns, "cell_us", cells->time_us, cells->count);
+    if (data->profile->foreign || data->stats->traced) /* any times */
+        pyro_page_columns_f32(columns, "cell_us", cells->time_us, cells->count);
+    else
+        put_cell_times(data, cells, order);
 }
 
 /* What a tracer timed, as stacks: frame i is function i, and each stack has one cell. */
 static int put_estimate(struct pyro_page_data *data, double *ret_folded_us)
 {
     struct pyro_guess tree;
+    struct pyro_page_order order = {0};
     int result = pyro_guess_make(&tree, data->profile);
     if (result < 0)
         return result;
-    PUT_U32(data, "frame_function", data->profile->function_count, i);
-    PUT_U32(data, "frame_line", data->profile->function_count, 0);
-    PUT_U32(data, "stack_parent", tree.count, i ? i - tree.parents[i] : 0);
-    PUT_U32(data, "stack_frame", tree.count, i ? tree.functions[i] : 0);
-    PUT_U32(data, "cell_bucket", tree.count, 0);
-    PUT_U32(data, "cell_thread", tree.count, 0);
-    PUT_U32(data, "cell_stack", tree.count, i ? step(0, 1) : 0);
-    PUT_U32(data, "cell_kind", tree.count, 0);
-    PUT_U32(data, "cell_samples", tree.count, 0);
-    pyro_page_columns_f32(&data->columns, "cell_us", tree.self_us, tree.count);
-    *ret_folded_us = tree.folded_us;
+    double *self_us = calloc(tree.count + 1, sizeof(*self_us));
+    for (size_t i = 0; self_us && i < tree.count; i++)
+        self_us[i] = (double)tree.self_us[i];
+    result = self_us ? pyro_page_order_make(
+                           &order, &(struct pyro_page_stacks){tree.parents, tree.functions, self_us,
+                                                              tree.count})
+                     : -ENOMEM;
+    if (result == 0) {
+        PUT_WAYS(data, "frame_function", data->profile->function_count, i);
+        PUT_WAYS(data, "frame_line", data->profile->function_count, 0);
+        put_order(data, &order);
+        PUT_U32(data, "stack_frame", tree.count, 0);
+        PUT_U32(data, "cell_bucket", tree.count, 0);
+        PUT_U32(data, "cell_thread", tree.count, 0);
+        PUT_WAYS(data, "cell_stack", tree.count, i);
+        PUT_U32(data, "cell_kind", tree.count, 0);
+        PUT_U32(data, "cell_samples", tree.count, 0);
+        PUT_COLUMN(data, f32, float, "cell_us", tree.count, tree.self_us[order.stacks[i]]);
+        *ret_folded_us = tree.folded_us;
+    }
+    free(self_us);
+    pyro_page_order_clear(&order);
     pyro_guess_clear(&tree);
-    return 0;
+    return result;
 }
 
 /* Lines that were counted: exact hits, and measured time. What was sampled, the page adds up itself. */
@@ -201,7 +402,7 @@ static int put_lines(struct pyro_page_data *data, struct pyro_error *error)
     if (rows) {
         PUT_U32(data, "line_function", count, rows[i].function);
         PUT_U32(data, "line_line", count, rows[i].line->line);
-        PUT_F64(data, "line_hits", count, calls_or_nan(rows[i].line->hits));
+        PUT_COUNTS(data, "line_hits", count, calls_or_none(rows[i].line->hits));
         PUT_F64(data, "line_total", count, rows[i].line->time_s * 1e6);
     }
     data->lines_from_s = lines->from_s;
@@ -212,22 +413,39 @@ static int put_lines(struct pyro_page_data *data, struct pyro_error *error)
 }
 
 /* What each stack allocated itself, and what of it was alive at the high-water mark of its process. */
-static void put_memory(struct pyro_page_data *data)
+static void put_memory(struct pyro_page_data *data, const struct pyro_page_order *order)
 {
     const struct pyro_profile *profile = data->profile;
-    PUT_U32(data, "memory_stack", profile->memory_count, profile->memory[i].stack);
-    PUT_F64(data, "memory_allocated", profile->memory_count, (double)profile->memory[i].allocated);
-    PUT_F64(data, "memory_held", profile->memory_count, (double)profile->memory[i].held);
-    PUT_F64(data, "memory_blocks", profile->memory_count, (double)profile->memory[i].allocations);
+    PUT_WAYS(data, "memory_stack", profile->memory_count,
+            order->numbers[profile->memory[i].stack]);
+    PUT_COUNTS(data, "memory_allocated", profile->memory_count, (double)profile->memory[i].allocated);
+    PUT_COUNTS(data, "memory_held", profile->memory_count, (double)profile->memory[i].held);
+    PUT_COUNTS(data, "memory_blocks", profile->memory_count, (double)profile->memory[i].allocations);
+}
+
+static int put_sampled(struct pyro_page_data *data, struct pyro_cells *cells)
+{
+    struct pyro_page_order order = {0};
+    int result = pyro_cells_make(cells, data->profile);
+    if (result == 0)
+        result = order_stacks(&order, data->profile, cells);
+    if (result == 0)
+        result = put_stacks(data, &order);
+    if (result == 0) {
+        put_cells(data, cells, &order);
+        put_memory(data, &order);
+    }
+    pyro_page_order_clear(&order);
+    return result;
 }
 
 static void put_sources(struct pyro_page_data *data)
 {
     const struct pyro_profile *profile = data->profile;
-    PUT_U32(data, "source_file", profile->source_count,
+    PUT_WAYS(data, "source_file", profile->source_count,
             file_number(data, profile, profile->sources[i].file));
-    PUT_U32(data, "source_line", profile->source_count, profile->sources[i].line);
-    PUT_U32(data, "source_text", profile->source_count,
+    PUT_WAYS(data, "source_line", profile->source_count, profile->sources[i].line);
+    PUT_WAYS(data, "source_text", profile->source_count,
             pyro_page_text(data, pyro_profile_text(profile, profile->sources[i].text)));
 }
 
@@ -372,6 +590,8 @@ static int put_head(struct pyro_page_data *data, const struct pyro_page_options 
         result = pyro_page_compare(data, options->baseline, &json, error);
     }
     put_functions(data);
+    put_rows(data);
+    put_edges(data);
     put_texts(&json, data);
     pyro_page_columns_json(&json, &data->columns);
     pyro_json_end(&json);
@@ -383,16 +603,15 @@ static int fill(struct pyro_page_data *data, const struct pyro_page_options *opt
 {
     const struct pyro_stats_options plain = {.thread = PYRO_NO_ID};
     double folded_us = 0;
+    for (uint32_t i = 0; i < data->profile->function_count; i++) /* alike stands by alike */
+        pyro_page_text(data, pyro_profile_text(data->profile, data->profile->functions[i].name));
     for (uint32_t i = 0; i < data->profile->function_count; i++)
         pyro_page_add_function(data, data->profile, i);
     int result = pyro_stats_make(data->profile, &plain, &data->stats, error);
     if (result == 0 && data->profile->timed)
         result = put_estimate(data, &folded_us);
-    else if (result == 0 && (result = pyro_cells_make(cells, data->profile)) == 0) {
-        put_stacks(data);
-        put_cells(data, cells);
-        put_memory(data);
-    }
+    else if (result == 0)
+        result = put_sampled(data, cells);
     if (result == 0)
         result = put_lines(data, error);
     if (result < 0)
@@ -402,14 +621,12 @@ static int fill(struct pyro_page_data *data, const struct pyro_page_options *opt
     return result == 0 && (data->failed || data->columns.bytes.failed) ? -ENOMEM : result;
 }
 
-/* The head's size, the head, zeros up to a multiple of eight, the columns. */
+/* The head's size, the head, the columns. */
 static void join(struct pyro_buffer *ret, const char *head, size_t size,
                  const struct pyro_page_columns *columns)
 {
-    static const uint8_t zeros[8];
     pyro_buffer_put_u32(ret, (uint32_t)size);
     pyro_buffer_put(ret, head, size);
-    pyro_buffer_put(ret, zeros, (8 - ret->size % 8) % 8);
     pyro_buffer_put(ret, columns->bytes.data, columns->bytes.size);
 }
 

@@ -1,8 +1,8 @@
 /* view/internal.h - what makes up the data of a page.
  *
  * The data are a head and columns. The head is JSON: what is small, and where in the bytes behind it each column
- * lies. A column is an array of numbers, little-endian, as narrow as its largest one allows, so that the browser
- * makes a typed array of it without looking at any of them. viewer/src/data.ts reads it. */
+ * lies. A column is an array of numbers, as narrow as its largest one allows: the lowest byte of each, then the next
+ * one of each, and so on, which packs a quarter better than whole numbers. viewer/src/data.ts reads it. */
 #ifndef PYRO_VIEW_INTERNAL_H
 #define PYRO_VIEW_INTERNAL_H
 
@@ -21,18 +21,30 @@ struct pyro_page_columns {
     struct pyro_buffer bytes;
     struct pyro_page_column {
         const char *name, *type; /* static */
-        size_t offset, count;
+        size_t offset, count; /* of the type "same": the number stands for the offset */
     } items[PYRO_PAGE_COLUMNS_MAX];
     size_t count;
 };
 
-/* Append a column; NAME lives as long as the program. Out of memory: bytes.failed. */
+/* Append a column; NAME lives as long as the program. Out of memory: bytes.failed. Of numbers that are all the same only that one is kept: no bytes. */
 void pyro_page_columns_u32(struct pyro_page_columns *columns, const char *name,
                            const uint32_t *values, size_t count);
 void pyro_page_columns_f32(struct pyro_page_columns *columns, const char *name, const float *values,
                            size_t count);
 void pyro_page_columns_f64(struct pyro_page_columns *columns, const char *name,
                            const double *values, size_t count);
+/* The way from one number to the next, as one that is small where they are near: 0, -1, 1, -2, 2 ... are 0, 1, 2, 3, 4 ... */
+static inline uint32_t pyro_page_way(uint32_t from, uint32_t to)
+{
+    uint32_t way = to - from;
+    return way << 1 ^ (way >> 31 ? UINT32_MAX : 0);
+}
+/* Of each value its way from the one before, of the first from 0. */
+void pyro_page_columns_ways(struct pyro_page_columns *columns, const char *name,
+                            const uint32_t *values, size_t count);
+/* What counts something: as u32 where all are whole and small enough for that, else as f64. */
+void pyro_page_columns_counts(struct pyro_page_columns *columns, const char *name,
+                              const double *values, size_t count);
 /* The member "columns" of the head. */
 void pyro_page_columns_json(struct pyro_json *json, const struct pyro_page_columns *columns);
 void pyro_page_columns_free(struct pyro_page_columns *columns);
@@ -55,9 +67,32 @@ struct pyro_guess {
 int pyro_guess_make(struct pyro_guess *estimate, const struct pyro_profile *profile);
 void pyro_guess_clear(struct pyro_guess *estimate); /* a zeroed struct is fine */
 
+/* -- stacks in the order of a flame graph ---------------------------------------------------------- */
+
+/* A tree of stacks; a parent comes before its children, 0 is the root. */
+struct pyro_page_stacks {
+    const uint32_t *parents, *functions; /* [count] */
+    const double *self_us;               /* [count]: what they are ordered by */
+    size_t count;
+};
+/* The same, merged by function: nodes in preorder, the heaviest child first. */
+struct pyro_page_order {
+    uint32_t *node_up;       /* [node_count] how many levels it begins above where the node before it ended: 0 is a child of that one */
+    uint32_t *node_function; /* [node_count] */
+    uint32_t *node_stacks;   /* [node_count] how many stacks it was merged from; they follow those of the node before */
+    uint32_t *stack_parent;  /* [stack_count] which one of the stacks of the parent's node */
+    uint32_t *stacks;        /* [stack_count] what was the number of each stack */
+    uint32_t *numbers;       /* [stack_count] what is the number of each stack now */
+    size_t node_count, stack_count;
+};
+int pyro_page_order_make(struct pyro_page_order *order, const struct pyro_page_stacks *stacks);
+void pyro_page_order_clear(struct pyro_page_order *order); /* a zeroed struct is fine */
+
 /* -- cells: samples that a page need not tell apart ------------------------------------------------ */
 
 #define PYRO_CELL_BUCKETS 2000 /* parts of the duration */
+#define PYRO_OFF_US       4    /* the times of cells are true to this, their sums by stack too */
+#define PYRO_WEIGHTS_A_US 8    /* the mean weight of a bucket's samples is in parts of a microsecond */
 
 /* What the samples of a cell had in common besides. */
 struct pyro_cell_kind {
@@ -67,8 +102,9 @@ struct pyro_cell_kind {
     uint8_t clocks;    /* bit: enum pyro_clock, under which it counts; no bit of a parked one */
 };
 struct pyro_cells {
-    uint32_t *bucket, *thread, *stack, *kind, *samples; /* [count], by bucket, then as first seen */
-    float *time_us; /* without what counting cost, as tables have it */
+    uint32_t *bucket, *thread, *stack, *kind, *samples; /* [count], by bucket, then by thread, then as first seen */
+    float *time_us; /* with what counting cost, of parked samples too: see pyro_cell_time_us() */
+    float *left;    /* [stack_count of the profile] what of the time is left without that; NULL: all */
     size_t count, capacity;
     struct pyro_cell_kind *kinds;
     size_t kind_count, kind_capacity;
@@ -78,6 +114,12 @@ struct pyro_cells {
 /* Of samples, or of what was traced, which knows no time of day: then there is one bucket. 0 or -ENOMEM. */
 int pyro_cells_make(struct pyro_cells *cells, const struct pyro_profile *profile);
 void pyro_cells_clear(struct pyro_cells *cells); /* a zeroed struct is fine */
+/* Without what counting cost, as tables have it. */
+static inline double pyro_cell_time_us(const struct pyro_cells *cells, size_t cell)
+{
+    bool whole = !cells->left || cells->kinds[cells->kind[cell]].parked;
+    return (double)cells->time_us[cell] * (whole ? 1 : (double)cells->left[cells->stack[cell]]);
+}
 
 /* -- the data ------------------------------------------------------------------------------------- */
 

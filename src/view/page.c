@@ -13,29 +13,71 @@ extern const size_t pyro_file_page_html_size;
 static const char after_data[] = "</script>\n</body>\n</html>\n";
 
 #define GZIP_WINDOW_BITS (15 + 16) /* deflateInit2: a gzip header and trailer */
-#define PIECE            (3 << 14) /* bytes that become base64 together: a multiple of three */
 
-static void put_base64(FILE *out, const unsigned char *bytes, size_t size)
+/* -- bytes as text: 13 bits are two of 91 printable characters ----------------------------------------- */
+
+enum { DIGITS = 91, PAIR_BITS = 13, DIGIT_BITS = 6 /* that one character holds */ };
+
+struct writer {
+    FILE *out;
+    uint32_t bits, count; /* those that wait for more */
+};
+
+/* No space, nor what might end or begin something in a page: & < \ */
+static void put_digit(struct writer *writer, uint32_t digit)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < size; i += 3) {
-        size_t left = size - i;
-        uint32_t three = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
-                         (left > 2 ? bytes[i + 2] : 0);
-        const char four[] = {digits[three >> 18], digits[three >> 12 & 63],
-                             left > 1 ? digits[three >> 6 & 63] : '=',
-                             left > 2 ? digits[three & 63] : '='};
-        fwrite(four, 1, sizeof(four), out);
+    char character = (char)(0x21 + digit);
+    character = (char)(character + (character >= '&'));
+    character = (char)(character + (character >= '<'));
+    character = (char)(character + (character >= '\\'));
+    fputc_unlocked(character, writer->out);
+}
+
+static void put_pair(struct writer *writer)
+{
+    uint32_t pair = writer->bits & ((1u << PAIR_BITS) - 1);
+    put_digit(writer, pair % DIGITS);
+    put_digit(writer, pair / DIGITS);
+}
+
+static void put_bytes(struct writer *writer, const unsigned char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        writer->bits |= (uint32_t)bytes[i] << writer->count;
+        writer->count += 8;
+        if (writer->count < PAIR_BITS)
+            continue;
+        put_pair(writer);
+        writer->bits >>= PAIR_BITS;
+        writer->count -= PAIR_BITS;
     }
+}
+
+/* One character if that holds the rest, so that no byte more is read back than was written. */
+static void put_rest(struct writer *writer)
+{
+    if (writer->count > DIGIT_BITS)
+        put_pair(writer);
+    else if (writer->count > 0)
+        put_digit(writer, writer->bits);
+}
+
+/* -- packing -------------------------------------------------------------------------------------- */
+
+/* What takes the longest of a large page is packing it as small as can be. */
+static int level_for(size_t size)
+{
+    return size < 1u << 20 ? 9 : size < 4u << 20 ? 6 : size < 12u << 20 ? 4 : 1;
 }
 
 static int put_packed(FILE *out, const struct pyro_buffer *data)
 {
-    static unsigned char piece[PIECE];
+    static unsigned char piece[1 << 16];
+    struct writer writer = {.out = out};
     z_stream zip = {.next_in = data->data, .avail_in = (uInt)data->size};
     if (data->size > UINT32_MAX)
         return -EFBIG;
-    if (deflateInit2(&zip, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW_BITS, 8,
+    if (deflateInit2(&zip, level_for(data->size), Z_DEFLATED, GZIP_WINDOW_BITS, 9,
                      Z_DEFAULT_STRATEGY) != Z_OK)
         return -ENOMEM;
     int state = Z_OK;
@@ -44,8 +86,9 @@ static int put_packed(FILE *out, const struct pyro_buffer *data)
         zip.avail_out = sizeof(piece);
         while (zip.avail_out && state != Z_STREAM_END)
             state = deflate(&zip, Z_FINISH);
-        put_base64(out, piece, sizeof(piece) - zip.avail_out);
+        put_bytes(&writer, piece, sizeof(piece) - zip.avail_out);
     }
+    put_rest(&writer);
     deflateEnd(&zip);
     return 0;
 }

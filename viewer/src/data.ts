@@ -1,4 +1,4 @@
-// The data of a page: a head of JSON, and columns that become typed arrays as they lie (src/view/internal.h).
+// The data of a page: a head of JSON, and columns that become typed arrays (src/view/internal.h).
 
 export type Column = Uint8Array | Uint16Array | Uint32Array | Float32Array | Float64Array;
 
@@ -99,7 +99,7 @@ export interface Head {
   columns: Record<string, [string, number, number]>;
 }
 
-type ColumnType = new (bytes: ArrayBuffer, offset: number, count: number) => Column;
+type ColumnType = new (count: number) => Column;
 const TYPES: Record<string, ColumnType> = { u8: Uint8Array, u16: Uint16Array, u32: Uint32Array, f32: Float32Array, f64: Float64Array };
 
 export class Data {
@@ -110,7 +110,7 @@ export class Data {
   constructor(bytes: ArrayBuffer) {
     const size = new DataView(bytes).getUint32(0, true);
     this.bytes = bytes;
-    this.columns = Math.ceil((4 + size) / 8) * 8;
+    this.columns = 4 + size;
     this.head = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, size))) as Head;
   }
 
@@ -118,22 +118,13 @@ export class Data {
     const place = this.head.columns[name];
     if (!place) return new Uint8Array(0);
     const [type, offset, count] = place;
-    return new TYPES[type]!(this.bytes, this.columns + offset, count);
+    if (type === "same") return (offset < 256 ? new Uint8Array(count) : new Uint32Array(count)).fill(offset);
+    const column = new TYPES[type]!(count);
+    const bytes = new Uint8Array(this.bytes, this.columns + offset, column.byteLength);
+    const width = column.BYTES_PER_ELEMENT;
+    if (width === 1) return bytes;
+    const whole = new Uint8Array(column.buffer); // the lowest byte of each number first, then the next one of each
+    for (let plane = 0, at = 0; plane < width; plane++) for (let to = plane; to < whole.length; to += width) whole[to] = bytes[at++]!;
+    return column;
   }
-}
-
-function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-  const whole = text.trim();
-  const native = (Uint8Array as unknown as { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> }).fromBase64;
-  if (native) return native(whole);
-  const raw = atob(whole);
-  const bytes = new Uint8Array(raw.length);
-  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
-  return bytes;
-}
-
-/** What stands in the page as base64 of a gzipped stream. */
-export async function openData(text: string): Promise<Data> {
-  const packed = new Blob([fromBase64(text)]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Data(await new Response(packed).arrayBuffer());
 }

@@ -25,6 +25,7 @@ const FONT = "12px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace";
 const LETTER = 7.25;
 const LEAST = 0.4; // pixels: what is narrower is left to whoever zooms in
 const TEXT_FROM = 32;
+const SKIPS = 8; // entries that are skipped one by one before the next one to draw is looked for
 
 export class Flame {
   readonly canvas: HTMLCanvasElement;
@@ -116,10 +117,6 @@ export class Flame {
     return this.canvas.clientHeight;
   }
 
-  private rowTop(depth: number): number {
-    return this.upwards ? this.height - (depth + 1) * ROW + this.top : depth * ROW - this.top;
-  }
-
   private mostScroll(): number {
     return Math.max(0, this.rows * ROW - this.height);
   }
@@ -134,38 +131,59 @@ export class Flame {
 
   /** The boxes in the viewport, in preorder. */
   private cull(): Box[] {
-    const { tree, from, to } = this;
-    const scale = this.width / (to - from);
+    const { tree, from, to, width, height, upwards } = this; // asking the canvas for its size is slow
+    const { start, total, depth, end } = tree;
+    const scale = width / (to - from);
+    const least = LEAST / scale;
     const firstRow = Math.floor(this.top / ROW);
-    const lastRow = Math.ceil((this.top + this.height) / ROW);
+    const lastRow = Math.ceil((this.top + height) / ROW);
     const boxes: Box[] = [];
+    let skipped = 0; // in a row
     for (let i = 0; i < tree.count; ) {
-      const begin = tree.start[i]!;
-      const width = tree.total[i]! * scale;
-      const x = (begin - from) * scale;
-      if (width < LEAST || x > this.width || x + width < 0 || tree.depth[i]! > lastRow) {
-        i = tree.end[i]!;
+      const begin = start[i]!;
+      if (begin > to) break; // and so do all that follow
+      const past = begin + total[i]! < from;
+      if (past || total[i]! < least || depth[i]! > lastRow) {
+        i = ++skipped < SKIPS ? end[i]! : this.after(i, Math.max(from, begin + least));
         continue;
       }
-      if (tree.depth[i]! >= firstRow) {
+      skipped = 0;
+      if (depth[i]! >= firstRow) {
+        const x = (begin - from) * scale;
         const left = Math.max(0, x);
-        boxes.push({ entry: i, x: left, y: this.rowTop(tree.depth[i]!), width: Math.min(this.width, x + width) - left });
+        const y = upwards ? height - (depth[i]! + 1) * ROW + this.top : depth[i]! * ROW - this.top;
+        boxes.push({ entry: i, x: left, y, width: Math.min(width, x + total[i]! * scale) - left });
       }
       i++;
     }
     return boxes;
   }
 
+  /** The first entry behind ENTRY, and not below it, that does not end before TIME. In preorder no entry begins before the one that it follows. */
+  private after(entry: number, time: number): number {
+    const { start, total, parent, end, count } = this.tree;
+    const first = end[entry]!;
+    let [low, high] = [first, count]; // the first that begins at TIME or later
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (start[middle]! < time) low = middle + 1;
+      else high = middle;
+    }
+    let found = low; // or what it is in, or what ends behind TIME before it
+    for (let at = low - 1; at >= first; at = parent[at]!) if (start[at]! + total[at]! >= time) found = at;
+    return found;
+  }
+
   private paint(): void {
     const ratio = window.devicePixelRatio || 1;
-    const { context, canvas } = this;
-    if (this.width === 0 || this.height === 0) return;
-    const [width, height] = [Math.round(this.width * ratio), Math.round(this.height * ratio)];
+    const { context, canvas, width: shownWidth, height: shownHeight } = this;
+    if (shownWidth === 0 || shownHeight === 0) return;
+    const [width, height] = [Math.round(shownWidth * ratio), Math.round(shownHeight * ratio)];
     if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
     this.top = Math.max(0, Math.min(this.top, this.mostScroll()));
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.fillStyle = css("--panel");
-    context.fillRect(0, 0, this.width, this.height);
+    context.fillRect(0, 0, shownWidth, shownHeight);
     this.boxes = this.cull();
     this.fill();
     this.write();

@@ -1,12 +1,13 @@
 // The page: opens the data, keeps the state in the address, shows one view at a time.
 
 import { App, type View } from "./app";
-import { openData } from "./data";
+import { Data } from "./data";
 import { h } from "./dom";
 import { save } from "./export";
 import { plural, time } from "./format";
 import { helpDialog } from "./help";
 import { isBytes, Profile, type Clock } from "./model";
+import { open } from "./packed";
 import { clocksOf, fromFragment, initialState, toFragment, VIEWS, type State, type ViewName } from "./state";
 import { showDetail } from "./views/detail";
 import { DifferenceView } from "./views/difference";
@@ -247,20 +248,16 @@ function target(event: KeyboardEvent): boolean {
   return element !== document.body && !element.matches("main, button, canvas");
 }
 
-async function open(): Promise<void> {
-  const app = document.getElementById("app")!;
-  const data = document.getElementById("data")!;
+async function start(): Promise<void> {
   try {
-    const profile = new Profile(await openData(data.textContent ?? ""));
-    data.remove(); // the text is not needed twice
-    new Page(profile);
+    new Page(new Profile(new Data(await open("data"))));
     document.documentElement.dataset["ready"] = "yes";
   } catch (error) {
-    app.replaceChildren(
-      h("p.opening", { role: "alert" }, "This page cannot be shown: ", String(error), ". The file may be cut short, or the browser too old (it needs DecompressionStream)."),
+    document.getElementById("app")!.replaceChildren(
+      h("p.opening", { role: "alert" }, "This page cannot be shown: ", String(error), ". The file may be cut short."),
     );
     throw error;
   }
 }
 
-void open();
+void start();

@@ -1,7 +1,7 @@
 // What a page knows of a recording, and what it answers: no DOM in here.
 
 import { Data, type Column, type Head } from "./data";
-import { childLists, inOrder, layOut, sumUp, Trie, type Tree } from "./tree";
+import { inOrder, layOut, openPreorder, sumUp, Trie, type Nodes, type Preorder, type Tree } from "./tree";
 
 export const CLOCKS = ["wall", "cpu", "gil", "wait"] as const;
 /** What weighs in place of time: bytes, of which nobody knows when, in which thread or state. */
@@ -31,7 +31,7 @@ export const PLAIN: Shape = { folded: false, collapsed: false, hidden: [], order
 
 /** Stacks merged by function, and of each stack its node. */
 interface Merged {
-  trie: Trie;
+  trie: Nodes;
   nodeOf: Uint32Array;
 }
 
@@ -43,13 +43,8 @@ export interface Totals {
   total: Float64Array;
   selfSamples: Float64Array;
   stackSelf: Float64Array;
-  stackTotal: Float64Array;
-}
-
-interface NodeTimes {
-  totals: Totals; // of which they were made
-  self: Float64Array;
-  total: Float64Array;
+  nodeSelf: Float64Array; // by node of all stacks merged by function
+  nodeTotal: Float64Array;
 }
 
 export interface Edge {
@@ -71,8 +66,9 @@ const PYTHON = 0;
 const C = 1;
 const MAX_CALLER_DEPTH = 200;
 
-const OUTER_FUNCTION = 1;
-const OUTER_LINE = 2;
+const LEFT_ALL = 4095; // of "stack_left": nothing was taken out
+const OFF_US = 4; // to which the times of cells are told
+const WEIGHTS_A_US = 8; // parts of a microsecond in which a bucket's weight is given
 
 export class Profile {
   readonly head: Head;
@@ -94,64 +90,58 @@ export class Profile {
   private readonly stackParent: Uint32Array;
   private readonly stackFrame: Column;
   private readonly cell: Record<"bucket" | "thread" | "stack" | "kind" | "samples" | "us", Column>;
+  private readonly waiting: Uint8Array; // by kind
   private readonly memory: Record<"stack" | "allocated" | "held" | "blocks", Column>;
   private readonly edgeCalls = new Map<number, number>();
   private readonly edges: Record<"caller" | "callee" | "calls" | "total", Column>;
   private readonly measured: { self: Float64Array; total: Float64Array };
   private readonly baseline: { parent: Uint32Array; fn: Column; us: Column };
-  private readonly outer: Uint8Array; // by stack
-  private readonly trie: Trie; // stacks merged by function
+  private readonly trie: Preorder; // stacks merged by function
+  private readonly outer: Uint8Array; // by node: its function is nowhere further down
   private readonly nodeOf: Uint32Array; // stack -> its node
   private merged = new Map<string, Merged>(); // otherwise, as a shape wants it
   private readonly sources = new Map<number, Map<number, number>>(); // file -> line -> string
   private readonly counted = new Map<number, Map<number, [number, number]>>(); // function -> line -> hits, time
   private known = new Map<string, Totals>();
   private trees = new Map<string, Tree>();
-  private nodeTimes: NodeTimes | null = null;
 
   constructor(data: Data) {
     this.head = data.head;
-    this.name = data.column("function_name");
-    this.file = data.column("function_file");
+    this.name = fromWays(data.column("function_name"));
+    this.file = fromWays(data.column("function_file"));
     this.firstLine = data.column("function_line");
     this.kind = data.column("function_kind");
     this.functionCount = this.name.length;
     this.rootFunction = this.functionCount;
     this.estimated = this.head.timed;
     this.hasTimeline = this.head.buckets > 1;
-    this.frameFunction = data.column("frame_function");
-    this.frameLine = data.column("frame_line");
-    this.stackFrame = data.column("stack_frame");
-    this.stackParent = fromSteps(data.column("stack_parent"));
-    this.cell = {
-      bucket: fromGaps(data.column("cell_bucket")),
-      thread: data.column("cell_thread"),
-      stack: fromWays(data.column("cell_stack")),
-      kind: data.column("cell_kind"),
-      samples: data.column("cell_samples"),
-      us: data.column("cell_us"),
-    };
+    this.trie = openPreorder(data.column("node_up"), data.column("node_function"));
+    this.frameFunction = fromWays(data.column("frame_function"));
+    this.frameLine = fromWays(data.column("frame_line"));
+    ({ parent: this.stackParent, frame: this.stackFrame, nodeOf: this.nodeOf } = this.takeStacks(data));
+    this.cell = this.takeCells(data);
+    this.waiting = Uint8Array.from(this.head.kinds, (kind) => Number(kind.waits !== "" || kind.parked || kind.state === "waiting" || kind.state === "gil_wait"));
     this.memory = {
-      stack: data.column("memory_stack"),
+      stack: fromWays(data.column("memory_stack")),
       allocated: data.column("memory_allocated"),
       held: data.column("memory_held"),
       blocks: data.column("memory_blocks"),
     };
-    const rows = data.column("row_function");
+    const rows = fromWays(data.column("row_function"));
     const byFunction = (column: string, unknown: number): Float64Array => {
       const values = new Float64Array(this.functionCount).fill(unknown);
       const from = data.column(column);
-      for (let i = 0; i < rows.length; i++) values[rows[i]!] = from[i]!;
+      for (let i = 0; i < from.length; i++) values[rows[i]!] = from[i]!;
       return values;
     };
-    this.calls = byFunction("row_calls", NaN);
-    this.primitive = byFunction("row_primitive", NaN);
+    this.calls = byFunction("row_calls", 0).map(callsOf);
+    this.primitive = byFunction("row_recursive", 0).map((recursive, fn) => this.calls[fn]! - recursive);
     this.sigma = byFunction("row_sigma", 0);
     this.measured = { self: byFunction("row_self", 0), total: byFunction("row_total", 0) };
     this.edges = {
       caller: data.column("edge_caller"),
-      callee: data.column("edge_callee"),
-      calls: data.column("edge_calls"),
+      callee: fromWays(data.column("edge_callee")),
+      calls: Float64Array.from(data.column("edge_calls"), callsOf),
       total: data.column("edge_total"),
     };
     for (let i = 0; i < this.edges.caller.length; i++)
@@ -163,11 +153,59 @@ export class Profile {
     };
     this.takeSources(data);
     this.outer = this.findOuter();
-    ({ trie: this.trie, nodeOf: this.nodeOf } = this.mergeStacks(PLAIN));
+  }
+
+  /** Of each stack its parent, its frame and its node: those of a node follow those of the node before it. */
+  private takeStacks(data: Data): { parent: Uint32Array; frame: Uint32Array; nodeOf: Uint32Array } {
+    const [which, place, stacks] = [data.column("stack_parent"), data.column("stack_frame"), data.column("node_stacks")];
+    const firstFrame = new Uint32Array(this.functionCount + 1); // of each function; its frames are in a row
+    for (let frame = this.frameFunction.length - 1; frame >= 0; frame--) firstFrame[this.frameFunction[frame]!] = frame;
+    const { parent: above, key } = this.trie;
+    const firstStack = new Uint32Array(stacks.length + 1);
+    const [parent, frame, nodeOf] = [new Uint32Array(which.length), new Uint32Array(which.length), new Uint32Array(which.length)];
+    let stack = 0;
+    for (let node = 0; node < stacks.length; node++) {
+      firstStack[node] = stack;
+      const [first, below] = [firstFrame[key[node]!]!, firstStack[above[node]!]!];
+      for (let left = stacks[node]!; left > 0; left--, stack++) {
+        parent[stack] = below + which[stack]!;
+        frame[stack] = first + place[stack]!;
+        nodeOf[stack] = node;
+      }
+    }
+    return { parent, frame, nodeOf };
+  }
+
+  private takeCells(data: Data): Profile["cell"] {
+    const cell = {
+      bucket: fromWays(data.column("cell_bucket")),
+      thread: fromWays(data.column("cell_thread")),
+      stack: new Uint32Array(0) as Column,
+      kind: data.column("cell_kind"),
+      samples: data.column("cell_samples"),
+      us: data.column("cell_us"),
+    };
+    cell.stack = waysOf(data.column("cell_stack"), cell.thread, this.head.threads.length);
+    if (cell.us.length < cell.stack.length) cell.us = this.sampledTimes(data, cell);
+    const left = data.column("stack_left");
+    if (left.length === 0) return cell;
+    const us = (cell.us = Float64Array.from(cell.us)); // with what counting cost: parked samples keep it
+    const parked = this.head.kinds.map((kind) => kind.parked);
+    for (let i = 0; i < us.length; i++) if (!parked[cell.kind[i]!]) us[i]! *= left[cell.stack[i]!]! / LEFT_ALL;
+    return cell;
+  }
+
+  /** Samples of a bucket weigh nearly the same: what is told is how far each cell is off that. */
+  private sampledTimes(data: Data, { bucket, samples }: Profile["cell"]): Float64Array {
+    const weight = Float64Array.from(fromWays(data.column("bucket_weight")), (it) => it / WEIGHTS_A_US);
+    const off = data.column("cell_off");
+    const us = new Float64Array(off.length);
+    for (let i = 0; i < us.length; i++) us[i] = samples[i]! * weight[bucket[i]!]! + OFF_US * ((off[i]! >>> 1) ^ -(off[i]! & 1));
+    return us;
   }
 
   private takeSources(data: Data): void {
-    const [file, line, text] = [data.column("source_file"), data.column("source_line"), data.column("source_text")];
+    const [file, line, text] = [fromWays(data.column("source_file")), fromWays(data.column("source_line")), fromWays(data.column("source_text"))];
     for (let i = 0; i < file.length; i++) {
       let lines = this.sources.get(file[i]!);
       if (!lines) this.sources.set(file[i]!, (lines = new Map()));
@@ -178,7 +216,7 @@ export class Profile {
     for (let i = 0; i < of.length; i++) {
       let lines = this.counted.get(of[i]!);
       if (!lines) this.counted.set(of[i]!, (lines = new Map()));
-      lines.set(at[i]!, [hits[i]!, total[i]!]);
+      lines.set(at[i]!, [callsOf(hits[i]!), total[i]!]);
     }
   }
 
@@ -281,29 +319,42 @@ export class Profile {
     });
   }
 
-  /** Of each stack: is its function, its line, nowhere further down? So that recursion counts once. */
+  /** Of each node: is its function nowhere further down? So that recursion counts once. */
   private findOuter(): Uint8Array {
-    const count = this.stackParent.length;
+    const { count, key, parent, depth } = this.trie;
     const outer = new Uint8Array(count);
-    const lists = childLists({ count, parent: this.stackParent });
-    const functions = new Uint32Array(this.functionCount + 1);
-    const places = this.placesOfFrames();
-    const onPath = new Uint32Array(this.frameFunction.length + 1); // by place
-    const next = lists.first.slice(); // each node's next child
-    let at = 0;
-    while (count > 0) {
-      if (next[at]! < lists.first[at + 1]!) {
-        at = lists.child[next[at]!++]!;
-        if (functions[this.functionOf(at)]!++ === 0) outer[at]! |= OUTER_FUNCTION;
-        if (onPath[places[this.stackFrame[at]!]!]!++ === 0) outer[at]! |= OUTER_LINE;
-      } else {
-        if (at === 0) break;
-        functions[this.functionOf(at)]!--;
-        onPath[places[this.stackFrame[at]!]!]!--;
-        at = this.stackParent[at]!;
-      }
+    const onPath = new Uint32Array(this.functionCount + 1);
+    let open = 0; // the node before, up to which the way from the root is on the path
+    for (let node = 1; node < count; node++) {
+      for (; depth[open]! >= depth[node]!; open = parent[open]!) onPath[key[open]!]!--;
+      outer[node] = Number(onPath[key[node]!]!++ === 0);
+      open = node;
     }
     return outer;
+  }
+
+  private linesOnce: Uint8Array | null = null;
+  /** Of each stack: is its line nowhere further down? */
+  private outerLines(): Uint8Array {
+    if (this.linesOnce) return this.linesOnce;
+    const { stackParent, stackFrame, nodeOf } = this;
+    const places = this.placesOfFrames();
+    const owner = new Int32Array(places.length).fill(-1); // the function of a place
+    const shared = new Uint8Array(places.length); // by several
+    places.forEach((place, frame) => {
+      const fn = this.frameFunction[frame]!;
+      if (owner[place] !== -1 && owner[place] !== fn) shared[place] = 1;
+      owner[place] = fn;
+    });
+    const once = new Uint8Array(stackParent.length);
+    for (let stack = 1; stack < once.length; stack++) {
+      const place = places[stackFrame[stack]!]!;
+      let at = 0; // whose function stands once on its stack has its line once, unless the line is others' too
+      if (shared[place] || !this.outer[nodeOf[stack]!])
+        for (at = stackParent[stack]!; at !== 0 && places[stackFrame[at]!] !== place; ) at = stackParent[at]!;
+      once[stack] = Number(at === 0);
+    }
+    return (this.linesOnce = once);
   }
 
   // -- filters --
@@ -315,22 +366,26 @@ export class Profile {
     return filter.clock === "wall" && filter.thread < 0 && filter.from <= 0 && filter.to >= this.head.buckets;
   }
 
-  /** Calls TAKE with each cell that counts; of bytes, with each stack, its blocks, and no cell. */
-  eachCell(filter: Filter, take: (stack: number, us: number, samples: number, cell: number) => void): void {
-    if (isBytes(filter.clock)) {
-      const { stack, blocks, [filter.clock]: bytes } = this.memory;
-      for (let i = 0; i < stack.length; i++) if (bytes[i]! > 0) take(stack[i]!, bytes[i]!, blocks[i]!, -1);
-      return;
-    }
-    const { bucket, thread, stack, kind, samples, us } = this.cell;
+  /** What counts: CELLS are places in the columns besides. Of bytes these are stacks and their blocks, and no cells. */
+  private weighed(filter: Filter): { cells: Uint32Array; stack: Column; us: Column; samples: Column } {
+    if (!isBytes(filter.clock)) return { cells: this.cellsOf(filter), stack: this.cell.stack, us: this.cell.us, samples: this.cell.samples };
+    const { stack, blocks, [filter.clock]: us } = this.memory;
+    return { cells: Uint32Array.from(stack.keys()).filter((at) => us[at]! > 0), stack, us, samples: blocks };
+  }
+
+  /** The cells that count, in order. */
+  private cellsOf(filter: Filter): Uint32Array {
+    const { bucket, thread, kind } = this.cell;
     const bit = 1 << CLOCKS.indexOf(filter.clock as (typeof CLOCKS)[number]);
-    const counts = this.head.kinds.map((it) => (it.clocks & bit) !== 0);
-    for (let i = 0; i < stack.length; i++) {
-      if (bucket[i]! < filter.from || bucket[i]! >= filter.to) continue;
-      if (filter.thread >= 0 && thread[i] !== filter.thread) continue;
-      if (!this.estimated && !counts[kind[i]!]) continue;
-      take(stack[i]!, us[i]!, samples[i]!, i);
+    const counts = Uint8Array.from(this.head.kinds, (it) => Number((it.clocks & bit) !== 0));
+    const cells = new Uint32Array(bucket.length);
+    let count = 0;
+    for (let cell = 0; cell < bucket.length; cell++) {
+      if (bucket[cell]! < filter.from || bucket[cell]! >= filter.to) continue;
+      if (filter.thread >= 0 && thread[cell] !== filter.thread) continue;
+      if (this.estimated || counts[kind[cell]!]) cells[count++] = cell;
     }
+    return cells.subarray(0, count);
   }
 
   totals(filter: Filter): Totals {
@@ -344,45 +399,37 @@ export class Profile {
   }
 
   private addUp(filter: Filter): Totals {
-    const count = this.stackParent.length;
-    const totals: Totals = {
-      all: 0,
-      samples: 0,
-      self: new Float64Array(this.functionCount),
-      total: new Float64Array(this.functionCount),
-      selfSamples: new Float64Array(this.functionCount),
-      stackSelf: new Float64Array(count),
-      stackTotal: new Float64Array(count),
-    };
-    this.eachCell(filter, (stack, us, samples) => {
-      totals.all += us;
-      totals.samples += samples;
-      totals.stackSelf[stack]! += us;
-      if (stack > 0) totals.selfSamples[this.functionOf(stack)]! += samples;
-    });
-    totals.stackTotal.set(totals.stackSelf);
-    for (let stack = count - 1; stack > 0; stack--) {
-      const fn = this.functionOf(stack);
-      totals.stackTotal[this.stackParent[stack]!]! += totals.stackTotal[stack]!;
-      totals.self[fn]! += totals.stackSelf[stack]!;
-      if (this.outer[stack]! & OUTER_FUNCTION) totals.total[fn]! += totals.stackTotal[stack]!;
+    const { trie, nodeOf, outer } = this;
+    const [functions, stacks] = [this.functionCount, this.stackParent.length];
+    const [self, total, selfSamples] = [new Float64Array(functions), new Float64Array(functions), new Float64Array(functions)];
+    const { cells, stack, us, samples } = this.weighed(filter);
+    const [stackSelf, stackSamples] = [new Float64Array(stacks), new Float64Array(stacks)];
+    for (let i = 0; i < cells.length; i++) {
+      const cell = cells[i]!;
+      const at = stack[cell]!;
+      stackSelf[at]! += us[cell]!;
+      stackSamples[at]! += samples[cell]!;
+    }
+    const nodeSelf = ownTimes(trie, nodeOf, stackSelf);
+    let [all, seen] = [nodeSelf[0]!, stackSamples[0] ?? 0];
+    for (let at = 1; at < stacks; at++) {
+      seen += stackSamples[at]!;
+      if (stackSamples[at]! > 0) selfSamples[trie.key[nodeOf[at]!]!]! += stackSamples[at]!;
+    }
+    const nodeTotal = nodeSelf.slice();
+    for (let node = trie.count - 1; node > 0; node--) {
+      const fn = trie.key[node]!;
+      nodeTotal[trie.parent[node]!]! += nodeTotal[node]!;
+      self[fn]! += nodeSelf[node]!;
+      if (outer[node]) total[fn]! += nodeTotal[node]!;
+      all += nodeSelf[node]!;
     }
     if (this.estimated) {
-      totals.self.set(this.measured.self);
-      totals.total.set(this.measured.total);
-      totals.all = this.head.total_us;
+      self.set(this.measured.self);
+      total.set(this.measured.total);
+      all = this.head.total_us;
     }
-    return totals;
-  }
-
-  /** The time of each node of the trie: its own, and with what is below it. */
-  private nodes(filter: Filter): NodeTimes {
-    const totals = this.totals(filter);
-    if (this.nodeTimes?.totals !== totals) {
-      const self = ownTimes(this.trie, this.nodeOf, totals.stackSelf);
-      this.nodeTimes = { totals, self, total: sumUp(this.trie, self) };
-    }
-    return this.nodeTimes;
+    return { all, samples: seen, self, total, selfSamples, stackSelf, nodeSelf, nodeTotal };
   }
 
   /** All stacks, merged by function; the key of an entry is its function. In the order of time they are those of one thread:
@@ -400,18 +447,21 @@ export class Profile {
   }
 
   private treeByWeight(filter: Filter, { trie, nodeOf }: Merged): Tree {
-    return layOut(trie, ownTimes(trie, nodeOf, this.totals(filter).stackSelf), ownTimes(trie, nodeOf, this.waits(filter)));
+    const totals = this.totals(filter);
+    const waits = this.hasWaits ? ownTimes(trie, nodeOf, this.waits(filter)) : undefined;
+    return trie === this.trie ? layOut(trie, totals.nodeSelf, waits, totals.nodeTotal) : layOut(trie, ownTimes(trie, nodeOf, totals.stackSelf), waits);
   }
 
   private treeInOrder(filter: Filter, { trie, nodeOf }: Merged): Tree {
     const nodes: number[] = [];
     const times: number[] = [];
     const waits: number[] = [];
-    this.eachCell({ ...filter, thread: this.orderedThread(filter) }, (stack, us, _samples, cell) => {
-      nodes.push(nodeOf[stack]!);
+    for (const cell of this.cellsOf({ ...filter, thread: this.orderedThread(filter) })) {
+      const us = this.cell.us[cell]!;
+      nodes.push(nodeOf[this.cell.stack[cell]!]!);
       times.push(us);
       waits.push(this.isWait(cell) ? us : 0);
-    });
+    }
     return inOrder(trie, nodes, times, waits);
   }
 
@@ -419,13 +469,12 @@ export class Profile {
   orderedThread(filter: Filter): number {
     if (filter.thread >= 0) return filter.thread;
     const times = new Float64Array(this.head.threads.length + 1);
-    this.eachCell(filter, (_stack, us, _samples, cell) => (times[this.cell.thread[cell]!]! += us));
+    for (const cell of this.cellsOf(filter)) times[this.cell.thread[cell]!]! += this.cell.us[cell]!;
     return times.reduce((best, us, at) => (us > times[best]! ? at : best), 0);
   }
 
   private isWait(cell: number): boolean {
-    const kind = cell < 0 ? undefined : this.head.kinds[this.cell.kind[cell]!];
-    return kind !== undefined && (kind.waits !== "" || kind.parked || kind.state === "waiting" || kind.state === "gil_wait");
+    return this.waiting[this.cell.kind[cell]!] === 1;
   }
 
   /** Whether it is known who ran and who waited. */
@@ -433,16 +482,21 @@ export class Profile {
     return this.head.kinds.some((kind) => kind.state !== "unknown");
   }
 
+  /** Whether anything waited. */
+  private get hasWaits(): boolean {
+    return this.hasStates && this.waiting.includes(1);
+  }
+
   /** Of each stack, the part of its own time in which the thread waited. */
   private waits(filter: Filter): Float64Array {
     const waits = new Float64Array(this.stackParent.length);
-    if (this.hasStates) this.eachCell(filter, (stack, us, _samples, cell) => this.isWait(cell) && (waits[stack]! += us));
+    if (!isBytes(filter.clock)) for (const cell of this.cellsOf(filter)) if (this.isWait(cell)) waits[this.cell.stack[cell]!]! += this.cell.us[cell]!;
     return waits;
   }
 
   /** What FN called, from every place it stands in, as one tree; its root is FN. */
   callees(fn: number, filter: Filter): Tree {
-    const { self } = this.nodes(filter);
+    const { nodeSelf: self } = this.totals(filter);
     const merged = new Trie(1024);
     const place = new Int32Array(this.trie.count).fill(-1); // below FN: its node in MERGED
     const times = new Growing();
@@ -458,7 +512,7 @@ export class Profile {
 
   /** Who called FN, by whom it was called, and so on; its root is FN. Time of a recursion counts where it began. */
   callers(fn: number, filter: Filter): { tree: Tree; cut: boolean } {
-    const { total } = this.nodes(filter);
+    const { nodeTotal: total } = this.totals(filter);
     const merged = new Trie(1024);
     const inside = new Uint8Array(this.trie.count);
     const times = new Growing();
@@ -484,7 +538,7 @@ export class Profile {
     const callers = new Map<number, number>();
     const callees = new Map<number, number>();
     const python = new Int32Array(this.trie.count).fill(-1); // nearest Python function of a node, itself included
-    const { total } = this.nodes(filter);
+    const { nodeTotal: total } = this.totals(filter);
     for (let node = 1; node < this.trie.count; node++) {
       const parent = this.trie.parent[node]!;
       const key = this.trie.key[node]!;
@@ -511,8 +565,7 @@ export class Profile {
   private recurses(fn: number): boolean {
     if (!this.recursive) {
       this.recursive = new Uint8Array(this.functionCount);
-      for (let stack = 1; stack < this.outer.length; stack++)
-        if (!(this.outer[stack]! & OUTER_FUNCTION)) this.recursive[this.functionOf(stack)] = 1;
+      for (let node = 1; node < this.trie.count; node++) if (!this.outer[node]) this.recursive[this.trie.key[node]!] = 1;
     }
     return this.recursive[fn] === 1;
   }
@@ -554,7 +607,7 @@ export class Profile {
   difference(by: "before" | "after"): { tree: Tree; before: Float64Array; after: Float64Array } {
     const { parent, fn, us } = this.baseline;
     const merged = new Trie(this.trie.count + parent.length);
-    const mine = this.nodes(this.everything()).self;
+    const mine = this.totals(this.everything()).nodeSelf;
     const place = new Uint32Array(Math.max(this.trie.count, parent.length));
     for (let node = 1; node < this.trie.count; node++)
       place[node] = merged.child(place[this.trie.parent[node]!]!, this.trie.key[node]!);
@@ -579,15 +632,18 @@ export class Profile {
 
   /** Each line with time: in itself and the C functions it calls, and with everything it called. */
   private lines(filter: Filter): { fn: number; line: number; own: number; total: number }[] {
-    const totals = this.totals(filter);
+    const { stackSelf } = this.totals(filter);
+    const stackTotal = stackSelf.slice();
+    for (let stack = stackTotal.length - 1; stack > 0; stack--) stackTotal[this.stackParent[stack]!]! += stackTotal[stack]!;
+    const once = this.outerLines();
     const frames = this.frameFunction.length;
     const [own, total] = [new Float64Array(frames), new Float64Array(frames)];
     const python = new Uint32Array(this.stackParent.length); // the stack up to its nearest line of Python
     for (let stack = 1; stack < this.stackParent.length; stack++) {
       const frame = this.stackFrame[stack]!;
       python[stack] = this.isPython(this.functionOf(stack)) ? stack : python[this.stackParent[stack]!]!;
-      if (python[stack]! > 0) own[this.stackFrame[python[stack]!]!]! += totals.stackSelf[stack]!;
-      if (this.outer[stack]! & OUTER_LINE) total[frame]! += totals.stackTotal[stack]!;
+      if (python[stack]! > 0) own[this.stackFrame[python[stack]!]!]! += stackSelf[stack]!;
+      if (once[stack]) total[frame]! += stackTotal[stack]!;
     }
     const lines = [];
     for (let frame = 0; frame < frames; frame++) {
@@ -680,7 +736,7 @@ export class Profile {
 }
 
 /** The time of each node's own, of the stacks that were merged into it. */
-function ownTimes(trie: Trie, nodeOf: Uint32Array, stackSelf: Float64Array): Float64Array {
+function ownTimes(trie: Nodes, nodeOf: Uint32Array, stackSelf: Float64Array): Float64Array {
   const self = new Float64Array(trie.count);
   for (let stack = 0; stack < nodeOf.length; stack++) self[nodeOf[stack]!]! += stackSelf[stack]!;
   return self;
@@ -717,17 +773,23 @@ export function fromSteps(steps: Column): Uint32Array {
   return parents;
 }
 
+/** What stands for a number of calls: one more than it, 0 if it is not known. */
+function callsOf(value: number): number {
+  return value > 0 ? value - 1 : NaN;
+}
+
+/** Ways from the last stack of the same thread become stacks. */
+function waysOf(ways: Column, thread: Column, threads: number): Uint32Array {
+  const last = new Uint32Array(threads + 1);
+  const stacks = new Uint32Array(ways.length);
+  for (let i = 0; i < ways.length; i++) stacks[i] = last[thread[i]!]! += (ways[i]! >>> 1) ^ -(ways[i]! & 1);
+  return stacks;
+}
+
 /** Ways from each number to the next, up or down, become the numbers. */
 export function fromWays(ways: Column): Uint32Array {
   const values = new Uint32Array(ways.length);
   let at = 0;
   for (let i = 0; i < ways.length; i++) values[i] = at += (ways[i]! >>> 1) ^ -(ways[i]! & 1);
-  return values;
-}
-
-function fromGaps(gaps: Column): Uint32Array {
-  const values = new Uint32Array(gaps.length);
-  let at = 0;
-  for (let i = 0; i < gaps.length; i++) values[i] = at += gaps[i]!;
   return values;
 }

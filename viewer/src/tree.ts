@@ -2,8 +2,42 @@
 //
 // Everything here is a loop, never a recursion: stacks may be twenty thousand frames deep.
 
+import type { Column } from "./data";
+
+/** Nodes, a parent before its children. Node 0 is the root. */
+export interface Nodes {
+  readonly count: number;
+  readonly parent: Uint32Array;
+  readonly key: Column;
+}
+
+/** Nodes in preorder: what is below one follows it, up to its end. */
+export interface Preorder extends Nodes {
+  readonly depth: Uint32Array;
+  readonly end: Uint32Array;
+}
+
+/** UP: how many levels each node begins above where the one before it ended; 0 is a child of that one. */
+export function openPreorder(up: Column, key: Column): Preorder {
+  const count = Math.max(1, up.length); // the root is there, whatever a file says
+  const [parent, depth, end] = [new Uint32Array(count), new Uint32Array(count), new Uint32Array(count)];
+  let before = 0;
+  for (let node = 1; node < count; node++) {
+    for (let left = up[node]!; left > 0 && before > 0; left--) {
+      end[before] = node;
+      before = parent[before]!;
+    }
+    parent[node] = before;
+    depth[node] = depth[before]! + 1;
+    before = node;
+  }
+  for (; before > 0; before = parent[before]!) end[before] = count;
+  end[0] = count;
+  return { count, parent, key, depth, end };
+}
+
 /** A tree that grows: nodes in the order in which they were seen, a parent before its children. Node 0 is the root. */
-export class Trie {
+export class Trie implements Nodes {
   count = 1;
   parent: Uint32Array;
   key: Uint32Array;
@@ -65,7 +99,7 @@ export interface Tree {
   count: number;
   /** The node of the trie. */
   origin: Uint32Array;
-  key: Uint32Array;
+  key: Column;
   parent: Uint32Array;
   depth: Uint32Array;
   /** Where what is below an entry ends. */
@@ -79,11 +113,11 @@ export interface Tree {
   deepest: number;
 }
 
-function emptyTree(count: number): Tree {
+function emptyTree(count: number, key: Uint32Array): Tree {
   return {
     count,
     origin: new Uint32Array(count),
-    key: new Uint32Array(count),
+    key,
     parent: new Uint32Array(count),
     depth: new Uint32Array(count),
     end: new Uint32Array(count),
@@ -104,14 +138,14 @@ function closeEntries(tree: Tree): void {
 }
 
 /** Of each node, with what is below it. */
-export function sumUp(trie: Trie, self: Float64Array): Float64Array {
+export function sumUp(trie: Nodes, self: Float64Array): Float64Array {
   const total = self.slice(0, trie.count);
   for (let node = trie.count - 1; node > 0; node--) total[trie.parent[node]!]! += total[node]!;
   return total;
 }
 
 /** The children of each node in one array, those of NODE from first[node] to first[node + 1]. */
-export function childLists(trie: Pick<Trie, "count" | "parent">): { first: Uint32Array; child: Uint32Array } {
+function childLists(trie: Nodes): { first: Uint32Array; child: Uint32Array } {
   const first = new Uint32Array(trie.count + 2);
   const child = new Uint32Array(trie.count);
   for (let node = 1; node < trie.count; node++) first[trie.parent[node]! + 2]!++;
@@ -120,14 +154,44 @@ export function childLists(trie: Pick<Trie, "count" | "parent">): { first: Uint3
   return { first, child };
 }
 
+/** Whether each node of TRIE has time, and the heaviest child of each comes first. */
+function isLaidOut({ count, parent }: Preorder, total: Float64Array): boolean {
+  const last = new Float64Array(count).fill(Infinity); // of each node, the child that came last
+  for (let node = 1; node < count; node++) {
+    const [time, above] = [total[node]!, parent[node]!];
+    if (!(time > 0) || time > last[above]! * (1 + SAME)) return false; // sums of the same numbers may differ by a hair
+    last[above] = time;
+  }
+  return true;
+}
+const SAME = 1e-9;
+
+/** The nodes of TRIE are the entries. */
+function asItIs(trie: Preorder, self: Float64Array, total: Float64Array, waited?: Float64Array): Tree {
+  const waits = waited ?? new Float64Array(trie.count);
+  const { count, parent, depth, end, key } = trie;
+  const [origin, start, next] = [new Uint32Array(count), new Float64Array(count), new Float64Array(count)];
+  next[0] = 0;
+  let deepest = 0;
+  for (let node = 1; node < count; node++) {
+    const above = parent[node]!;
+    origin[node] = node;
+    start[node] = next[node] = next[above]!;
+    next[above]! += total[node]!;
+    if (depth[node]! > deepest) deepest = depth[node]!;
+  }
+  return { count, origin, key, parent, depth, end, start, self, total, waits, deepest };
+}
+
 /** Lay TRIE out; what has no time is left out. SELF is the time of each node's own, WAITS the part of it that was waited. */
-export function layOut(trie: Trie, self: Float64Array, waits?: Float64Array): Tree {
-  const total = sumUp(trie, self);
+export function layOut(trie: Nodes | Preorder, self: Float64Array, waits?: Float64Array, total = sumUp(trie, self)): Tree {
   const waited = waits && sumUp(trie, waits);
+  if ("end" in trie && isLaidOut(trie, total)) return asItIs(trie, self, total, waited);
   const { first, child } = childLists(trie);
   let count = 1;
   for (let node = 1; node < trie.count; node++) if (total[node]! > 0) count++;
-  const tree = emptyTree(count);
+  const key = new Uint32Array(count);
+  const tree = emptyTree(count, key);
   const open = new Uint32Array(count + 1); // nodes whose turn comes, the next one last
   const above = new Uint32Array(count + 1);
   const next = new Float64Array(count); // where the next child of an entry begins
@@ -139,7 +203,7 @@ export function layOut(trie: Trie, self: Float64Array, waits?: Float64Array): Tr
     const parent = above[waiting]!;
     const entry = made++;
     tree.origin[entry] = node;
-    tree.key[entry] = trie.key[node]!;
+    key[entry] = trie.key[node]!;
     tree.self[entry] = self[node]!;
     tree.total[entry] = total[node]!;
     if (waited) tree.waits[entry] = waited[node]!;
@@ -157,15 +221,30 @@ export function layOut(trie: Trie, self: Float64Array, waits?: Float64Array): Tr
       open[waiting] = child[i]!;
       above[waiting++] = entry;
     }
-    if (waiting - from > 1) open.subarray(from, waiting).sort((a, b) => total[a]! - total[b]! || b - a);
+    if (waiting - from > 1) sortByWeight(open, from, waiting, total);
   }
   closeEntries(tree);
   return tree;
 }
 
+/** NODES from FROM to TO, the lightest first, of equals the one that was seen last. */
+function sortByWeight(nodes: Uint32Array, from: number, to: number, total: Float64Array): void {
+  if (to - from > 32) {
+    nodes.subarray(from, to).sort((a, b) => total[a]! - total[b]! || b - a);
+    return;
+  }
+  for (let i = from + 1; i < to; i++) {
+    const node = nodes[i]!;
+    const time = total[node]!;
+    let at = i;
+    for (; at > from && (total[nodes[at - 1]!]! > time || (total[nodes[at - 1]!] === time && nodes[at - 1]! < node)); at--) nodes[at] = nodes[at - 1]!;
+    nodes[at] = node;
+  }
+}
+
 /** One thread as time went: TIMES[i] was spent in NODES[i] of TRIE, of which WAITS[i] waiting. What two in a row have in common
  *  goes on; the origin of an entry is itself. */
-export function inOrder(trie: Trie, nodes: readonly number[], times: readonly number[], waits: readonly number[]): Tree {
+export function inOrder(trie: Nodes, nodes: readonly number[], times: readonly number[], waits: readonly number[]): Tree {
   const depth = new Uint32Array(trie.count);
   for (let node = 1; node < trie.count; node++) depth[node] = depth[trie.parent[node]!]! + 1;
   const made = { node: [0], parent: [0], start: [0], self: [0], waits: [0] };
@@ -190,11 +269,12 @@ export function inOrder(trie: Trie, nodes: readonly number[], times: readonly nu
   return treeOf(trie, depth, made);
 }
 
-function treeOf(trie: Trie, depth: Uint32Array, made: Record<"node" | "parent" | "start" | "self" | "waits", number[]>): Tree {
-  const tree = emptyTree(made.node.length);
+function treeOf(trie: Nodes, depth: Uint32Array, made: Record<"node" | "parent" | "start" | "self" | "waits", number[]>): Tree {
+  const key = new Uint32Array(made.node.length);
+  const tree = emptyTree(made.node.length, key);
   for (let entry = 0; entry < tree.count; entry++) {
     tree.origin[entry] = entry;
-    tree.key[entry] = trie.key[made.node[entry]!]!;
+    key[entry] = trie.key[made.node[entry]!]!;
     tree.depth[entry] = depth[made.node[entry]!]!;
     if (tree.depth[entry]! > tree.deepest) tree.deepest = tree.depth[entry]!;
   }

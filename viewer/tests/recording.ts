@@ -12,7 +12,36 @@ export interface Sampled {
 
 /** Up is even, down is odd. */
 const way = (from: number, to: number): number => (to >= from ? 2 * (to - from) : 2 * (from - to) - 1);
+const ways = (values: number[]): number[] => values.map((it, i) => way(i ? values[i - 1]! : 0, it));
 const ALL_CLOCKS = 0b1111;
+
+/** Stacks merged by function, as src/view/order.c numbers them; children as they were first seen. */
+function inPreorder(stacks: [number, number][], frames: [number, number][]): Record<"up" | "key" | "merged" | "which" | "stacks", number[]> {
+  const nodeOf = [0];
+  const nodes: { key: number; children: number[]; stacks: number[] }[] = [{ key: 0, children: [], stacks: [0] }];
+  for (let stack = 1; stack < stacks.length; stack++) {
+    const [parent, key] = [nodeOf[stacks[stack]![0]]!, frames[stacks[stack]![1]]![0]];
+    let node = nodes[parent]!.children.find((it) => nodes[it]!.key === key);
+    if (node === undefined) nodes[parent]!.children.push((node = nodes.push({ key, children: [], stacks: [] }) - 1));
+    nodes[node]!.stacks.push(stack);
+    nodeOf[stack] = node;
+  }
+  const made: Record<"up" | "key" | "merged" | "which" | "stacks", number[]> = { up: [], key: [], merged: [], which: [], stacks: [] };
+  const open: [number, number][] = [[0, 0]]; // a node and its depth
+  for (let before = -1; open.length; ) {
+    const [node, depth] = open.pop()!;
+    made.up.push(before + 1 - depth);
+    made.key.push(nodes[node]!.key);
+    made.merged.push(nodes[node]!.stacks.length);
+    for (const stack of nodes[node]!.stacks) {
+      made.stacks.push(stack);
+      made.which.push(stack ? nodes[nodeOf[stacks[stack]![0]]!]!.stacks.indexOf(stacks[stack]![0]) : 0);
+    }
+    for (const child of [...nodes[node]!.children].reverse()) open.push([child, depth + 1]);
+    before = depth;
+  }
+  return made;
+}
 
 export function recording(samples: Sampled[], change: Partial<Head> = {}): Data {
   const strings = ["", "/srv/app/app.py", "app.py", "/usr/lib/python3/json.py", "json.py"];
@@ -35,19 +64,32 @@ export function recording(samples: Sampled[], change: Partial<Head> = {}): Data 
     }
     return { ...it, stack, kind: clocks.indexOf(it.clocks ?? ALL_CLOCKS) };
   });
+  const order = inPreorder(stacks, frames);
+  const sorted = frames.map((_, i) => i).sort((a, b) => frames[a]![0] - frames[b]![0] || frames[a]![1] - frames[b]![1]);
+  const place = frames.map((it, i) => sorted.filter((other) => frames[other]![0] === it[0]).indexOf(i));
+  const numbers = new Map(order.stacks.map((stack, i) => [stack, i]));
+  const last = new Map<number, number>();
   const names = functions.map((name) => strings.push(name) - 1);
   const columns: Record<string, number[]> = {
-    function_name: names,
-    function_file: functions.map((name) => (name.startsWith("json.") ? 1 : 0)),
+    function_name: ways(names),
+    function_file: ways(functions.map((name) => (name.startsWith("json.") ? 1 : 0))),
     function_line: names.map((_, i) => 10 * i + 1),
     function_kind: functions.map((name) => (name.startsWith("{") ? 1 : name.startsWith("[") ? 2 : 0)),
-    frame_function: frames.map((it) => it[0]),
-    frame_line: frames.map((it) => it[1]),
-    stack_parent: stacks.map((it, i) => i - it[0]),
-    stack_frame: stacks.map((it) => it[1]),
-    cell_bucket: cells.map((it, i) => (it.bucket ?? 0) - (i ? (cells[i - 1]!.bucket ?? 0) : 0)),
-    cell_thread: cells.map((it) => it.thread ?? 0),
-    cell_stack: cells.map((it, i) => way(i ? cells[i - 1]!.stack : 0, it.stack)),
+    frame_function: ways(sorted.map((it) => frames[it]![0])),
+    frame_line: ways(sorted.map((it) => frames[it]![1])),
+    node_up: order.up,
+    node_function: order.key,
+    node_stacks: order.merged,
+    stack_parent: order.which,
+    stack_frame: order.stacks.map((it) => (it ? place[stacks[it]![1]]! : 0)),
+    cell_bucket: ways(cells.map((it) => it.bucket ?? 0)),
+    cell_thread: ways(cells.map((it) => it.thread ?? 0)),
+    cell_stack: cells.map((it) => {
+      const [thread, stack] = [it.thread ?? 0, numbers.get(it.stack)!];
+      const from = last.get(thread) ?? 0;
+      last.set(thread, stack);
+      return way(from, stack);
+    }),
     cell_kind: cells.map((it) => it.kind),
     cell_samples: cells.map(() => 1),
     cell_us: cells.map((it) => it.us),
@@ -65,14 +107,14 @@ export function recording(samples: Sampled[], change: Partial<Head> = {}): Data 
     strings, files: [[1, 2, 0], [3, 4, 1]], columns: places, ...change,
   };
   const text = new TextEncoder().encode(JSON.stringify(head));
-  const start = Math.ceil((4 + text.length) / 8) * 8;
+  const start = 4 + text.length;
   const bytes = new Uint8Array(start + offset);
   new DataView(bytes.buffer).setUint32(0, text.length, true);
   bytes.set(text, 4);
   let at = start;
   for (const values of Object.values(columns)) {
-    bytes.set(new Uint8Array(Float64Array.from(values).buffer), at);
-    at += 8 * values.length;
+    const whole = new Uint8Array(Float64Array.from(values).buffer);
+    for (let byte = 0; byte < 8; byte++) for (let i = 0; i < values.length; i++) bytes[at++] = whole[8 * i + byte]!;
   }
   return new Data(bytes.buffer);
 }

@@ -1,0 +1,35 @@
+// What stands in the page as text: gzipped, and 13 bits of that in two of 91 printable characters (src/view/page.c, tools/page).
+
+const DIGITS = 91;
+const PAIR_BITS = 13;
+const DIGIT_BITS = 6;
+
+/** The digit that each character stands for: all that are printed but the space, &, < and \\. */
+function digits(): Uint8Array {
+  const all = new Uint8Array(128);
+  let digit = 0;
+  for (let code = 0x21; code < 0x7f; code++) if (!"&<\\".includes(String.fromCharCode(code))) all[code] = digit++;
+  return all;
+}
+
+export function unpack(text: string): Uint8Array<ArrayBuffer> {
+  const from = digits();
+  const pairs = text.length >> 1;
+  const bytes = new Uint8Array((pairs * PAIR_BITS + (text.length % 2) * DIGIT_BITS) >> 3);
+  let [bits, count, made] = [0, 0, 0];
+  for (let i = 0; i < text.length; i += 2) {
+    const last = i + 1 === text.length;
+    bits |= (from[text.charCodeAt(i) & 127]! + (last ? 0 : from[text.charCodeAt(i + 1) & 127]! * DIGITS)) << count;
+    count += last ? DIGIT_BITS : PAIR_BITS;
+    for (; count >= 8; count -= 8, bits >>>= 8) bytes[made++] = bits;
+  }
+  return bytes;
+}
+
+/** What is packed in the element ID of the page, which is not needed any more then. */
+export async function open(id: string): Promise<ArrayBuffer> {
+  const element = document.getElementById(id)!;
+  const stream = new Blob([unpack(element.textContent!.trim())]).stream();
+  element.remove();
+  return new Response(stream.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+}
