@@ -347,7 +347,17 @@ static int count_threads(struct pyro_stats *stats, const struct pyro_clock_view 
     bool *seen = calloc(profile->thread_count + 1, sizeof(*seen));
     if (!seen)
         return -ENOMEM;
-    for (size_t i = 0; i < profile->samples.count; i++) {
+    const struct pyro_profile_samples *samples = &profile->samples;
+    bool summed = samples->sums && filter->since_us == 0;
+    for (size_t i = 0; summed && i < samples->sum_count; i++) {
+        uint32_t thread = samples->kinds[samples->sums[i].kind].thread;
+        if (!seen[thread] && pyro_totals_wants_thread(profile, filter, thread) &&
+            pyro_clock_counts_sum(view, &samples->sums[i])) {
+            seen[thread] = true;
+            stats->thread_count++;
+        }
+    }
+    for (size_t i = 0; !summed && i < samples->count; i++) {
         uint32_t thread = pyro_sample_thread(profile, i);
         if (!seen[thread] && pyro_totals_wants(profile, filter, i) && pyro_clock_counts(view, i)) {
             seen[thread] = true;

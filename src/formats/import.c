@@ -3,6 +3,7 @@
 
 #include "profile/chunk.h"
 #include "profile/input.h"
+#include "profile/sums.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -94,7 +95,11 @@ static int import_recording(struct pyro_input *input, const char *path,
         pyro_error_hint(
             error, "what can be read: .pyro recordings, .prof files of cProfile, and stacks as "
                    "collapsed, speedscope's JSON or pprof (not pictures or pages)");
-    return code;
+    if (code < 0 || pyro_sums_make(*ret_profile) == 0)
+        return code;
+    pyro_profile_free(*ret_profile);
+    *ret_profile = NULL;
+    return pyro_input_tell(-ENOMEM, path, error);
 }
 
 static int refuse_lprof(const char *path, struct pyro_error *error)

@@ -279,11 +279,17 @@ int pyro_clock_by_name(const char *name, enum pyro_clock *ret_clock)
     return -EINVAL;
 }
 
+static bool parked(const struct pyro_clock_view *view, uint32_t stack,
+                   const struct pyro_sample_kind *kind)
+{
+    return kind->state == PYRO_STATE_WAITING &&
+           view->parked_stacks[stack] & PYRO_CLOCK_STACK_PARKED;
+}
+
 bool pyro_clock_parked(const struct pyro_clock_view *view, size_t sample)
 {
-    const struct pyro_profile *profile = view->profile;
-    return pyro_sample_state(profile, sample) == PYRO_STATE_WAITING &&
-           view->parked_stacks[pyro_sample_stack(profile, sample)] & PYRO_CLOCK_STACK_PARKED;
+    return parked(view, pyro_sample_stack(view->profile, sample),
+                  pyro_sample_kind(view->profile, sample));
 }
 
 /* The peer of a socket, as in "recv 127.0.0.1:5432" or "recv /run/mysqld/mysqld.sock". */
@@ -321,35 +327,62 @@ static const char *category_of_wait(const struct pyro_profile *profile, uint32_t
     return "other";
 }
 
-const char *pyro_clock_wait_category(const struct pyro_clock_view *view, size_t sample)
+static const char *wait_category(const struct pyro_clock_view *view, uint32_t stack,
+                                 const struct pyro_sample_kind *kind)
 {
-    const struct pyro_profile *profile = view->profile;
-    uint32_t stack = pyro_sample_stack(profile, sample);
     bool database = view->parked_stacks[stack] & PYRO_CLOCK_STACK_DATABASE;
-    bool holds_gil = pyro_sample_flags(profile, sample) & PYRO_SAMPLE_GIL;
-    switch (pyro_sample_state(profile, sample)) {
+    switch ((enum pyro_state)kind->state) {
     case PYRO_STATE_GIL_WAIT:
         return "gil";
     case PYRO_STATE_WAITING:
-        return database ? "database" : category_of_wait(profile, pyro_sample_wait(profile, sample));
+        return database ? "database" : category_of_wait(view->profile, kind->wait);
     default:
-        return database && view->has_gil && !holds_gil ? "database" : "";
+        return database && view->has_gil && !(kind->flags & PYRO_SAMPLE_GIL) ? "database" : "";
     }
 }
 
-bool pyro_clock_counts(const struct pyro_clock_view *view, size_t sample)
+const char *pyro_clock_wait_category(const struct pyro_clock_view *view, size_t sample)
 {
-    if (!view->idle && pyro_clock_parked(view, sample))
+    return wait_category(view, pyro_sample_stack(view->profile, sample),
+                         pyro_sample_kind(view->profile, sample));
+}
+
+static bool counts(const struct pyro_clock_view *view, uint32_t stack,
+                   const struct pyro_sample_kind *kind)
+{
+    if (!view->idle && parked(view, stack, kind))
         return false;
     switch (view->clock) {
     case PYRO_CLOCK_WALL:
         return true;
     case PYRO_CLOCK_CPU:
-        return pyro_sample_state(view->profile, sample) == PYRO_STATE_RUNNING;
+        return kind->state == PYRO_STATE_RUNNING;
     case PYRO_CLOCK_GIL:
-        return pyro_sample_flags(view->profile, sample) & PYRO_SAMPLE_GIL;
+        return kind->flags & PYRO_SAMPLE_GIL;
     case PYRO_CLOCK_WAIT:
-        return pyro_clock_wait_category(view, sample)[0] != '\0';
+        return wait_category(view, stack, kind)[0] != '\0';
     }
     return false;
+}
+
+bool pyro_clock_counts(const struct pyro_clock_view *view, size_t sample)
+{
+    return counts(view, pyro_sample_stack(view->profile, sample),
+                  pyro_sample_kind(view->profile, sample));
+}
+
+bool pyro_clock_parked_sum(const struct pyro_clock_view *view, const struct pyro_sample_sum *sum)
+{
+    return parked(view, sum->stack, &view->profile->samples.kinds[sum->kind]);
+}
+
+const char *pyro_clock_wait_category_sum(const struct pyro_clock_view *view,
+                                         const struct pyro_sample_sum *sum)
+{
+    return wait_category(view, sum->stack, &view->profile->samples.kinds[sum->kind]);
+}
+
+bool pyro_clock_counts_sum(const struct pyro_clock_view *view, const struct pyro_sample_sum *sum)
+{
+    return counts(view, sum->stack, &view->profile->samples.kinds[sum->kind]);
 }

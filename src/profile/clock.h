@@ -34,6 +34,9 @@ void pyro_clock_view_clear(struct pyro_clock_view *view);
 
 bool pyro_clock_parked(const struct pyro_clock_view *view, size_t sample);
 bool pyro_clock_counts(const struct pyro_clock_view *view, size_t sample);
+/* The same of samples that were added up. */
+bool pyro_clock_parked_sum(const struct pyro_clock_view *view, const struct pyro_sample_sum *sum);
+bool pyro_clock_counts_sum(const struct pyro_clock_view *view, const struct pyro_sample_sum *sum);
 
 /* What a waiting sample waits for, for line 1 of every report: "database", "network", "file", "pipe", "lock",
  * "sleep", "child", "gil", "other"; "" when it does not wait. In this order:
@@ -46,5 +49,7 @@ bool pyro_clock_counts(const struct pyro_clock_view *view, size_t sample);
  * A driver is seen by its Python files. The sqlite3 module has none on the stack when the program calls it directly:
  * then it is seen only where C functions are recorded. */
 const char *pyro_clock_wait_category(const struct pyro_clock_view *view, size_t sample);
+const char *pyro_clock_wait_category_sum(const struct pyro_clock_view *view,
+                                         const struct pyro_sample_sum *sum);
 
 #endif

@@ -26,6 +26,12 @@ struct pyro_sample_kind {
     uint8_t state; /* enum pyro_state */
     uint8_t flags;
 };
+/* Samples that have these in common: profile/sums.h. */
+struct pyro_sample_sum {
+    uint32_t stack, kind;
+    uint64_t count;
+    double weight_us, squares_us2; /* of each weight, and of its square */
+};
 struct pyro_stretch {
     uint32_t first_sweep; /* up to that of the next one; 0 in the first one */
     float weight_us;      /* of every sample in it */
@@ -40,6 +46,8 @@ struct pyro_profile_samples {
     uint32_t *groups; /* the stretch in which each group of sweeps begins; past the end the last */
     size_t group_count;
     struct pyro_map kind_ids;
+    struct pyro_sample_sum *sums; /* NULL: not added up */
+    size_t sum_count;
     size_t block_capacity, sweep_block_capacity, kind_capacity, stretch_capacity, group_capacity;
 };
 

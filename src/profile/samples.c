@@ -104,6 +104,7 @@ void pyro_samples_free(struct pyro_profile_samples *samples)
     free(samples->kinds);
     free(samples->stretches);
     free(samples->groups);
+    free(samples->sums);
     pyro_map_free(&samples->kind_ids);
     *samples = (struct pyro_profile_samples){0};
 }

@@ -24,52 +24,73 @@ void pyro_summary_add_waiting(struct pyro_summary *summary, const char *category
 }
 
 /* On a CPU without the GIL, a thread is in C code that let go of it: no Python runs. */
-static void add_running(struct pyro_summary *summary, const struct pyro_clock_view *view, size_t i,
-                        double weight_us)
+static void add_running(struct pyro_summary *summary, const struct pyro_clock_view *view,
+                        const struct pyro_sample_sum *sum)
 {
-    summary->running_us += weight_us;
-    if (!view->has_gil || (pyro_sample_flags(view->profile, i) & PYRO_SAMPLE_GIL))
+    summary->running_us += sum->weight_us;
+    if (!view->has_gil || (view->profile->samples.kinds[sum->kind].flags & PYRO_SAMPLE_GIL))
         return;
-    summary->native_us += weight_us;
-    const char *category = pyro_clock_wait_category(view, i);
+    summary->native_us += sum->weight_us;
+    const char *category = pyro_clock_wait_category_sum(view, sum);
     if (*category) {
-        summary->database_us += weight_us;
-        pyro_summary_add_waiting(summary, category, weight_us);
+        summary->database_us += sum->weight_us;
+        pyro_summary_add_waiting(summary, category, sum->weight_us);
     }
 }
 
-static void add_sample(struct pyro_summary *summary, const struct pyro_clock_view *view, size_t i)
+static void add_sum(struct pyro_summary *summary, const struct pyro_clock_view *view,
+                    const struct pyro_sample_sum *sum)
 {
-    double weight_us = (double)pyro_sample_weight_us(view->profile, i);
-    uint8_t flags = pyro_sample_flags(view->profile, i);
-    summary->samples++;
-    summary->unsure_samples += (flags & PYRO_SAMPLE_UNSURE) != 0;
-    if (pyro_clock_parked(view, i)) {
+    const struct pyro_sample_kind *kind = &view->profile->samples.kinds[sum->kind];
+    double weight_us = sum->weight_us;
+    summary->samples += sum->count;
+    summary->unsure_samples += kind->flags & PYRO_SAMPLE_UNSURE ? sum->count : 0;
+    if (pyro_clock_parked_sum(view, sum)) {
         summary->parked_us += weight_us;
         return;
     }
-    if (flags & PYRO_SAMPLE_GC)
+    if (kind->flags & PYRO_SAMPLE_GC)
         summary->gc_us += weight_us;
-    if (flags & PYRO_SAMPLE_UNSURE)
+    if (kind->flags & PYRO_SAMPLE_UNSURE)
         summary->unsure_us += weight_us;
-    switch (pyro_sample_state(view->profile, i)) {
+    switch ((enum pyro_state)kind->state) {
     case PYRO_STATE_RUNNING:
-        add_running(summary, view, i, weight_us);
+        add_running(summary, view, sum);
         break;
     case PYRO_STATE_RUNNABLE:
         summary->runnable_us += weight_us;
         break;
     case PYRO_STATE_WAITING:
         summary->waiting_us += weight_us;
-        pyro_summary_add_waiting(summary, pyro_clock_wait_category(view, i), weight_us);
+        pyro_summary_add_waiting(summary, pyro_clock_wait_category_sum(view, sum), weight_us);
         break;
     case PYRO_STATE_GIL_WAIT:
         summary->gil_wait_us += weight_us;
-        pyro_summary_add_waiting(summary, pyro_clock_wait_category(view, i), weight_us);
+        pyro_summary_add_waiting(summary, pyro_clock_wait_category_sum(view, sum), weight_us);
         break;
     default:
         summary->unknown_us += weight_us;
     }
+}
+
+/* One by one, or as they were added up. */
+static void add_samples(struct pyro_summary *summary, const struct pyro_clock_view *view,
+                        const struct pyro_totals_filter *filter)
+{
+    const struct pyro_profile *profile = view->profile;
+    const struct pyro_profile_samples *samples = &profile->samples;
+    bool summed = samples->sums && filter->since_us == 0;
+    for (size_t i = 0; summed && i < samples->sum_count; i++)
+        if (pyro_totals_wants_thread(profile, filter, samples->kinds[samples->sums[i].kind].thread))
+            add_sum(summary, view, &samples->sums[i]);
+    for (size_t i = 0; !summed && i < samples->count; i++)
+        if (pyro_totals_wants(profile, filter, i))
+            add_sum(
+                summary, view,
+                &(struct pyro_sample_sum){.stack = pyro_sample_stack(profile, i),
+                                          .kind = pyro_sample_at(profile, i)->kind,
+                                          .count = 1,
+                                          .weight_us = (double)pyro_sample_weight_us(profile, i)});
 }
 
 void pyro_summary_sort_waiting(struct pyro_summary *summary)
@@ -91,9 +112,7 @@ int pyro_summary_make(struct pyro_summary *summary, const struct pyro_profile *p
     int result = pyro_clock_view_init(&view, profile, PYRO_CLOCK_WALL, false);
     if (result < 0)
         return result;
-    for (size_t i = 0; i < profile->samples.count; i++)
-        if (pyro_totals_wants(profile, filter, i))
-            add_sample(summary, &view, i);
+    add_samples(summary, &view, filter);
     pyro_clock_view_clear(&view);
     pyro_summary_sort_waiting(summary);
     return 0;

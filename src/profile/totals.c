@@ -35,23 +35,43 @@ double pyro_totals_error_us(double time_us, double squares_us2, double all_us)
     return sqrt(squares_us2 * (share < 1 ? 1 - share : 0));
 }
 
+static void add_sum(struct pyro_totals *totals, const struct pyro_profile *profile,
+                    const struct pyro_sample_sum *sum)
+{
+    struct pyro_stack_total *stack = &totals->stacks[sum->stack];
+    totals->counted_us += sum->weight_us;
+    totals->counted_samples += sum->count;
+    stack->self_us += sum->weight_us;
+    stack->self_samples += sum->count;
+    stack->tree_squares_us2 += sum->squares_us2;
+    if (sum->stack != PYRO_STACK_ROOT)
+        totals->functions[pyro_profile_function_of(profile, sum->stack)].self_squares_us2 +=
+            sum->squares_us2;
+}
+
 static void add_samples(struct pyro_totals *totals, const struct pyro_clock_view *view,
                         const struct pyro_totals_filter *filter)
 {
     const struct pyro_profile *profile = view->profile;
-    for (size_t i = 0; i < profile->samples.count; i++) {
+    const struct pyro_profile_samples *samples = &profile->samples;
+    if (samples->sums && filter->since_us == 0) {
+        for (size_t i = 0; i < samples->sum_count; i++) {
+            const struct pyro_sample_sum *sum = &samples->sums[i];
+            if (pyro_totals_wants_thread(profile, filter, samples->kinds[sum->kind].thread) &&
+                pyro_clock_counts_sum(view, sum))
+                add_sum(totals, profile, sum);
+        }
+        return;
+    }
+    for (size_t i = 0; i < samples->count; i++) {
         if (!pyro_totals_wants(profile, filter, i) || !pyro_clock_counts(view, i))
             continue;
-        uint32_t stack = pyro_sample_stack(profile, i);
         double weight_us = (double)pyro_sample_weight_us(profile, i);
-        totals->counted_us += weight_us;
-        totals->counted_samples++;
-        totals->stacks[stack].self_us += weight_us;
-        totals->stacks[stack].self_samples++;
-        totals->stacks[stack].tree_squares_us2 += weight_us * weight_us;
-        if (stack != PYRO_STACK_ROOT)
-            totals->functions[pyro_profile_function_of(profile, stack)].self_squares_us2 +=
-                weight_us * weight_us;
+        add_sum(totals, profile,
+                &(struct pyro_sample_sum){.stack = pyro_sample_stack(profile, i),
+                                          .count = 1,
+                                          .weight_us = weight_us,
+                                          .squares_us2 = weight_us * weight_us});
     }
 }
 

@@ -284,7 +284,7 @@ static void put_cell_times(struct pyro_page_data *data, const struct pyro_cells 
     }
     for (uint32_t i = 0; ok && i < cells->bucket_count; i++) {
         double mean = samples[i] > 0 ? time_us[i] / samples[i] * PYRO_WEIGHTS_A_US : 0;
-        weights[i] = samples[i] <= 0 && i   ? weights[i - 1]
+        weights[i] = samples[i] <= 0 && i    ? weights[i - 1]
                      : mean < UINT32_MAX / 4 ? (uint32_t)(mean + 0.5)
                                              : UINT32_MAX / 4;
     }
@@ -358,9 +358,9 @@ static int put_estimate(struct pyro_page_data *data, double *ret_folded_us)
     double *self_us = calloc(tree.count + 1, sizeof(*self_us));
     for (size_t i = 0; self_us && i < tree.count; i++)
         self_us[i] = (double)tree.self_us[i];
-    result = self_us ? pyro_page_order_make(
-                           &order, &(struct pyro_page_stacks){tree.parents, tree.functions, self_us,
-                                                              tree.count})
+    result = self_us ? pyro_page_order_make(&order,
+                                            &(struct pyro_page_stacks){tree.parents, tree.functions,
+                                                                       self_us, tree.count})
                      : -ENOMEM;
     if (result == 0) {
         PUT_WAYS(data, "frame_function", data->profile->function_count, i);
@@ -416,11 +416,12 @@ static int put_lines(struct pyro_page_data *data, struct pyro_error *error)
 static void put_memory(struct pyro_page_data *data, const struct pyro_page_order *order)
 {
     const struct pyro_profile *profile = data->profile;
-    PUT_WAYS(data, "memory_stack", profile->memory_count,
-            order->numbers[profile->memory[i].stack]);
-    PUT_COUNTS(data, "memory_allocated", profile->memory_count, (double)profile->memory[i].allocated);
+    PUT_WAYS(data, "memory_stack", profile->memory_count, order->numbers[profile->memory[i].stack]);
+    PUT_COUNTS(data, "memory_allocated", profile->memory_count,
+               (double)profile->memory[i].allocated);
     PUT_COUNTS(data, "memory_held", profile->memory_count, (double)profile->memory[i].held);
-    PUT_COUNTS(data, "memory_blocks", profile->memory_count, (double)profile->memory[i].allocations);
+    PUT_COUNTS(data, "memory_blocks", profile->memory_count,
+               (double)profile->memory[i].allocations);
 }
 
 static int put_sampled(struct pyro_page_data *data, struct pyro_cells *cells)
@@ -443,10 +444,10 @@ static void put_sources(struct pyro_page_data *data)
 {
     const struct pyro_profile *profile = data->profile;
     PUT_WAYS(data, "source_file", profile->source_count,
-            file_number(data, profile, profile->sources[i].file));
+             file_number(data, profile, profile->sources[i].file));
     PUT_WAYS(data, "source_line", profile->source_count, profile->sources[i].line);
     PUT_WAYS(data, "source_text", profile->source_count,
-            pyro_page_text(data, pyro_profile_text(profile, profile->sources[i].text)));
+             pyro_page_text(data, pyro_profile_text(profile, profile->sources[i].text)));
 }
 
 /* -- the head -------------------------------------------------------------------------------------- */

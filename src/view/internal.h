@@ -21,7 +21,7 @@ struct pyro_page_columns {
     struct pyro_buffer bytes;
     struct pyro_page_column {
         const char *name, *type; /* static */
-        size_t offset, count; /* of the type "same": the number stands for the offset */
+        size_t offset, count;    /* of the type "same": the number stands for the offset */
     } items[PYRO_PAGE_COLUMNS_MAX];
     size_t count;
 };
@@ -77,12 +77,14 @@ struct pyro_page_stacks {
 };
 /* The same, merged by function: nodes in preorder, the heaviest child first. */
 struct pyro_page_order {
-    uint32_t *node_up;       /* [node_count] how many levels it begins above where the node before it ended: 0 is a child of that one */
+    uint32_t *
+        node_up; /* [node_count] how many levels it begins above where the node before it ended: 0 is a child of that one */
     uint32_t *node_function; /* [node_count] */
-    uint32_t *node_stacks;   /* [node_count] how many stacks it was merged from; they follow those of the node before */
-    uint32_t *stack_parent;  /* [stack_count] which one of the stacks of the parent's node */
-    uint32_t *stacks;        /* [stack_count] what was the number of each stack */
-    uint32_t *numbers;       /* [stack_count] what is the number of each stack now */
+    uint32_t *
+        node_stacks; /* [node_count] how many stacks it was merged from; they follow those of the node before */
+    uint32_t *stack_parent; /* [stack_count] which one of the stacks of the parent's node */
+    uint32_t *stacks;       /* [stack_count] what was the number of each stack */
+    uint32_t *numbers;      /* [stack_count] what is the number of each stack now */
     size_t node_count, stack_count;
 };
 int pyro_page_order_make(struct pyro_page_order *order, const struct pyro_page_stacks *stacks);
@@ -92,7 +94,7 @@ void pyro_page_order_clear(struct pyro_page_order *order); /* a zeroed struct is
 
 #define PYRO_CELL_BUCKETS 2000 /* parts of the duration */
 #define PYRO_OFF_US       4    /* the times of cells are true to this, their sums by stack too */
-#define PYRO_WEIGHTS_A_US 8    /* the mean weight of a bucket's samples is in parts of a microsecond */
+#define PYRO_WEIGHTS_A_US 8 /* the mean weight of a bucket's samples is in parts of a microsecond */
 
 /* What the samples of a cell had in common besides. */
 struct pyro_cell_kind {
@@ -102,9 +104,10 @@ struct pyro_cell_kind {
     uint8_t clocks;    /* bit: enum pyro_clock, under which it counts; no bit of a parked one */
 };
 struct pyro_cells {
-    uint32_t *bucket, *thread, *stack, *kind, *samples; /* [count], by bucket, then by thread, then as first seen */
+    uint32_t *bucket, *thread, *stack, *kind,
+        *samples;   /* [count], by bucket, then by thread, then as first seen */
     float *time_us; /* with what counting cost, of parked samples too: see pyro_cell_time_us() */
-    float *left;    /* [stack_count of the profile] what of the time is left without that; NULL: all */
+    float *left; /* [stack_count of the profile] what of the time is left without that; NULL: all */
     size_t count, capacity;
     struct pyro_cell_kind *kinds;
     size_t kind_count, kind_capacity;

@@ -12,11 +12,11 @@
 /* The tree while it is made: nodes as they were first seen, a parent before its children. */
 struct merged {
     const struct pyro_page_stacks *stacks;
-    uint32_t *node_of;            /* [stacks->count] */
+    uint32_t *node_of;             /* [stacks->count] */
     uint32_t *parents, *functions; /* [count] */
-    uint32_t *first, *children;   /* of node N: children[first[N]] up to children[first[N + 1]] */
-    uint32_t *numbers;            /* [count] in preorder */
-    double *total_us;             /* [count] with what is below */
+    uint32_t *first, *children;    /* of node N: children[first[N]] up to children[first[N + 1]] */
+    uint32_t *numbers;             /* [count] in preorder */
+    double *total_us;              /* [count] with what is below */
     size_t count;
 };
 
@@ -117,7 +117,7 @@ static int number(struct merged *merged, struct pyro_page_order *order)
 static int number_stacks(const struct merged *merged, struct pyro_page_order *order)
 {
     const struct pyro_page_stacks *stacks = merged->stacks;
-    uint32_t *first = calloc(merged->count + 1, sizeof(*first)); /* of each node, by its number */
+    uint32_t *first = calloc(merged->count + 1, sizeof(*first));   /* of each node, by its number */
     uint32_t *places = calloc(stacks->count + 1, sizeof(*places)); /* of each stack, in its node */
     bool ok = first && places;
     for (size_t i = 0; ok && i < stacks->count; i++) {

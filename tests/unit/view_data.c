@@ -17,10 +17,10 @@ static void cells_keep_all_time(void)
         const struct pyro_cell_kind *kind = &cells.kinds[cells.kind[i]];
         CHECK(cells.bucket[i] < cells.bucket_count && cells.stack[i] < profile->stack_count);
         CHECK(i == 0 || cells.bucket[i] >= cells.bucket[i - 1]);
-        all_us += (double)cells.time_us[i];
+        all_us += pyro_cell_time_us(&cells, i);
         samples += cells.samples[i];
         if (kind->clocks & 1 << PYRO_CLOCK_CPU)
-            cpu_us += (double)cells.time_us[i];
+            cpu_us += pyro_cell_time_us(&cells, i);
     }
     CHECK_EQ(samples, 1000);
     CHECK(fabs(all_us - 1e6) < 1);
@@ -127,25 +127,71 @@ static void a_guess_of_a_recursion_ends(void)
     fixture_free(profile);
 }
 
-/* The narrowest type that holds the largest number, each column at a multiple of eight. */
-static void columns_are_narrow_and_aligned(void)
+/* The narrowest type that holds the largest number, lowest bytes first; of what is all the same, that. */
+static void columns_are_narrow(void)
 {
+    static const uint8_t expected[] = {1, 255, 3, 0, 1, 1, 1, 0, 0, 3, 0, 0, 1, 1, 0, 0, 0, 0, 0};
     struct pyro_page_columns columns = {0};
     pyro_page_columns_u32(&columns, "small", (const uint32_t[]){1, 255, 3}, 3);
-    pyro_page_columns_u32(&columns, "middle", (const uint32_t[]){256}, 1);
-    pyro_page_columns_u32(&columns, "large", (const uint32_t[]){65536}, 1);
+    pyro_page_columns_u32(&columns, "middle", (const uint32_t[]){256, 257}, 2);
+    pyro_page_columns_u32(&columns, "large", (const uint32_t[]){65536, 0, 259}, 3);
+    pyro_page_columns_u32(&columns, "same", (const uint32_t[]){70000, 70000}, 2);
     pyro_page_columns_u32(&columns, "none", NULL, 0);
     CHECK(!columns.bytes.failed);
     CHECK(strcmp(columns.items[0].type, "u8") == 0 && columns.items[0].offset == 0);
-    CHECK(strcmp(columns.items[1].type, "u16") == 0 && columns.items[1].offset == 8);
-    CHECK(strcmp(columns.items[2].type, "u32") == 0 && columns.items[2].offset == 16);
-    CHECK(columns.items[3].count == 0 && columns.bytes.data[8] == 0 && columns.bytes.data[9] == 1);
+    CHECK(strcmp(columns.items[1].type, "u16") == 0 && columns.items[1].offset == 3);
+    CHECK(strcmp(columns.items[2].type, "u32") == 0 && columns.items[2].offset == 7);
+    CHECK(strcmp(columns.items[3].type, "same") == 0 && columns.items[3].offset == 70000);
+    CHECK_EQ(columns.items[3].count, 2);
+    CHECK_EQ(columns.items[4].count, 0);
+    CHECK_EQ(columns.bytes.size, sizeof(expected));
+    CHECK(memcmp(columns.bytes.data, expected, sizeof(expected)) == 0);
     pyro_page_columns_free(&columns);
+}
+
+/* Up is even, down is odd; what counts is whole numbers where it can be. */
+static void ways_and_counts(void)
+{
+    static const uint8_t ways[] = {10, 1, 4, 0};
+    struct pyro_page_columns columns = {0};
+    pyro_page_columns_ways(&columns, "ways", (const uint32_t[]){5, 4, 6, 6}, 4);
+    CHECK(memcmp(columns.bytes.data, ways, sizeof(ways)) == 0);
+    pyro_page_columns_counts(&columns, "whole", (const double[]){3, 300}, 2);
+    pyro_page_columns_counts(&columns, "parts", (const double[]){3, 0.5}, 2);
+    pyro_page_columns_counts(&columns, "many", (const double[]){3, 5e9}, 2);
+    CHECK(strcmp(columns.items[1].type, "u16") == 0);
+    CHECK(strcmp(columns.items[2].type, "f64") == 0);
+    CHECK(strcmp(columns.items[3].type, "f64") == 0);
+    pyro_page_columns_free(&columns);
+}
+
+/* Stacks of the same functions are one node; the heaviest child first, a stack's parent is told by its place in its node. */
+static void stacks_in_the_order_of_a_flame_graph(void)
+{
+    /*                                   0  1 main 2 a 3 main 4 b 5 a, from line 3 of main */
+    static const uint32_t parents[] = {0, 0, 1, 0, 1, 3}, functions[] = {0, 7, 8, 7, 9, 8};
+    static const double self_us[] = {0, 1, 2, 3, 50, 4};
+    static const uint32_t up[] = {0, 0, 0, 1}, nodes[] = {0, 7, 9, 8}, merged[] = {1, 2, 1, 2};
+    static const uint32_t which[] = {0, 0, 0, 0, 0, 1}, stacks[] = {0, 1, 3, 4, 2, 5};
+    struct pyro_page_order order;
+    CHECK_EQ(
+        pyro_page_order_make(&order, &(struct pyro_page_stacks){parents, functions, self_us, 6}),
+        0);
+    CHECK_EQ(order.node_count, 4);
+    CHECK(memcmp(order.node_up, up, sizeof(up)) == 0);
+    CHECK(memcmp(order.node_function, nodes, sizeof(nodes)) == 0);
+    CHECK(memcmp(order.node_stacks, merged, sizeof(merged)) == 0);
+    CHECK(memcmp(order.stack_parent, which, sizeof(which)) == 0);
+    CHECK(memcmp(order.stacks, stacks, sizeof(stacks)) == 0);
+    for (uint32_t i = 0; i < 6; i++)
+        CHECK_EQ(order.stacks[order.numbers[i]], i);
+    pyro_page_order_clear(&order);
 }
 
 int main(void)
 {
     return CHECK_MAIN(TEST(cells_keep_all_time), TEST(a_long_recording_is_no_larger),
                       TEST(a_guess_shares_out_in_proportion), TEST(a_guess_of_a_recursion_ends),
-                      TEST(columns_are_narrow_and_aligned));
+                      TEST(columns_are_narrow), TEST(ways_and_counts),
+                      TEST(stacks_in_the_order_of_a_flame_graph));
 }

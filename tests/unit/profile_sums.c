@@ -1,0 +1,82 @@
+/* Samples that were added up answer as each of them does. */
+#include "profile/sums.h"
+#include "profile/summary.h"
+#include "profile/totals.h"
+
+#include "fixture_profile.h"
+
+#include <math.h>
+
+static void all_samples_are_in_them(void)
+{
+    struct pyro_profile *profile = fixture_orders();
+    uint64_t samples = 0;
+    double time_us = 0;
+    CHECK_EQ(pyro_sums_make(profile), 0);
+    for (size_t i = 0; i < profile->samples.sum_count; i++) {
+        samples += profile->samples.sums[i].count;
+        time_us += profile->samples.sums[i].weight_us;
+        for (size_t j = 0; j < i; j++)
+            CHECK(profile->samples.sums[j].stack != profile->samples.sums[i].stack ||
+                  profile->samples.sums[j].kind != profile->samples.sums[i].kind);
+    }
+    CHECK_EQ(samples, profile->samples.count);
+    CHECK(fabs(time_us - 1e6) < 1);
+    CHECK(profile->samples.sum_count < profile->samples.count / 10);
+    fixture_free(profile);
+}
+
+static void check_same(const struct pyro_totals *one, const struct pyro_totals *summed,
+                       const struct pyro_profile *profile)
+{
+    CHECK_EQ(one->counted_samples, summed->counted_samples);
+    CHECK(fabs(one->counted_us - summed->counted_us) < 1e-6);
+    for (size_t i = 0; i < profile->function_count; i++) {
+        CHECK(fabs(one->functions[i].self_us - summed->functions[i].self_us) < 1e-6);
+        CHECK(fabs(one->functions[i].total_us - summed->functions[i].total_us) < 1e-6);
+        CHECK_EQ(one->functions[i].total_samples, summed->functions[i].total_samples);
+    }
+}
+
+static void totals_are_the_same(enum pyro_clock clock, const struct pyro_totals_filter *filter)
+{
+    struct pyro_profile *profile = fixture_orders();
+    struct pyro_clock_view view;
+    struct pyro_totals one, summed;
+    struct pyro_summary summary_one, summary_summed;
+    CHECK_EQ(pyro_clock_view_init(&view, profile, clock, false), 0);
+    CHECK_EQ(pyro_totals_init(&one, &view, filter), 0);
+    CHECK_EQ(pyro_summary_make(&summary_one, profile, filter), 0);
+    CHECK_EQ(pyro_sums_make(profile), 0);
+    CHECK_EQ(pyro_totals_init(&summed, &view, filter), 0);
+    CHECK_EQ(pyro_summary_make(&summary_summed, profile, filter), 0);
+    CHECK(one.counted_samples > 0);
+    check_same(&one, &summed, profile);
+    CHECK_EQ(summary_one.samples, summary_summed.samples);
+    CHECK_EQ(summary_one.waiting_count, summary_summed.waiting_count);
+    CHECK(fabs(summary_one.running_us - summary_summed.running_us) < 1e-6);
+    pyro_totals_clear(&one);
+    pyro_totals_clear(&summed);
+    pyro_clock_view_clear(&view);
+    fixture_free(profile);
+}
+
+static void each_clock_has_the_same_totals(void)
+{
+    for (int clock = PYRO_CLOCK_WALL; clock <= PYRO_CLOCK_WAIT; clock++)
+        if (clock != PYRO_CLOCK_GIL) /* the fixture has none */
+            totals_are_the_same((enum pyro_clock)clock, &PYRO_TOTALS_ALL);
+}
+
+/* Sums know no time: who asks for a part of it asks the samples. */
+static void a_part_of_the_time_is_asked_of_samples(void)
+{
+    totals_are_the_same(PYRO_CLOCK_WALL,
+                        &(struct pyro_totals_filter){.thread = PYRO_NO_ID, .since_us = 500000});
+}
+
+int main(void)
+{
+    return CHECK_MAIN(TEST(all_samples_are_in_them), TEST(each_clock_has_the_same_totals),
+                      TEST(a_part_of_the_time_is_asked_of_samples));
+}
