@@ -262,6 +262,62 @@ int pyro_cells_make(struct pyro_cells *cells, const struct pyro_profile *profile
     return result;
 }
 
+/* -- sums of cells -------------------------------------------------------------------------------- */
+
+struct sums {
+    struct pyro_cell_sum *items;
+    size_t count, capacity;
+    struct pyro_map places; /* stack, thread and kind -> place in ITEMS */
+};
+
+static int add_to_sum(struct sums *sums, const struct pyro_cells *cells, size_t i)
+{
+    bool is_new;
+    uint64_t *place = pyro_map_insert(&sums->places, cells->stack[i],
+                                      (uint64_t)cells->thread[i] << 32 | cells->kind[i], &is_new);
+    if (!place || pyro_grow(&sums->items, sums->count, &sums->capacity, sizeof(*sums->items)) < 0)
+        return -ENOMEM;
+    if (is_new) {
+        *place = sums->count;
+        sums->items[sums->count++] = (struct pyro_cell_sum){
+            .stack = cells->stack[i], .thread = cells->thread[i], .kind = cells->kind[i]};
+    }
+    sums->items[*place].samples += cells->samples[i];
+    sums->items[*place].time_us += pyro_cell_time_us(cells, i);
+    return 0;
+}
+
+static int compare_sums(const void *a_pointer, const void *b_pointer)
+{
+    const struct pyro_cell_sum *a = a_pointer, *b = b_pointer;
+    if (a->stack != b->stack)
+        return a->stack < b->stack ? -1 : 1;
+    if (a->thread != b->thread)
+        return a->thread < b->thread ? -1 : 1;
+    return a->kind < b->kind ? -1 : a->kind > b->kind;
+}
+
+int pyro_cells_sum_up(const struct pyro_cells *cells, const uint32_t *numbers,
+                      struct pyro_cell_sum **ret_sums, size_t *ret_count)
+{
+    struct sums sums = {0};
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < cells->count; i++)
+        result = add_to_sum(&sums, cells, i);
+    pyro_map_free(&sums.places);
+    if (result < 0) {
+        free(sums.items);
+        return result;
+    }
+    for (size_t i = 0; i < sums.count; i++)
+        sums.items[i].stack = numbers[sums.items[i].stack];
+    if (sums.count)
+        qsort(sums.items, sums.count, sizeof(*sums.items), compare_sums);
+    *ret_sums = sums.items;
+    *ret_count = sums.count;
+    return 0;
+}
+
 void pyro_cells_clear(struct pyro_cells *cells)
 {
     free(cells->bucket);

@@ -347,6 +347,45 @@ static void put_cells(struct pyro_page_data *data, const struct pyro_cells *cell
         put_cell_times(data, cells, order);
 }
 
+/* Sums first, cells later: too many for a page to open before it draws anything. Where there are hardly fewer sums, all at once. */
+static int put_sums(struct pyro_page_data *data, const struct pyro_cells *cells,
+                    const struct pyro_page_order *order)
+{
+    struct pyro_cell_sum *sums = NULL;
+    size_t count = 0;
+    if (cells->count <= PYRO_CELLS_AT_ONCE)
+        return 0;
+    int result = pyro_cells_sum_up(cells, order->numbers, &sums, &count);
+    if (result < 0 || count > cells->count / 2) {
+        free(sums);
+        return result;
+    }
+    PUT_WAYS(data, "sum_stack", count, sums[i].stack);
+    PUT_WAYS(data, "sum_thread", count, sums[i].thread);
+    PUT_U32(data, "sum_kind", count, sums[i].kind);
+    PUT_COUNTS(data, "sum_samples", count, sums[i].samples);
+    PUT_COLUMN(data, f32, float, "sum_us", count, sums[i].time_us);
+    free(sums);
+    return 1;
+}
+
+static int put_all_cells(struct pyro_page_data *data, const struct pyro_cells *cells,
+                         const struct pyro_page_order *order)
+{
+    int later = put_sums(data, cells, order);
+    if (later < 0)
+        return later;
+    struct pyro_page_columns at_once = data->columns;
+    if (later)
+        data->columns = (struct pyro_page_columns){0};
+    put_cells(data, cells, order);
+    if (later) {
+        data->later = data->columns;
+        data->columns = at_once;
+    }
+    return 0;
+}
+
 /* What a tracer timed, as stacks: frame i is function i, and each stack has one cell. */
 static int put_estimate(struct pyro_page_data *data, double *ret_folded_us)
 {
@@ -432,10 +471,10 @@ static int put_sampled(struct pyro_page_data *data, struct pyro_cells *cells)
         result = order_stacks(&order, data->profile, cells);
     if (result == 0)
         result = put_stacks(data, &order);
-    if (result == 0) {
-        put_cells(data, cells, &order);
+    if (result == 0)
+        result = put_all_cells(data, cells, &order);
+    if (result == 0)
         put_memory(data, &order);
-    }
     pyro_page_order_clear(&order);
     return result;
 }
@@ -619,7 +658,9 @@ static int fill(struct pyro_page_data *data, const struct pyro_page_options *opt
         return result;
     put_sources(data);
     result = put_head(data, options, cells, folded_us, head, error);
-    return result == 0 && (data->failed || data->columns.bytes.failed) ? -ENOMEM : result;
+    return result == 0 && (data->failed || data->columns.bytes.failed || data->later.bytes.failed)
+               ? -ENOMEM
+               : result;
 }
 
 /* The head's size, the head, the columns. */
@@ -631,9 +672,29 @@ static void join(struct pyro_buffer *ret, const char *head, size_t size,
     pyro_buffer_put(ret, columns->bytes.data, columns->bytes.size);
 }
 
+/* The head of columns that a page opens later tells where they lie, and no more. */
+static int join_later(struct pyro_buffer *ret, const struct pyro_page_columns *later)
+{
+    char *head = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&head, &size);
+    if (!out)
+        return -ENOMEM;
+    struct pyro_json json = pyro_json_to(out);
+    pyro_json_object(&json, NULL);
+    pyro_page_columns_json(&json, later);
+    pyro_json_end(&json);
+    int result = fclose(out) == 0 ? 0 : -ENOMEM;
+    if (result == 0)
+        join(ret, head, size, later);
+    free(head);
+    return result;
+}
+
 static void free_data(struct pyro_page_data *data)
 {
     pyro_page_columns_free(&data->columns);
+    pyro_page_columns_free(&data->later);
     pyro_strings_free(&data->strings);
     pyro_map_free(&data->files);
     pyro_stats_free(data->stats);
@@ -642,7 +703,7 @@ static void free_data(struct pyro_page_data *data)
 }
 
 int pyro_page_data(const struct pyro_profile *profile, const struct pyro_page_options *options,
-                   struct pyro_buffer *ret, struct pyro_error *error)
+                   struct pyro_buffer *ret, struct pyro_buffer *ret_later, struct pyro_error *error)
 {
     struct pyro_page_data data = {.profile = profile};
     struct pyro_cells cells = {.bucket_count = 1, .bucket_us = 1};
@@ -654,7 +715,9 @@ int pyro_page_data(const struct pyro_profile *profile, const struct pyro_page_op
         result = -ENOMEM;
     if (result == 0)
         join(ret, head, head_size, &data.columns);
-    if (result == 0 && ret->failed)
+    if (result == 0 && data.later.count)
+        result = join_later(ret_later, &data.later);
+    if (result == 0 && (ret->failed || ret_later->failed))
         result = -ENOMEM;
     free(head);
     pyro_cells_clear(&cells);

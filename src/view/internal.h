@@ -124,11 +124,21 @@ static inline double pyro_cell_time_us(const struct pyro_cells *cells, size_t ce
     return (double)cells->time_us[cell] * (whole ? 1 : (double)cells->left[cells->stack[cell]]);
 }
 
+/* Cells of the same stack, thread and kind, whatever their bucket. */
+struct pyro_cell_sum {
+    uint32_t stack, thread, kind;
+    double samples, time_us; /* without what counting cost */
+};
+/* Their sums, to be freed, by NUMBERS of their stacks, which take the place of these, then by thread and kind. 0 or -ENOMEM. */
+int pyro_cells_sum_up(const struct pyro_cells *cells, const uint32_t *numbers,
+                      struct pyro_cell_sum **ret_sums, size_t *ret_count);
+
 /* -- the data ------------------------------------------------------------------------------------- */
 
 struct pyro_page_data {
     const struct pyro_profile *profile;
     struct pyro_page_columns columns;
+    struct pyro_page_columns later; /* what the first picture does without */
     struct pyro_strings strings;
     struct pyro_map files; /* texts of a path and of what is shown of it -> place in FILE_LIST */
     struct pyro_page_file {
@@ -158,8 +168,13 @@ int pyro_page_findings(struct pyro_json *json, const char *key, const struct pyr
 int pyro_page_compare(struct pyro_page_data *data, const struct pyro_profile *baseline,
                       struct pyro_json *json, struct pyro_error *error);
 
-/* All bytes of the data into RET. 0 or a negative errno. */
+/* More cells than this, and a page that was to open them first would open late: it begins with their sums. */
+#define PYRO_CELLS_AT_ONCE 200000
+
+/* All bytes of the data into RET, and those that a page opens when it needs them into RET_LATER: a head and columns, too, or none. 0 or a negative
+ * errno. */
 int pyro_page_data(const struct pyro_profile *profile, const struct pyro_page_options *options,
-                   struct pyro_buffer *ret, struct pyro_error *error);
+                   struct pyro_buffer *ret, struct pyro_buffer *ret_later,
+                   struct pyro_error *error);
 
 #endif

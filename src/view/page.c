@@ -10,6 +10,8 @@
 /* Made by tools/page: the page up to its data, which stand last in it. */
 extern const unsigned char pyro_file_page_html[];
 extern const size_t pyro_file_page_html_size;
+static const char before_later[] =
+    "</script>\n<script id=\"later\" type=\"application/octet-stream\">";
 static const char after_data[] = "</script>\n</body>\n</html>\n";
 
 #define GZIP_WINDOW_BITS (15 + 16) /* deflateInit2: a gzip header and trailer */
@@ -96,14 +98,19 @@ static int put_packed(FILE *out, const struct pyro_buffer *data)
 int pyro_page_write(const struct pyro_profile *profile, const struct pyro_page_options *options,
                     FILE *out, struct pyro_error *error)
 {
-    struct pyro_buffer data = {0};
-    int result = pyro_page_data(profile, options, &data, error);
+    struct pyro_buffer data = {0}, later = {0};
+    int result = pyro_page_data(profile, options, &data, &later, error);
     if (result == 0) {
         fwrite(pyro_file_page_html, 1, pyro_file_page_html_size, out);
         result = put_packed(out, &data);
+        if (result == 0 && later.size) {
+            fwrite(before_later, 1, sizeof(before_later) - 1, out);
+            result = put_packed(out, &later);
+        }
         fwrite(after_data, 1, sizeof(after_data) - 1, out);
     }
     pyro_buffer_free(&data);
+    pyro_buffer_free(&later);
     if (result == 0 && (fflush(out) != 0 || ferror(out)))
         result = errno ? -errno : -EIO;
     if (result < 0 && (!error || !error->code)) /* who failed may have said more */

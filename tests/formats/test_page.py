@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 import pytest
 from busy import HOSTILE
-from format_helpers import Export, function_named, head_of
+from format_helpers import Export, function_named, head_of, unpacked
 
 from pythons import REPOSITORY
 
@@ -83,7 +83,8 @@ def test_the_page_is_small_and_refers_to_nothing(page_file: Path) -> None:
     assert len(text) - len(data) < PAGE_BYTES
     assert "default-src 'none'" in text and "unsafe" not in text
     assert not re.search(r"\b(?:href|src)=[\"']?(?!#)\w", text.replace(data, "").partition("<script type")[0])
-    assert not re.search(r"https?://", text)
+    program = unpacked(text.partition('id="program" type="application/octet-stream">')[2].partition("<")[0]).decode()
+    assert not re.search(r"https?://", text + program) and ".innerHTML" not in program
 
 
 def test_nothing_of_the_recording_is_markup(page_file: Path) -> None:
@@ -557,6 +558,50 @@ def test_two_hundred_threads_have_a_row_each(show: Show, hard: Callable[..., Pat
     page.locator(".chip").wait_for(state="detached")
     page.keyboard.press("ArrowUp")
     assert page.locator(".chip").text_content() == last
+
+
+def test_times_of_a_large_recording_are_opened_when_they_are_asked_for(show: Show, hard: Callable[..., Path]) -> None:
+    page = show(hard("threads", 200))
+    assert page.locator("#later").count() == 1 and page.locator("#data").count() == 0
+    page.keyboard.press("3")
+    before = page.locator(".table-view tbody tr").all_text_contents()
+    assert len(before) == 200 and page.locator("#later").count() == 1
+    page.get_by_role("button", name="Timeline").click()
+    page.locator("canvas.timeline").wait_for()
+    assert page.locator("#later").count() == 0
+    page.keyboard.press("3")
+    assert page.locator(".table-view tbody tr").all_text_contents() == before
+    half = show(hard("threads", 200), "view=table&to=1000")
+    assert half.locator("#later").count() == 0
+    assert half.locator(".chip").text_content().startswith("only 0.00 – 1.00 s")
+
+
+def test_a_process_rules_every_view(show: Show, pyrometer: Path, tmp_path: Path) -> None:
+    script = tmp_path / "two.py"
+    script.write_text(
+        "import subprocess, sys, time\n"
+        "def spin(seconds):\n    end = time.perf_counter() + seconds\n    while time.perf_counter() < end: pass\n"
+        "def parent():\n    spin(0.3)\n"
+        "def child():\n    spin(0.3)\n"
+        "if len(sys.argv) > 1: child()\nelse:\n    run = subprocess.Popen([sys.executable, '-E', __file__, 'child'])\n    parent()\n    run.wait()\n"
+    )
+    recording, file = tmp_path / "two.pyro", tmp_path / "two.html"
+    subprocess.run([pyrometer, "run", "--subprocesses", "-o", recording, "--", sys.executable, "-E", script], check=True, timeout=60)
+    subprocess.run([pyrometer, "view", recording, "-o", file], check=True, timeout=60)
+    page = show(file, "view=table")
+    rows = page.locator(".table-view tbody tr")
+    names = lambda: " ".join(rows.locator(".name button, td.name").all_text_contents())  # noqa: E731
+    assert "parent" in names() and "child" in names()
+    choice = page.get_by_label("Which process")
+    assert choice.locator("option").count() == 3
+    choice.select_option(index=2)
+    address_has(page, "process=")
+    assert page.locator(".chip").text_content().startswith("only process")
+    assert ("parent" in names()) != ("child" in names())
+    page.get_by_role("button", name="Timeline").click()
+    assert page.locator("canvas.timeline").get_attribute("aria-label").startswith("1 threads")
+    page.locator(".chip").click()
+    address_has(page, "process=", there=False)
 
 
 def test_a_million_nodes_are_all_there(show: Show, hard: Callable[..., Path]) -> None:

@@ -17,7 +17,7 @@ const KEYS: [string, string][] = [
   ["m", "in the flame graph: what colours tell: whose code, module, file, running or waiting"],
   ["s", "source of the chosen function"],
   ["c", "the next clock: wall, CPU, GIL, waiting; bytes allocated or held, where memory was tracked"],
-  ["r", "everything again: no range, thread, search or zoom"],
+  ["r", "everything again: no range, thread, process, search or zoom"],
   ["d", "light or dark"],
   ["?", "this list"],
 ];

@@ -1,4 +1,5 @@
-// The first script of the page: opens the style and the program, which stand in it packed. The page's policy names them by their hashes.
+// The first script of the page: opens the style and the program, which stand in it packed, while the browser still reads the data. The page's policy names
+// them by their hashes.
 
 import { open } from "./packed";
 

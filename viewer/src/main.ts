@@ -8,7 +8,7 @@ import { plural, time } from "./format";
 import { helpDialog } from "./help";
 import { isBytes, Profile, type Clock } from "./model";
 import { open } from "./packed";
-import { clocksOf, fromFragment, initialState, toFragment, VIEWS, type State, type ViewName } from "./state";
+import { clocksOf, fromFragment, initialState, needsTimes, toFragment, VIEWS, type State, type ViewName } from "./state";
 import { showDetail } from "./views/detail";
 import { DifferenceView } from "./views/difference";
 import { FlameView, isDark } from "./views/flame";
@@ -49,7 +49,9 @@ class Page {
   private readonly found = h("span.quiet.found", { id: "found" });
   private readonly saves = h("span.saves", { role: "group", "aria-label": "Save what is shown" });
   private readonly clock = h("select", { "aria-label": "What is measured" });
+  private readonly process = h("select", { "aria-label": "Which process" });
   private readonly help = helpDialog();
+  private times: Promise<ArrayBuffer> | null = null;
 
   constructor(private readonly profile: Profile) {
     this.initial = initialState(profile);
@@ -82,6 +84,9 @@ class Page {
     });
     for (const clock of clocksOf(this.profile)) this.clock.append(h("option", { value: clock }, CLOCK_WORDS[clock]));
     this.clock.addEventListener("change", () => this.set({ clock: this.clock.value as Clock }));
+    const processes = this.profile.processes();
+    for (const { pid, name } of [{ pid: -1, name: "all processes" }, ...processes]) this.process.append(h("option", { value: pid }, name));
+    this.process.addEventListener("change", () => this.set({ process: Number(this.process.value), thread: -1 }));
     const duration = head.recording.duration_s === null ? head.total_us : head.recording.duration_s * 1e6;
     return h(
       "header",
@@ -94,6 +99,7 @@ class Page {
         {},
         this.search,
         this.found,
+        processes.length > 0 && this.process,
         ((!this.profile.estimated && !head.traced && this.profile.hasStates) || head.memory) && this.clock,
         this.saves,
         h("button", { click: () => this.toggleTheme(), title: "light or dark (d)", "aria-label": "Light or dark" }, "◐"),
@@ -126,8 +132,24 @@ class Page {
     this.set({ theme: isDark() ? "light" : "dark" }, true);
   }
 
+  /** Of a large recording the cells are opened when they are asked for. */
+  private async openTimes(): Promise<void> {
+    this.app.say("opening when each sample was taken …");
+    try {
+      this.profile.takeTimes(new Data(await (this.times ??= open("later"))));
+      this.app.say("");
+      this.show();
+    } catch (error) {
+      this.app.say(`When each sample was taken cannot be shown: ${error}. The file may be cut short.`);
+    }
+  }
+
   private show(): void {
     const { state } = this.app;
+    if (!this.profile.timesKnown && needsTimes(state, this.profile)) {
+      if (!this.times) void this.openTimes();
+      return;
+    }
     if (state.theme) document.documentElement.dataset["theme"] = state.theme;
     else delete document.documentElement.dataset["theme"];
     this.app.find();
@@ -135,6 +157,7 @@ class Page {
     if (!view) this.views.set(state.view, (view = MAKERS[state.view](this.app)));
     if (this.main.firstChild !== view.element) this.main.replaceChildren(view.element);
     this.clock.value = state.clock;
+    this.process.value = String(state.process);
     this.showTabs();
     this.showChips();
     this.showFound();
@@ -142,6 +165,7 @@ class Page {
     if (!this.detail.hidden) showDetail(this.app, this.detail);
     view.update();
     this.showSaves(view);
+    document.documentElement.dataset["ready"] = "yes";
   }
 
   private showSaves(view: View): void {
@@ -174,6 +198,7 @@ class Page {
       ...[
         isBytes(state.clock) && !this.profile.isEverything({ ...this.app.filter, clock: "wall" }) ? h("span.quiet", {}, "bytes are those of the whole recording") : null,
         state.from > 0 || state.to < head.buckets ? chip(`only ${seconds(state.from)} – ${seconds(state.to)} s`, { from: 0, to: head.buckets }) : null,
+        state.process >= 0 ? chip(`only process ${state.process}`, { process: -1 }) : null,
         state.thread >= 0 ? chip(`only thread ${this.profile.threadName(state.thread)}`, { thread: -1 }) : null,
         ...state.hidden.map((fn) => chip(`hidden: ${this.profile.nameOf(fn)}`, { hidden: state.hidden.filter((it) => it !== fn), zoom: 0 })),
         state.clock !== "wall" ? chip(`${isBytes(state.clock) ? "" : "only "}${CLOCK_WORDS[state.clock]}`, { clock: "wall" }) : null,
@@ -251,7 +276,6 @@ function target(event: KeyboardEvent): boolean {
 async function start(): Promise<void> {
   try {
     new Page(new Profile(new Data(await open("data"))));
-    document.documentElement.dataset["ready"] = "yes";
   } catch (error) {
     document.getElementById("app")!.replaceChildren(
       h("p.opening", { role: "alert" }, "This page cannot be shown: ", String(error), ". The file may be cut short."),

@@ -18,6 +18,7 @@ export interface Filter {
   from: number;
   to: number;
   thread: number; // -1: all
+  process: number; // by its pid; -1: all
 }
 
 /** What of the stacks is shown, and in which order. */
@@ -75,6 +76,8 @@ export class Profile {
   readonly functionCount: number;
   readonly rootFunction: number;
   readonly hasTimeline: boolean;
+  /** Else what is known are sums of cells: the cells of a large recording are opened when a question needs them. */
+  timesKnown: boolean;
   /** Of a file that knows no stacks: the tree is a guess, times of functions are those of the file. */
   readonly estimated: boolean;
   readonly calls: Float64Array; // by function, NaN: not counted
@@ -89,7 +92,7 @@ export class Profile {
   private readonly frameLine: Column;
   private readonly stackParent: Uint32Array;
   private readonly stackFrame: Column;
-  private readonly cell: Record<"bucket" | "thread" | "stack" | "kind" | "samples" | "us", Column>;
+  private cell: Record<"bucket" | "thread" | "stack" | "kind" | "samples" | "us", Column>;
   private readonly waiting: Uint8Array; // by kind
   private readonly memory: Record<"stack" | "allocated" | "held" | "blocks", Column>;
   private readonly edgeCalls = new Map<number, number>();
@@ -119,7 +122,8 @@ export class Profile {
     this.frameFunction = fromWays(data.column("frame_function"));
     this.frameLine = fromWays(data.column("frame_line"));
     ({ parent: this.stackParent, frame: this.stackFrame, nodeOf: this.nodeOf } = this.takeStacks(data));
-    this.cell = this.takeCells(data);
+    this.cell = data.column("sum_stack").length ? this.takeSums(data) : this.takeCells(data);
+    this.timesKnown = data.column("sum_stack").length === 0;
     this.waiting = Uint8Array.from(this.head.kinds, (kind) => Number(kind.waits !== "" || kind.parked || kind.state === "waiting" || kind.state === "gil_wait"));
     this.memory = {
       stack: fromWays(data.column("memory_stack")),
@@ -174,6 +178,19 @@ export class Profile {
       }
     }
     return { parent, frame, nodeOf };
+  }
+
+  /** The sums of cells, as cells of one bucket. */
+  private takeSums(data: Data): Profile["cell"] {
+    const stack = fromWays(data.column("sum_stack"));
+    const thread = fromWays(data.column("sum_thread"));
+    return { bucket: new Uint8Array(stack.length), thread, stack, kind: data.column("sum_kind"), samples: data.column("sum_samples"), us: data.column("sum_us") };
+  }
+
+  /** DATA are the cells that were left for later. */
+  takeTimes(data: Data): void {
+    this.cell = this.takeCells(data);
+    this.timesKnown = true;
   }
 
   private takeCells(data: Data): Profile["cell"] {
@@ -265,6 +282,12 @@ export class Profile {
     const several = this.head.threads.some((other) => other.pid !== it.pid);
     const name = it.name || (it.id === it.pid ? "main thread" : `thread ${it.id}`);
     return `${name}${several ? ` (process ${it.pid})` : ""}`;
+  }
+
+  /** Where there are several: the processes with threads, in the order in which they were seen. */
+  processes(): { pid: number; name: string }[] {
+    const seen = new Map(this.head.threads.map((it) => [it.pid, it.command]));
+    return seen.size < 2 ? [] : [...seen].map(([pid, command]) => ({ pid, name: `process ${pid}${command ? `: ${command}` : ""}` }));
   }
 
   // -- stacks --
@@ -360,10 +383,10 @@ export class Profile {
   // -- filters --
 
   everything(): Filter {
-    return { clock: "wall", from: 0, to: this.head.buckets, thread: -1 };
+    return { clock: "wall", from: 0, to: this.head.buckets, thread: -1, process: -1 };
   }
   isEverything(filter: Filter): boolean {
-    return filter.clock === "wall" && filter.thread < 0 && filter.from <= 0 && filter.to >= this.head.buckets;
+    return filter.clock === "wall" && filter.thread < 0 && filter.process < 0 && filter.from <= 0 && filter.to >= this.head.buckets;
   }
 
   /** What counts: CELLS are places in the columns besides. Of bytes these are stacks and their blocks, and no cells. */
@@ -378,11 +401,13 @@ export class Profile {
     const { bucket, thread, kind } = this.cell;
     const bit = 1 << CLOCKS.indexOf(filter.clock as (typeof CLOCKS)[number]);
     const counts = Uint8Array.from(this.head.kinds, (it) => Number((it.clocks & bit) !== 0));
+    const chosen = Uint8Array.from(this.head.threads, (it, i) => Number((filter.thread < 0 || filter.thread === i) && (filter.process < 0 || filter.process === it.pid)));
+    const all = filter.thread < 0 && filter.process < 0;
     const cells = new Uint32Array(bucket.length);
     let count = 0;
     for (let cell = 0; cell < bucket.length; cell++) {
       if (bucket[cell]! < filter.from || bucket[cell]! >= filter.to) continue;
-      if (filter.thread >= 0 && thread[cell] !== filter.thread) continue;
+      if (!all && !chosen[thread[cell]!]) continue;
       if (this.estimated || counts[kind[cell]!]) cells[count++] = cell;
     }
     return cells.subarray(0, count);

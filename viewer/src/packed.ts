@@ -26,9 +26,19 @@ export function unpack(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** The element ID, once the browser has read to its end. */
+async function whole(id: string): Promise<Element> {
+  for (;;) {
+    const element = document.getElementById(id);
+    if (element && (element.nextElementSibling || document.readyState !== "loading")) return element;
+    if (document.readyState !== "loading") throw new Error(`there is no ${id} in it`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
 /** What is packed in the element ID of the page, which is not needed any more then. */
 export async function open(id: string): Promise<ArrayBuffer> {
-  const element = document.getElementById(id)!;
+  const element = await whole(id);
   const stream = new Blob([unpack(element.textContent!.trim())]).stream();
   element.remove();
   return new Response(stream.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();

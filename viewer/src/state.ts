@@ -21,6 +21,7 @@ export interface State {
   from: number; // buckets
   to: number;
   thread: number; // -1: all
+  process: number; // its pid; -1: all
   fn: number; // the chosen function; -1: none
   search: string;
   zoom: number; // node of the flame graph; 0: all of it
@@ -53,6 +54,7 @@ export function initialState(profile: Profile): State {
     from: 0,
     to: profile.head.buckets,
     thread: -1,
+    process: -1,
     fn: hottest(profile),
     search: "",
     zoom: 0,
@@ -76,8 +78,13 @@ export function clocksOf(profile: Profile): readonly Clock[] {
   return profile.head.memory ? [...CLOCKS, ...BYTES] : CLOCKS;
 }
 
+/** Whether STATE asks when something was, not only how long. */
+export function needsTimes(state: State, { head }: Profile): boolean {
+  return state.view === "timeline" || state.order === "time" || state.from > 0 || state.to < head.buckets;
+}
+
 export function filterOf(state: State): Filter {
-  return { clock: state.clock, from: state.from, to: state.to, thread: state.thread };
+  return { clock: state.clock, from: state.from, to: state.to, thread: state.thread, process: state.process };
 }
 
 export function shapeOf(state: State): Shape {
@@ -115,6 +122,7 @@ export function fromFragment(text: string, initial: State, profile: Profile): St
     from: number("from", 0, buckets - 1),
     to: number("to", 1, buckets),
     thread: number("thread", -1, threads.length - 1),
+    process: number("process", -1, 0x7fffffff),
     fn: number("fn", -1, profile.functionCount - 1),
     search: fragment.get("search") ?? "",
     zoom: number("zoom", 0, 0xffffffff),
@@ -132,6 +140,7 @@ export function fromFragment(text: string, initial: State, profile: Profile): St
     theme: oneOf(fragment.get("theme"), THEMES, initial.theme),
   };
   if (state.from >= state.to) [state.from, state.to] = [initial.from, initial.to];
+  if (!profile.processes().some((it) => it.pid === state.process)) state.process = initial.process;
   if (state.view === "difference" && !profile.head.difference) state.view = initial.view;
   if (!profile.hasTimeline) state.order = initial.order;
   if (!profile.hasStates) state.color = state.color === "waiting" ? initial.color : state.color;

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { csv, escaped } from "../src/export";
 import { change, count, time } from "../src/format";
 import { PLAIN, Profile, type Filter } from "../src/model";
-import { fromFragment, initialState, toFragment } from "../src/state";
+import { fromFragment, initialState, needsTimes, toFragment } from "../src/state";
 import type { Tree } from "../src/tree";
 import { recording } from "./recording";
 
@@ -161,6 +161,34 @@ test("range, thread and clock choose samples", () => {
   expect(profile.totals({ ...all, from: 2, to: 6 }).all).toBe(70);
   expect(profile.totals({ ...all, thread: 0 }).all).toBe(80);
   expect(profile.totals({ ...all, clock: "cpu" }).all).toBe(180);
+  expect(profile.processes()).toEqual([]);
+});
+
+test("a process has the time of its threads", () => {
+  const threads = [1, 2].map((pid) => ({ name: "main", id: pid, pid, command: `python ${pid}.py` }));
+  const profile = new Profile(recording(SAMPLES, { threads }));
+  const of = (process: number): number => profile.totals({ ...profile.everything(), process }).all;
+  expect([of(1), of(2), of(-1), of(3)]).toEqual([80, 120, 200, 0]);
+  expect(profile.totals({ ...profile.everything(), process: 2, thread: 0 }).all).toBe(0);
+  expect(profile.isEverything({ ...profile.everything(), process: 1 })).toBe(false);
+  expect(profile.processes()).toEqual([{ pid: 1, name: "process 1: python 1.py" }, { pid: 2, name: "process 2: python 2.py" }]);
+  const initial = initialState(profile);
+  expect(fromFragment("#process=2", initial, profile).process).toBe(2);
+  expect(fromFragment("#process=3", initial, profile).process).toBe(-1);
+});
+
+test("of a large recording the sums come first, the times later", () => {
+  const full = recording(SAMPLES.map((it) => ({ ...it, thread: 0 }))); // then a cell is told from the last one, as a sum is
+  const sums = { sum_stack: "cell_stack", sum_thread: "cell_thread", sum_kind: "cell_kind", sum_samples: "cell_samples", sum_us: "cell_us" };
+  const first = new Profile({ head: full.head, column: (name: string) => (name.startsWith("cell_") ? new Uint8Array(0) : full.column(sums[name as keyof typeof sums] ?? name)) } as never);
+  expect(first.timesKnown).toBe(false);
+  expect(first.totals(first.everything()).all).toBe(200);
+  expect(needsTimes(initialState(first), first)).toBe(false);
+  expect(needsTimes({ ...initialState(first), view: "timeline" }, first)).toBe(true);
+  expect(needsTimes({ ...initialState(first), from: 2 }, first)).toBe(true);
+  first.takeTimes(full);
+  expect(first.timesKnown).toBe(true);
+  expect(first.totals({ ...first.everything(), from: 2, to: 6 }).all).toBe(70);
 });
 
 test("a line has the time of what it called", () => {

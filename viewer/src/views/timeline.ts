@@ -66,6 +66,7 @@ export class TimelineView implements View {
   private readonly axis = h("canvas.axis", { "aria-hidden": "true" });
   private readonly scroll = h("div.scroll", { tabindex: -1 }, this.axis, this.canvas);
   private rows: Row[] | null = null;
+  private rowsOf = NaN; // the process that is chosen
   private present = new Map<number, Float64Array>();
   private presentFor = -1;
   private readonly ink = new Map<string, string>(); // colours, looked up once a picture
@@ -87,7 +88,8 @@ export class TimelineView implements View {
 
   update(): void {
     const { app } = this;
-    this.rows ??= this.makeRows();
+    if (this.rowsOf !== app.state.process) this.rows = this.makeRows();
+    this.rowsOf = app.state.process;
     if (this.presentFor !== app.state.fn) {
       this.present = app.state.fn >= 0 ? app.profile.presence(app.state.fn) : new Map();
       this.presentFor = app.state.fn;
@@ -121,7 +123,9 @@ export class TimelineView implements View {
     const { profile } = this.app;
     const hasGil = profile.head.kinds.some((kind) => kind.gil);
     const rows: Row[] = [];
+    const { process } = this.app.state;
     for (const [thread, byKind] of profile.timeline()) {
+      if (process >= 0 && profile.head.threads[thread]?.pid !== process) continue;
       const row: Row = { thread, byDoing: DOINGS.map(() => new Float64Array(this.buckets)), busy: 0, alive: 0 };
       byKind.forEach((times, kind) => {
         const which = doing(profile.head.kinds[kind]!, hasGil);
