@@ -606,6 +606,13 @@ def test_a_process_rules_every_view(show: Show, pyrometer: Path, tmp_path: Path)
 
 def test_a_million_nodes_are_all_there(show: Show, hard: Callable[..., Path]) -> None:
     page = show(hard("nodes", NODES), "view=flame")
+    svg = ElementTree.fromstring(saved(page, "SVG").read_text(encoding="utf-8"))
+    space = "{http://www.w3.org/2000/svg}"
+    boxes = [box for box in svg.iter(f"{space}g") if box.find(f"{space}title") is not None]
+    assert any("too narrow" in box.find(f"{space}title").text for box in boxes)
+    places = [box.find(f"{space}rect").attrib for box in boxes]
+    rows = [sum(float(place["width"]) + 1 for place in places if float(place["y"]) == y) for y in (0, 19)]
+    assert rows[1] == pytest.approx(rows[0], abs=3)  # each node has its place: one of its own, or among those that are too narrow
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     assert status(page).startswith("zoomed into")

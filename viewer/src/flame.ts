@@ -20,10 +20,20 @@ interface Box {
   width: number;
 }
 
+/** Neighbours in a row that are too narrow to be drawn one by one. */
+interface Strip {
+  x: number;
+  y: number;
+  right: number;
+}
+
 const ROW = 19;
 const FONT = "12px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace";
 const LETTER = 7.25;
-const LEAST = 0.4; // pixels: what is narrower is left to whoever zooms in
+const LEAST = 1; // pixels: what is narrower is drawn together with its neighbours, and told apart by whoever zooms in
+const STRIP_GAP = 0.75; // pixels between strips of such that are drawn as one
+const STRIP_LEAST = 0.4; // pixels of a strip that is drawn
+const STRIP = "several, each too narrow to show: zoom in";
 const TEXT_FROM = 32;
 const SKIPS = 8; // entries that are skipped one by one before the next one to draw is looked for
 
@@ -36,6 +46,7 @@ export class Flame {
   private from = 0; // what is between the edges, in the tree's time
   private to = 1;
   private boxes: Box[] = [];
+  private strips: Strip[] = [];
   private scheduled = false;
   private hovered = -1;
 
@@ -137,25 +148,39 @@ export class Flame {
     const least = LEAST / scale;
     const firstRow = Math.floor(this.top / ROW);
     const lastRow = Math.ceil((this.top + height) / ROW);
+    const rowTop = (row: number): number => (upwards ? height - (row + 1) * ROW + this.top : row * ROW - this.top);
     const boxes: Box[] = [];
+    const strips: Strip[] = [];
+    const open: (Strip | undefined)[] = []; // the last one of each row in the viewport
     let skipped = 0; // in a row
     for (let i = 0; i < tree.count; ) {
       const begin = start[i]!;
       if (begin > to) break; // and so do all that follow
       const past = begin + total[i]! < from;
       if (past || total[i]! < least || depth[i]! > lastRow) {
-        i = ++skipped < SKIPS ? end[i]! : this.after(i, Math.max(from, begin + least));
+        const far = ++skipped >= SKIPS; // look for the next place that shows
+        const row = depth[i]! - firstRow;
+        if (!past && row >= 0 && depth[i]! <= lastRow) {
+          const above = tree.parent[i]!;
+          const until = far ? Math.min(begin + least, start[above]! + total[above]!) : begin + total[i]!;
+          const [x, right] = [Math.max(0, (begin - from) * scale), Math.min(width, (until - from) * scale)];
+          const last = open[row];
+          if (last && x - last.right < STRIP_GAP) last.right = Math.max(last.right, right);
+          else strips.push((open[row] = { x, y: rowTop(depth[i]!), right }));
+        }
+        i = far ? this.after(i, Math.max(from, begin + least)) : end[i]!;
         continue;
       }
       skipped = 0;
       if (depth[i]! >= firstRow) {
         const x = (begin - from) * scale;
         const left = Math.max(0, x);
-        const y = upwards ? height - (depth[i]! + 1) * ROW + this.top : depth[i]! * ROW - this.top;
-        boxes.push({ entry: i, x: left, y, width: Math.min(width, x + total[i]! * scale) - left });
+        boxes.push({ entry: i, x: left, y: rowTop(depth[i]!), width: Math.min(width, x + total[i]! * scale) - left });
+        open[depth[i]! - firstRow] = undefined;
       }
       i++;
     }
+    this.strips = strips.filter((strip) => strip.right - strip.x >= STRIP_LEAST);
     return boxes;
   }
 
@@ -204,6 +229,8 @@ export class Flame {
       if (group) group.push(box);
       else groups.set(color, [box]);
     }
+    context.fillStyle = css("--special");
+    for (const { x, y, right } of this.strips) context.fillRect(x, y, Math.max(right - x - 1, 0.5), ROW - 1);
     for (const [color, boxes] of groups) {
       const [plain, faded] = color.split("|");
       context.globalAlpha = faded ? 0.35 : 1;
@@ -248,7 +275,12 @@ export class Flame {
   svg(): Drawing {
     const { width, height, tree } = this;
     const searching = this.look.searching();
-    const shapes = this.cull().map((box) => {
+    const boxes = this.cull();
+    const strips = this.strips.map(({ x, y, right }) => {
+      const [left, top, wide] = [x, y, Math.max(right - x - 1, 0.5)].map((it) => it.toFixed(2));
+      return `<g><title>${STRIP}</title><rect x="${left}" y="${top}" width="${wide}" height="${ROW - 1}" fill="${css("--special")}"/></g>`;
+    });
+    const shapes = boxes.map((box) => {
       const key = tree.key[box.entry]!;
       const match = box.entry !== 0 && this.look.isMatch(key);
       const color = box.entry === 0 ? css("--root") : searching && match ? css("--match") : this.look.color(key, box.entry);
@@ -259,7 +291,7 @@ export class Flame {
       return `<g><title>${escaped(name)}</title><rect x="${x}" y="${y}" width="${wide}" height="${ROW - 1}" fill="${color}"${opacity}/>${text}</g>`;
     });
     const style = `<style>text { font: ${FONT}; fill: ${css("--on-frame")}; }</style>`;
-    return { width, height, body: `${style}<rect width="${width}" height="${height}" fill="${css("--panel")}"/>${shapes.join("\n")}` };
+    return { width, height, body: `${style}<rect width="${width}" height="${height}" fill="${css("--panel")}"/>${[...shapes, ...strips].join("\n")}` };
   }
 
   private fitted(text: string, width: number): string {
