@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import os
 import statistics
 import subprocess
 import tempfile
@@ -139,12 +140,13 @@ def compare(playwright: Playwright, folder: Path, rounds: int, limit_s: float) -
 def view_large(playwright: Playwright, build: Path, folder: Path, samples: int, limit_s: float) -> None:
     """From the command to the picture."""
     write(build, folder / "large.pyro", samples)
-    begin = time.perf_counter()
+    begin, used = time.perf_counter(), os.times()
     subprocess.run([build / "pyrometer", "view", folder / "large.pyro", "-o", folder / "page.html"], check=True, stderr=subprocess.DEVNULL)
-    wrote = time.perf_counter() - begin
+    wrote, after = time.perf_counter() - begin, os.times()
+    cpu = after.children_user + after.children_system - used.children_user - used.children_system
     size = (folder / "page.html").stat().st_size
     took, frames = seconds(playwright, open_ours, folder, limit_s)
-    print(f"\n{samples:,} samples: {wrote:.2f} s to write the page ({size / 1e6:.1f} MB), {took:.2f} s to open it", flush=True)
+    print(f"\n{samples:,} samples: {wrote:.2f} s ({cpu:.2f} s of CPU) to write the page ({size / 1e6:.1f} MB), {took:.2f} s to open it", flush=True)
     report_frames(frames)
 
 
