@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -185,6 +186,16 @@ bool pyro_child_over(const struct pyro_child *child)
     siginfo_t info = {0};
     int failed = waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT);
     return failed || info.si_pid;
+}
+
+uint64_t pyro_child_most_resident(const struct pyro_child *child)
+{
+    siginfo_t info = {0};
+    struct rusage usage = {0};
+    /* The C library's waitid() leaves out what the kernel's tells besides. */
+    long failed =
+        syscall(SYS_waitid, P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT, &usage);
+    return failed || !info.si_pid ? 0 : (uint64_t)usage.ru_maxrss * 1024;
 }
 
 static void look_at_child(struct pyro_child *child)

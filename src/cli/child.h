@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct pyro_child {
@@ -36,6 +37,9 @@ int pyro_child_start_aside(struct pyro_child *child, const char *path, char *con
                            int output_fd, struct pyro_error *error);
 /* Is it over by now? */
 bool pyro_child_over(const struct pyro_child *child);
+/* Bytes that the largest had of it and all that were waited for below it, as the kernel counts once it is over (ru_maxrss); 0: not
+ * known. Asked before _wait. */
+uint64_t pyro_child_most_resident(const struct pyro_child *child);
 /* Wait for its end, whatever it takes, and put our signals back. The status is that of waitpid. */
 int pyro_child_wait(struct pyro_child *child);
 /* End as the program ended: returns its exit status, or does not return when a signal ended it (128 + the signal's

@@ -25,10 +25,11 @@ static const struct pyro_option export_options[] = {
      .name = "format",
      .value = "FORMAT",
      .purpose = "to choose a format",
-     .summary = "pyro, html, flamegraph, collapsed, speedscope, pstats, pprof, json or lprof; else "
-                "the suffix "
-                "of OUT decides",
-     .choices = "pyro html flamegraph collapsed speedscope pstats pprof json lprof",
+     .summary =
+         "pyro, html, flamegraph, collapsed, speedscope, pstats, pprof, json, lprof or plot; else "
+         "the suffix "
+         "of OUT decides",
+     .choices = "pyro html flamegraph collapsed speedscope pstats pprof json lprof plot",
      .parse = pyro_parse_format,
      .field = offsetof(struct options, format)},
     {.letter = 'o',
@@ -178,16 +179,33 @@ static int check(const char *path, const struct pyro_profile *profile,
     return profile->timed ? check_timed(path, output, options, error) : 0;
 }
 
-static int write_export(const char *path, const struct pyro_output *output,
+/* What `run --rss` made has nothing but its looks. */
+static int resolve_looks(const struct options *options, const struct pyro_profile *profile,
+                         struct pyro_output *output, struct pyro_error *error)
+{
+    if (output->format && output->format->holds == PYRO_HOLDS_LOOKS)
+        return 0; /* whose writer says if there are none */
+    bool alone = profile->look_count && !profile->samples.count && !profile->heaps;
+    if (!alone || !output->format)
+        return 0;
+    if (!options->format)
+        return pyro_output_plot(output, error);
+    return pyro_error_set(error, -EINVAL,
+                          "what was resident has no place in %s: leave out -f, or say -f plot",
+                          output->format->name);
+}
+
+static int write_export(const char *path, const struct options *given, struct pyro_output *output,
                         const struct pyro_export_options *options, struct pyro_error *error)
 {
     struct pyro_profile *profile = NULL;
-    if (pyro_import_lines(path, &profile, error) < 0)
+    if (pyro_import_any(path, &profile, error) < 0)
         return PYRO_EXIT_FILE;
     int status = PYRO_EXIT_OK;
     if (check_tracked(path, profile, options, error) < 0)
         status = PYRO_EXIT_FILE;
-    else if (check(path, profile, output, options, error) < 0)
+    else if (resolve_looks(given, profile, output, error) < 0 ||
+             check(path, profile, output, options, error) < 0)
         status = PYRO_EXIT_USAGE;
     else if (pyro_output_write(output, profile, path, options, error) < 0)
         status = PYRO_EXIT_FAILED;
@@ -214,7 +232,7 @@ static int run_export(const struct pyro_command *self, int argc, char **argv)
     if (options.export.bytes && (check_bytes_alone(&options.export, &error) < 0 ||
                                  check_format_for_bytes(&output, &error) < 0))
         return usage(&error);
-    status = write_export(operands.items[0], &output, &options.export, &error);
+    status = write_export(operands.items[0], &options, &output, &options.export, &error);
     if (status != PYRO_EXIT_OK)
         pyro_print_error(&error);
     return status;
@@ -230,7 +248,8 @@ const struct pyro_command pyro_command_export = {
         "html is one page with every view of `view`; flamegraph is one interactive SVG file; "
         "collapsed, speedscope, pstats and pprof are for the programs of those names; json is one "
         "object with everything that was sampled; lprof is for line_profiler, of the lines that "
-        "`run --lines` counted.\n\n"
+        "`run --lines` counted; plot is an SVG of what was resident over time, of `run --rss` and "
+        "`run --memory`, and .svg means it where there is nothing else.\n\n"
         "With --bytes, flamegraph, collapsed and speedscope show memory in place of time. Then "
         "pprof has alloc_objects, alloc_space, inuse_objects and inuse_space, in use at the end, "
         "or with --bytes peak at the peak. html and json have what was tracked without it.\n\n"

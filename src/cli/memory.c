@@ -5,6 +5,7 @@
 #include "cli/store.h"
 #include "formats/import.h"
 #include "report/memory.h"
+#include "report/timeline.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -64,11 +65,31 @@ static const struct pyro_option memory_options[] = {
     {0},
 };
 
+/* Of `run --rss`: nothing else is known. */
+static int print_timeline(const struct pyro_profile *profile, const struct options *options)
+{
+    const struct pyro_report_style style = pyro_print_style(stdout, profile->info.directory);
+    struct pyro_timeline *timeline = NULL;
+    struct pyro_error error = {0};
+    int code = pyro_timeline_make(profile, &timeline, &error);
+    if (code == 0 && options->json)
+        code = pyro_report_timeline_json(stdout, timeline, &error);
+    else if (code == 0)
+        code = pyro_report_timeline(stdout, timeline, &options->choice.limit, &style, &error);
+    pyro_timeline_free(timeline);
+    if (code < 0)
+        pyro_print_error(&error);
+    return pyro_print_finish(stdout) && code == 0 ? PYRO_EXIT_OK : PYRO_EXIT_FAILED;
+}
+
 static int print_memory(const struct pyro_profile *profile, const struct options *options)
 {
     const struct pyro_report_style style = pyro_print_style(stdout, profile->info.directory);
     struct pyro_allocations *memory = NULL;
     struct pyro_error error = {0};
+    bool rows = options->choice.by || options->leaks || options->temporary;
+    if (!profile->heaps && profile->look_count && !rows)
+        return print_timeline(profile, options);
     int code = pyro_allocations_make(profile, &memory, &error);
     if (code == 0 && options->json)
         code = pyro_report_memory_json(stdout, memory, &error);
@@ -102,7 +123,7 @@ static int run_memory(const struct pyro_command *self, int argc, char **argv)
                                                : PYRO_MEMORY_PEAK;
     const char *path =
         pyro_store_given_or_last(operands.count ? operands.items[0] : NULL, last, &error);
-    if (!path || pyro_import(&path, 1, &profile, &error) < 0) {
+    if (!path || pyro_import_looks(path, &profile, &error) < 0) {
         pyro_print_error(&error);
         return PYRO_EXIT_FILE;
     }
@@ -126,7 +147,8 @@ const struct pyro_command pyro_command_memory = {
         "--by line are what the line itself allocated, as tracemalloc has it. A block that is "
         "moved by realloc is freed and allocated anew. What a thread allocates in which no Python "
         "code runs is that of <native>; what an allocator that is linked into a library does "
-        "within is seen only as the pages it maps.",
+        "within is seen only as the pages it maps.\n\n"
+        "Of a recording of `run --rss`: what was resident over time, and the processes.",
     .examples = {"pyrometer run --memory app.py", "pyrometer memory",
                  "pyrometer memory --by line -n 20 --leaks", "pyrometer memory app.pyro --json"},
     .options = memory_options,

@@ -79,6 +79,19 @@ int pyro_output_resolve(const char *path, const char *format, struct pyro_output
     return 0;
 }
 
+int pyro_output_plot(struct pyro_output *output, struct pyro_error *error)
+{
+    if (output->format && ends_with(output->path, ".svg"))
+        output->format = pyro_format_by_name("plot");
+    if (!output->format || output->format->holds == PYRO_HOLDS_LOOKS)
+        return 0;
+    pyro_error_set(error, -EINVAL, "what was resident has no place in %s: it holds no samples",
+                   output->format->name);
+    pyro_error_hint(error,
+                    "it can be drawn (.svg), kept (.pyro) or printed (pyrometer memory --json)");
+    return -EINVAL;
+}
+
 /* The folder PATH lies in. */
 static void directory_of(const char *path, char *directory, size_t size)
 {

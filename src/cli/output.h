@@ -18,6 +18,8 @@ const struct pyro_format *pyro_output_format_by_name(const char *name);
 /* FORMAT names it, or else PATH's suffix does. -EINVAL: neither, with all suffixes in the message. */
 int pyro_output_resolve(const char *path, const char *format, struct pyro_output *ret_output,
                         struct pyro_error *error);
+/* Of what holds looks at what is resident alone: a suffix .svg means their plot. -EINVAL: the format has no place for them. */
+int pyro_output_plot(struct pyro_output *output, struct pyro_error *error);
 /* Can a file be made there? Asked before anything is measured. */
 int pyro_output_check(const struct pyro_output *output, struct pyro_error *error);
 /* Write PROFILE, which was read from RECORDING. What cannot be written whole is removed again. */

@@ -411,8 +411,15 @@ static int record(const struct options *options, struct pyro_session *session)
 static void resolve_output(const struct options *options, struct pyro_output *output,
                            struct pyro_error *error)
 {
-    if (pyro_output_resolve(options->output, options->format, output, error) < 0 ||
-        !output->format || output->format->holds != PYRO_HOLDS_COUNTED_LINES || options->lines)
+    if (pyro_output_resolve(options->output, options->format, output, error) < 0)
+        return;
+    if (output->format && output->format->holds == PYRO_HOLDS_LOOKS) {
+        pyro_error_set(error, -EINVAL, "record: it does not look at what is resident over time");
+        pyro_error_hint(error, "start the program with: pyrometer run --rss -o %s",
+                        options->output);
+        return;
+    }
+    if (!output->format || output->format->holds != PYRO_HOLDS_COUNTED_LINES || options->lines)
         return;
     pyro_error_set(error, -EINVAL, "record: it counts no lines, which %s needs",
                    output->format->name);

@@ -15,7 +15,9 @@
 #include "profile/uncounted.h"
 #include "report/lines.h"
 #include "report/memory.h"
+#include "report/timeline.h"
 #include "sample/recorder.h"
+#include "sample/residents.h"
 #include "target/process.h"
 
 #include <errno.h>
@@ -30,12 +32,14 @@
     (50 * PYRO_NS_PER_MS) /* of any command: its children are looked for after that */
 #define RATE_HZ         1000
 #define FIRST_SECOND_HZ 10000
+#define LOOKS_HZ        10 /* with --rss */
+#define LOOKS_MAX_HZ    1000
 #define MEMORY_TABLES   3 /* of the report: `memory` prints more */
 
 struct options {
     struct pyro_question question;
     uint32_t rate_hz; /* 0: the default */
-    bool subprocesses, report_stderr, source, c_calls, traces, sampled_times;
+    bool subprocesses, report_stderr, source, c_calls, traces, sampled_times, rss;
     enum pyro_tracking memory;
     const char *python, *output, *module, *code, *lines;
 };
@@ -70,7 +74,8 @@ static const struct pyro_option run_options[] = {
     {.letter = 'r',
      .name = "rate",
      .value = "HZ",
-     .summary = "samples a second, on average (default 1khz, and 10khz in the first second)",
+     .summary = "samples a second, on average (default 1khz, and 10khz in the first second); with "
+                "--rss looks a second (default 10)",
      .parse = pyro_parse_rate,
      .field = offsetof(struct options, rate_hz)},
     {.name = "no-c-calls",
@@ -107,6 +112,13 @@ static const struct pyro_option run_options[] = {
                 "memory; with python only by Python's allocators, not by C code itself",
      .parse = parse_memory,
      .field = offsetof(struct options, memory)},
+    {.name = "rss",
+     .purpose = "to see what is resident over time",
+     .summary =
+         "only look at what is resident, of the program and all its children, over time, as "
+         "mprof does: any program, which is neither sampled nor counted; -o FILE.svg draws it",
+     .parse = pyro_parse_switch,
+     .field = offsetof(struct options, rss)},
     {.name = "subprocesses",
      .summary = "follow the program's children (always with -- CMD)",
      .parse = pyro_parse_switch,
@@ -264,12 +276,14 @@ static int open_recording(const struct options *options, const struct program *p
     struct pyro_recording_info info = {
         .command = command.failed ? "" : (const char *)command.data,
         .python = recorder ? pyro_recorder_python(recorder) : "",
-        .mode = "wall",
+        .mode = options->rss ? "rss" : "wall",
         .pyrometer = PYRO_VERSION,
         .directory = getcwd(directory, sizeof(directory)),
         .pid = child->pid,
         .started_unix_us = pyro_clock_unix_us(),
-        .rate_hz = options->rate_hz ? options->rate_hz : RATE_HZ,
+        .rate_hz = options->rate_hz ? options->rate_hz
+                   : options->rss   ? LOOKS_HZ
+                                    : RATE_HZ,
         .cpus = pyro_process_cpus(child->pid),
     };
     int code = pyro_session_open(session, &info, error);
@@ -330,6 +344,28 @@ static int record(const struct options *options, const struct program *program,
         }
     }
     pyro_recorder_free(recorder);
+    return code;
+}
+
+/* Only look at what is resident, until the program ends. */
+static int watch(const struct options *options, const struct program *program,
+                 const struct pyro_child *child, struct pyro_session *session,
+                 struct pyro_error *error)
+{
+    struct pyro_counters counters = {0};
+    struct pyro_residents *residents =
+        pyro_residents_new(child->pid, options->rate_hz ? options->rate_hz : LOOKS_HZ);
+    if (!residents)
+        return pyro_error_set(error, -ENOMEM, "no memory");
+    int code = open_recording(options, program, child, NULL, session, error);
+    if (code == 0) {
+        (void)pyro_residents_run(residents, session->writer, &child->ended, &counters);
+        struct pyro_watch watch = *pyro_residents_watch(residents);
+        watch.largest = pyro_child_most_resident(child);
+        pyro_writer_watch(session->writer, &watch);
+        code = pyro_session_close(session, error);
+    }
+    pyro_residents_free(residents);
     return code;
 }
 
@@ -485,6 +521,55 @@ static int print_report(const struct options *options, const struct program *pro
     return code;
 }
 
+static int print_watched(const struct options *options, const struct program *program,
+                         const struct pyro_session *session, const struct pyro_profile *profile,
+                         struct pyro_error *error)
+{
+    FILE *out = options->report_stderr ? stderr : stdout;
+    const struct pyro_report_style style = pyro_print_style(out, profile->info.directory);
+    struct pyro_timeline *timeline = NULL;
+    int code = pyro_timeline_make(profile, &timeline, error);
+    if (code == 0 && options->question.json)
+        code = pyro_report_timeline_json(out, timeline, error);
+    else if (code == 0)
+        code = pyro_report_timeline(out, timeline, &options->question.limit, &style, error);
+    pyro_timeline_free(timeline);
+    if (code == 0 && !options->question.json) {
+        fputc('\n', out);
+        print_python(out, program, profile);
+        pyro_session_print_kept(session, out);
+    }
+    if (code == 0 && (fflush(out) != 0 || ferror(out)))
+        code = pyro_error_set(error, -EIO, "cannot write the report: %s", strerror(errno));
+    return code;
+}
+
+/* Of what was only looked at. */
+static int report_watched(const struct options *options, const struct program *program,
+                          struct pyro_session *session, struct pyro_error *error)
+{
+    const struct pyro_export_options export = {0};
+    struct pyro_profile *profile = NULL;
+    session->again = "pyrometer memory";
+    int code = pyro_profile_read(session->path, &profile, error);
+    bool empty = code == 0 && !profile->look_count;
+    pyro_profile_free(profile);
+    profile = NULL;
+    if (empty) {
+        pyro_print_note("the program ended too early to be looked at");
+        pyro_session_discard(session);
+        return 0;
+    }
+    if (code == 0)
+        code = pyro_session_export(session, &export, &profile, error);
+    if (code == 0 && session->output.path)
+        pyro_session_print_wrote(session, profile);
+    else if (code == 0)
+        code = print_watched(options, program, session, profile, error);
+    pyro_profile_free(profile);
+    return code;
+}
+
 static int report(const struct options *options, const struct program *program,
                   struct pyro_session *session, struct pyro_error *error)
 {
@@ -533,7 +618,8 @@ static void begin_probe(const struct options *options, const struct program *pro
         .sampled_times = options->sampled_times,
         .memory = options->memory,
     };
-    if (pyro_run_probe_begin(probe, &probe_options, &error) < 0)
+    *probe = (struct pyro_run_probe){.child_fd = -1};
+    if (!options->rss && pyro_run_probe_begin(probe, &probe_options, &error) < 0)
         pyro_print_error(&error);
 }
 
@@ -552,23 +638,30 @@ static int run_program(const struct options *options, const struct program *prog
         return program->any_command ? PYRO_EXIT_CANNOT_EXECUTE : PYRO_EXIT_RUN;
     }
     pyro_session_begin(session, child.pid, options->source);
-    code = record(options, program, &child, &probe, session, &error);
+    code = options->rss ? watch(options, program, &child, session, &error)
+                        : record(options, program, &child, &probe, session, &error);
     bool ended_early = ended_unseen(code, &child);
     int wait_status = pyro_child_wait(&child);
     pyro_run_probe_end(&probe);
     if (code == 0)
-        code = report(options, program, session, &error);
+        code = options->rss ? report_watched(options, program, session, &error)
+                            : report(options, program, session, &error);
     pyro_session_end(session);
     return conclude(code, &error, ended_early, wait_status);
 }
 
-/* A format of lines wants them counted. */
+/* A format of lines wants them counted, one of looks wants those. */
 static void resolve_output(struct options *options, struct pyro_output *output,
                            struct pyro_error *error)
 {
-    if (pyro_output_resolve(options->output, NULL, output, error) == 0 && output->format &&
-        output->format->holds == PYRO_HOLDS_COUNTED_LINES && !options->lines)
+    if (pyro_output_resolve(options->output, NULL, output, error) < 0 || !output->format)
+        return;
+    if (output->format->holds == PYRO_HOLDS_COUNTED_LINES && !options->lines)
         options->lines = "";
+    if (output->format->holds == PYRO_HOLDS_LOOKS && !options->memory)
+        options->rss = true;
+    if (options->rss)
+        pyro_output_plot(output, error);
 }
 
 static int run_run(const struct pyro_command *self, int argc, char **argv)
@@ -598,6 +691,14 @@ static int run_run(const struct pyro_command *self, int argc, char **argv)
         pyro_error_set(&error, -EINVAL,
                        "run: --memory and --%s cannot be had in one run; run it once with each",
                        options.lines ? "lines" : "trace");
+    else if (options.rss && (options.lines || options.traces || options.memory))
+        pyro_error_set(&error, -EINVAL,
+                       "run: --rss only looks from outside: not with --%s; run it once with each",
+                       options.lines    ? "lines"
+                       : options.traces ? "trace"
+                                        : "memory");
+    else if (options.rss && options.rate_hz > LOOKS_MAX_HZ)
+        pyro_error_set(&error, -EINVAL, "run: --rss looks at most %d times a second", LOOKS_MAX_HZ);
     else if (!operands.count && !options.module && !options.code)
         pyro_error_set(&error, -EINVAL,
                        "run: what? pyrometer run SCRIPT [args], see: pyrometer run --help");
@@ -619,7 +720,7 @@ const struct pyro_command pyro_command_run = {
     .group = "start here",
     .summary = "run a program and print where its time went; `run` itself may be left out",
     .usage = {"[run] [-s KEY] [-n N] [-r RATE] [--no-c-calls] [--trace] [--lines[=NAME,...]] "
-              "[--sampled-times] [--memory] [--subprocesses] [--python "
+              "[--sampled-times] [--memory] [--rss] [--subprocesses] [--python "
               "PATH] [-o "
               "FILE] SCRIPT [args]",
               "[run] [options] -m MODULE [args]", "run [options] -c CODE [args]",
@@ -630,7 +731,8 @@ const struct pyro_command pyro_command_run = {
              "after it. "
              "With -- any command is started, and every Python below it is recorded.",
     .examples = {"pyrometer app.py --verbose", "pyrometer run -s tottime -n 10 app.py",
-                 "pyrometer run -o profile.svg -m pytest tests", "pyrometer run -- make docs"},
+                 "pyrometer run -o profile.svg -m pytest tests", "pyrometer run -- make docs",
+                 "pyrometer run --rss -- make docs"},
     .options = run_options,
     .program = true,
     .run = run_run,

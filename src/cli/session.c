@@ -5,6 +5,7 @@
 #include "cli/store.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,8 +115,9 @@ void pyro_session_print_kept(const struct pyro_session *session, FILE *out)
     size_t length = strlen(home);
     bool below =
         length > 1 && strncmp(session->path, home, length) == 0 && session->path[length] == '/';
-    fprintf(out, "kept in %s%s   ask again: pyrometer stats -s tottime\n", below ? "~" : "",
-            session->path + (below ? length : 0));
+    fprintf(out, "kept in %s%s   ask again: %s\n", below ? "~" : "",
+            session->path + (below ? length : 0),
+            session->again ? session->again : "pyrometer stats -s tottime");
 }
 
 void pyro_session_print_wrote(const struct pyro_session *session,
@@ -125,9 +127,12 @@ void pyro_session_print_wrote(const struct pyro_session *session,
     struct stat status;
     if (stat(session->output.path, &status) == 0 && S_ISREG(status.st_mode))
         pyro_print_bytes(bytes, sizeof(bytes), (uint64_t)status.st_size);
-    pyro_print_note("wrote %s (%s%s%s): %zu samples in %.2f s",
-                    pyro_output_is_stdout(&session->output) ? "standard output"
-                                                            : session->output.path,
-                    pyro_output_format_name(&session->output), *bytes ? ", " : "", bytes,
-                    profile->samples.count, (double)profile->counters.duration_us / 1e6);
+    bool looked = !profile->samples.count && profile->watch.looks;
+    pyro_print_note(
+        "wrote %s (%s%s%s): %" PRIu64 " %s in %.2f s",
+        pyro_output_is_stdout(&session->output) ? "standard output" : session->output.path,
+        pyro_output_format_name(&session->output), *bytes ? ", " : "", bytes,
+        looked ? profile->watch.looks : (uint64_t)profile->samples.count,
+        looked ? "looks" : "samples",
+        (double)(looked ? profile->watch.until_us : profile->counters.duration_us) / 1e6);
 }

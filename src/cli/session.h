@@ -16,6 +16,7 @@ struct pyro_session {
     struct pyro_writer *writer;
     struct pyro_source_roots roots;
     struct pyro_output output; /* path NULL: none asked for */
+    const char *again; /* what to type to ask it again; NULL: "pyrometer stats -s tottime" */
 };
 
 /* Begin: remember where the target's files are. Nothing is written yet. */

@@ -1,7 +1,7 @@
 /* formats/flamegraph.c - one interactive SVG: a still drawing, the data, and the script that works on it.
  *
  * A viewer without scripts shows the drawing; a browser runs flamegraph.js, which draws anew for its width and zoom.
- * Root at the top, the largest child first. Every text passes put_xml() or the JSON writer, which escape what XML
+ * Root at the top, the largest child first. Every text passes pyro_put_xml() or the JSON writer, which escape what XML
  * or a script could take for its own. */
 #include "base/json.h"
 #include "base/utf8.h"
@@ -51,7 +51,7 @@ static const char *xml_entity(uint32_t code_point)
     }
 }
 
-static void put_xml(FILE *out, const char *text)
+void pyro_put_xml(FILE *out, const char *text)
 {
     for (const char *end = text + strlen(text); text < end;) {
         uint32_t code_point = pyro_utf8_next(&text, end);
@@ -218,16 +218,16 @@ static void put_box(const struct writer *writer, const struct pyro_box *box)
     fprintf(out, "\" y=\"%u\" height=\"%d\" width=\"", box->depth * ROW_HEIGHT, BOX_HEIGHT);
     put_percent(out, share);
     fputs("\"><title>", out);
-    put_xml(out, face.name);
+    pyro_put_xml(out, face.name);
     fprintf(out, " %s ", *face.file ? "in" : "");
-    put_xml(out, face.file);
+    pyro_put_xml(out, face.file);
     fprintf(out, " %s, ", amount);
     put_percent(out, share);
     fprintf(out, "</title><rect width=\"100%%\" height=\"100%%\" rx=\"2\" fill=\"#%02x%02x%02x\"/>",
             channel(&face, 0), channel(&face, 8), channel(&face, 4));
     if (share * STILL_COLUMNS >= 3) {
         fputs("<text x=\"4\" y=\"13\" font-size=\"11.5\" font-family=\"monospace\">", out);
-        put_xml(out, face.name);
+        pyro_put_xml(out, face.name);
         fputs("</text>", out);
     }
     fputs("</svg>\n", out);
@@ -254,7 +254,7 @@ static void put_text_line(FILE *out, const char *class_name, int x, size_t y, in
 {
     fprintf(out, "<text class=\"%s\" x=\"%d\" y=\"%zu\" font-size=\"%d\">", class_name, x, y,
             font_size);
-    put_xml(out, text);
+    pyro_put_xml(out, text);
     fputs("</text>\n", out);
 }
 
@@ -356,7 +356,7 @@ static void put_head(const struct writer *writer, size_t height)
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" "
             "width=\"100%%\" height=\"%zu\" font-family=\"sans-serif\">\n<title>",
             height);
-    put_xml(out, title);
+    pyro_put_xml(out, title);
     fputs("</title>\n<style><![CDATA[\n", out);
     fwrite(pyro_file_flamegraph_css, 1, pyro_file_flamegraph_css_size, out);
     fputs("]]></style>\n<rect class=\"back\" width=\"100%\" height=\"100%\" fill=\"#fdfcfa\"/>\n",

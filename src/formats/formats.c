@@ -22,6 +22,8 @@ const struct pyro_format pyro_formats[] = {
      PYRO_HOLDS_TIMED_CALLS, true},
     {"lprof", ".lprof", "lines that were counted, for line_profiler", pyro_write_lprof,
      PYRO_HOLDS_COUNTED_LINES, false},
+    {"plot", ".plot.svg", "what was resident over time, one SVG", pyro_write_plot, PYRO_HOLDS_LOOKS,
+     false},
     {NULL, NULL, NULL, NULL, PYRO_HOLDS_SAMPLES, false},
 };
 

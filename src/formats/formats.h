@@ -39,6 +39,7 @@ struct pyro_format {
         PYRO_HOLDS_SAMPLES,
         PYRO_HOLDS_TIMED_CALLS,   /* those too, without samples */
         PYRO_HOLDS_COUNTED_LINES, /* those alone */
+        PYRO_HOLDS_LOOKS,         /* at what was resident: those alone */
     } holds;
     bool has_bytes; /* memory can weigh in it, or is in it whatever is asked */
 };

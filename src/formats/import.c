@@ -141,8 +141,26 @@ static int import_profs(const char *const *paths, size_t count, struct pyro_inpu
     return code;
 }
 
-/* The first of INPUTS is open. LINES: also what has nothing but lines. */
-static int import_opened(const char *const *paths, size_t count, bool lines,
+/* What has nothing but these is welcome, too. */
+enum { WANTS_LINES = 1, WANTS_LOOKS = 2 };
+
+/* A recording of `run --rss` has nothing but its looks. */
+static int check_looks(const char *path, unsigned wants, struct pyro_profile **profile,
+                       struct pyro_error *error)
+{
+    const struct pyro_profile *read = *profile;
+    bool alone = read->look_count && !read->samples.count && !read->heaps && !read->call_count;
+    if (!alone || wants & WANTS_LOOKS)
+        return 0;
+    pyro_profile_free(*profile);
+    *profile = NULL;
+    pyro_error_set(error, -EINVAL, "'%s' holds only what was resident over time", path);
+    pyro_error_hint(error, "pyrometer memory shows it");
+    return -EINVAL;
+}
+
+/* The first of INPUTS is open. */
+static int import_opened(const char *const *paths, size_t count, unsigned wants,
                          struct pyro_input *inputs, struct pyro_profile **ret_profile,
                          struct pyro_error *error)
 {
@@ -150,16 +168,18 @@ static int import_opened(const char *const *paths, size_t count, bool lines,
     if (known < 0)
         return pyro_input_tell(known, paths[0], error);
     if (known == LPROF)
-        return lines ? import_lprof(&inputs[0], paths[0], ret_profile, error)
-                     : refuse_lprof(paths[0], error);
-    if (count == 1 && known == RECORDING)
-        return import_recording(&inputs[0], paths[0], ret_profile, error);
+        return wants & WANTS_LINES ? import_lprof(&inputs[0], paths[0], ret_profile, error)
+                                   : refuse_lprof(paths[0], error);
+    if (count == 1 && known == RECORDING) {
+        int code = import_recording(&inputs[0], paths[0], ret_profile, error);
+        return code < 0 ? code : check_looks(paths[0], wants, ret_profile, error);
+    }
     if (count == 1 && known != PROF)
         return import_stacks(&inputs[0], (enum kind)known, paths[0], ret_profile, error);
     return import_profs(paths, count, inputs, ret_profile, error);
 }
 
-static int import(const char *const *paths, size_t count, bool lines,
+static int import(const char *const *paths, size_t count, unsigned wants,
                   struct pyro_profile **ret_profile, struct pyro_error *error)
 {
     struct pyro_input *inputs = calloc(count, sizeof(*inputs));
@@ -169,7 +189,7 @@ static int import(const char *const *paths, size_t count, bool lines,
         inputs[i].fd = -1;
     int code = pyro_input_open(&inputs[0], paths[0]);
     code = code < 0 ? pyro_input_tell(code, paths[0], error)
-                    : import_opened(paths, count, lines, inputs, ret_profile, error);
+                    : import_opened(paths, count, wants, inputs, ret_profile, error);
     for (size_t i = 0; i < count; i++)
         pyro_input_close(&inputs[i]);
     free(inputs);
@@ -179,12 +199,22 @@ static int import(const char *const *paths, size_t count, bool lines,
 int pyro_import(const char *const *paths, size_t count, struct pyro_profile **ret_profile,
                 struct pyro_error *error)
 {
-    return import(paths, count, false, ret_profile, error);
+    return import(paths, count, 0, ret_profile, error);
 }
 
 int pyro_import_lines(const char *path, struct pyro_profile **ret_profile, struct pyro_error *error)
 {
-    return import(&path, 1, true, ret_profile, error);
+    return import(&path, 1, WANTS_LINES, ret_profile, error);
+}
+
+int pyro_import_looks(const char *path, struct pyro_profile **ret_profile, struct pyro_error *error)
+{
+    return import(&path, 1, WANTS_LOOKS, ret_profile, error);
+}
+
+int pyro_import_any(const char *path, struct pyro_profile **ret_profile, struct pyro_error *error)
+{
+    return import(&path, 1, WANTS_LINES | WANTS_LOOKS, ret_profile, error);
 }
 
 struct pyro_profile *pyro_import_profile_new(void)

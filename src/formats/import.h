@@ -15,6 +15,11 @@ int pyro_import(const char *const *paths, size_t count, struct pyro_profile **re
 int pyro_import_lines(const char *path, struct pyro_profile **ret_profile,
                       struct pyro_error *error);
 
+/* The same for who asks for what was resident over time: a recording of `run --rss`, too. And for who takes all of these. */
+int pyro_import_looks(const char *path, struct pyro_profile **ret_profile,
+                      struct pyro_error *error);
+int pyro_import_any(const char *path, struct pyro_profile **ret_profile, struct pyro_error *error);
+
 /* -- one format --------------------------------------------------------------------------------- */
 
 struct pyro_prof_file {

@@ -13,6 +13,7 @@ PYRO_WRITER(pyro_write_collapsed);
 PYRO_WRITER(pyro_write_flamegraph);
 PYRO_WRITER(pyro_write_json);
 PYRO_WRITER(pyro_write_lprof);
+PYRO_WRITER(pyro_write_plot);
 PYRO_WRITER(pyro_write_pprof);
 PYRO_WRITER(pyro_write_pstats);
 PYRO_WRITER(pyro_write_speedscope);
@@ -33,6 +34,9 @@ struct pyro_export_bytes {
 };
 void pyro_export_bytes(struct pyro_export_bytes *sums, const struct pyro_profile *profile);
 const char *pyro_export_clock(enum pyro_clock clock); /* "wall", "cpu", "gil", "wait" */
+
+/* Text as XML has it, of flamegraph.c: escaped, what XML cannot hold replaced. */
+void pyro_put_xml(FILE *out, const char *text);
 
 /* The text from AT to before END as marshal and pickle write it: UTF-8, surrogates kept, what is neither replaced. */
 uint32_t pyro_python_text_size(const char *at, const char *end);

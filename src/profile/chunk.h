@@ -42,6 +42,8 @@ enum pyro_chunk_type {
     PYRO_CHUNK_MEMORY = 22,
     PYRO_CHUNK_HEAPS = 23,
     PYRO_CHUNK_RESIDENT = 24,
+    PYRO_CHUNK_LOOKS = 30,
+    PYRO_CHUNK_WATCH = 31,
 };
 
 /* Keys of an INFO chunk; unknown ones are passed over. */
@@ -78,6 +80,7 @@ enum pyro_info_key {
 #define PYRO_ARGUMENTS_MAX     (UINT32_C(1) << 22)
 #define PYRO_LINES_MAX         (UINT32_C(1) << 22)
 #define PYRO_MEMORY_MAX        (UINT32_C(1) << 24)
+#define PYRO_LOOKS_MAX         (UINT32_C(1) << 22)
 #define PYRO_SOURCES_MAX       (UINT32_C(1) << 22)
 #define PYRO_SWEEP_SAMPLES_MAX (UINT32_C(1) << 20) /* one a thread */
 

@@ -185,6 +185,28 @@ struct pyro_process_memory {
     uint64_t swapped; /* besides */
 };
 
+/* What was resident of a process at a moment, as the kernel says; sizes in bytes. Written when something changed: until the
+ * next one of the same process it stayed as it was. */
+struct pyro_look {
+    uint64_t time_us; /* since the recording began; never less than of the one before */
+    uint32_t process;
+    bool gone;             /* it had ended, or become another program: all else is 0 */
+    bool tracked;          /* what it allocates is known, too: */
+    uint64_t rss, most;    /* now, and at most so far */
+    uint64_t files;        /* of rss: pages of files and shared memory */
+    uint64_t swapped;      /* besides */
+    uint64_t live, native; /* tracked: alive, and of that what C code took itself */
+};
+
+/* How these looks came about. */
+struct pyro_watch {
+    uint64_t looks, interval_us; /* 0: there were none; what was between two of them, at last */
+    uint64_t until_us;           /* when the last one was */
+    uint64_t unseen;             /* at least so many processes came and went between two looks */
+    uint64_t
+        largest; /* resident at most of any process, says the kernel at the end; 0: not known */
+};
+
 /* How the calls of a process were counted. */
 struct pyro_probe {
     bool counted, c_calls; /* c_calls: those of C functions, too */

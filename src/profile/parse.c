@@ -743,6 +743,10 @@ static int take_chunk(struct pyro_parse *parse, struct pyro_chunk *chunk)
         return take_records(parse, &chunk->payload, take_heap);
     case PYRO_CHUNK_RESIDENT:
         return take_records(parse, &chunk->payload, take_resident);
+    case PYRO_CHUNK_LOOKS:
+        return take_records(parse, &chunk->payload, pyro_parse_look);
+    case PYRO_CHUNK_WATCH:
+        return take_records(parse, &chunk->payload, pyro_parse_watch);
     case PYRO_CHUNK_END:
         parse->profile->complete = true;
         return 0;

@@ -129,8 +129,8 @@ struct stat_line {
     const char *comm;
     size_t comm_length;
     char state;
-    uint64_t parent, user_ticks, system_ticks, thread_count, start_ticks, rss_pages, cpu,
-        heap_start;
+    uint64_t parent, child_faults, user_ticks, system_ticks, thread_count, start_ticks, rss_pages,
+        cpu, heap_start;
 };
 
 /* The name may hold anything, spaces and parentheses too; what follows it never holds ')'. */
@@ -153,6 +153,9 @@ static int parse_stat(const char *text, struct stat_line *ret_line)
         switch (field) {
         case 4:
             number = &line.parent;
+            break;
+        case 11:
+            number = &line.child_faults;
             break;
         case 14:
             number = &line.user_ticks;
@@ -235,6 +238,7 @@ int pyro_process_info(pid_t pid, struct pyro_process_info *ret_info)
         .start_ticks = line.start_ticks,
         .cpu_ticks = line.user_ticks + line.system_ticks,
         .rss_bytes = line.rss_pages * (uint64_t)sysconf(_SC_PAGESIZE),
+        .child_faults = line.child_faults,
         .thread_count = (uint32_t)line.thread_count,
         .heap_start = line.heap_start,
     };

@@ -21,6 +21,8 @@ struct pyro_process_info {
     uint64_t start_ticks; /* since boot: with pid, an identity that is not reused */
     uint64_t cpu_ticks;   /* user + system, USER_HZ */
     uint64_t rss_bytes;
+    uint64_t
+        child_faults; /* page faults of the children it waited for, and of theirs: grows with each */
     uint32_t thread_count;
     uint64_t heap_start; /* behind the program, where brk() begins; 0: we may not know */
     char comm[32];

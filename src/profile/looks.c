@@ -1,0 +1,104 @@
+/* profile/looks.c - what was resident over time, into pending chunks (writer.c) and out of a file (parse.c). */
+#include "profile/parse.h"
+#include "profile/writer_internal.h"
+
+#include <errno.h>
+
+/* -- writing ------------------------------------------------------------------------------------ */
+
+enum { LOOK_GONE = 1, LOOK_TRACKED = 2 };
+
+static void put_all(struct pyro_writer *writer, enum pending block, const uint64_t *fields,
+                    size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        pyro_buffer_put_varint(&writer->pending[block], fields[i]);
+}
+
+bool pyro_writer_look(struct pyro_writer *writer, const struct pyro_look *look)
+{
+    if (writer->error < 0 || look->process >= writer->process_ids.count ||
+        look->time_us < writer->look_us || writer->looks >= PYRO_LOOKS_MAX)
+        return false;
+    writer->looks++;
+    const uint64_t flags = (look->gone ? LOOK_GONE : 0) | (look->tracked ? LOOK_TRACKED : 0);
+    const uint64_t first[] = {look->process, look->time_us - writer->look_us, flags};
+    const uint64_t sizes[] = {look->rss, look->most, look->files, look->swapped};
+    const uint64_t tracked[] = {look->live, look->native};
+    put_all(writer, PENDING_LOOKS, first, 3);
+    if (!look->gone)
+        put_all(writer, PENDING_LOOKS, sizes, 4);
+    if (!look->gone && look->tracked)
+        put_all(writer, PENDING_LOOKS, tracked, 2);
+    writer->look_us = look->time_us;
+    pyro_writer_defined(writer, PENDING_LOOKS);
+    return true;
+}
+
+void pyro_writer_watch(struct pyro_writer *writer, const struct pyro_watch *watch)
+{
+    const uint64_t fields[] = {watch->looks, watch->interval_us, watch->until_us, watch->unseen,
+                               watch->largest};
+    if (writer->error < 0)
+        return;
+    put_all(writer, PENDING_WATCH, fields, sizeof(fields) / sizeof(fields[0]));
+    pyro_writer_defined(writer, PENDING_WATCH);
+}
+
+/* -- reading ------------------------------------------------------------------------------------ */
+
+static int bad(struct pyro_parse *parse, const char *problem)
+{
+    parse->problem = problem;
+    return -EBADMSG;
+}
+
+static void take_all(struct pyro_reader *block, uint64_t *const *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        *fields[i] = pyro_reader_varint(block);
+        if (*fields[i] > PYRO_COUNT_MAX)
+            block->failed = true;
+    }
+}
+
+int pyro_parse_look(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_profile *profile = parse->profile;
+    const struct pyro_look *last =
+        profile->look_count ? &profile->looks[profile->look_count - 1] : NULL;
+    struct pyro_look look = {0};
+    uint64_t process, step_us, flags;
+    uint64_t *const first[] = {&process, &step_us, &flags};
+    uint64_t *const sizes[] = {&look.rss, &look.most, &look.files, &look.swapped};
+    uint64_t *const tracked[] = {&look.live, &look.native};
+    take_all(block, first, 3);
+    look.gone = flags & LOOK_GONE;
+    look.tracked = flags & LOOK_TRACKED;
+    if (!look.gone)
+        take_all(block, sizes, 4);
+    if (!look.gone && look.tracked)
+        take_all(block, tracked, 2);
+    look.process = (uint32_t)process;
+    look.time_us = (last ? last->time_us : 0) + step_us;
+    if (block->failed || process >= profile->process_count || look.time_us > PYRO_COUNT_MAX ||
+        profile->look_count >= PYRO_LOOKS_MAX)
+        return bad(parse, "a look at no known process");
+    int error =
+        pyro_grow(&profile->looks, profile->look_count, &parse->look_capacity, sizeof(look));
+    if (error == 0)
+        profile->looks[profile->look_count++] = look;
+    return error;
+}
+
+int pyro_parse_watch(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_watch watch;
+    uint64_t *const fields[] = {&watch.looks, &watch.interval_us, &watch.until_us, &watch.unseen,
+                                &watch.largest};
+    take_all(block, fields, sizeof(fields) / sizeof(fields[0]));
+    if (block->failed)
+        return bad(parse, "looks that cannot be");
+    parse->profile->watch = watch;
+    return 0;
+}
