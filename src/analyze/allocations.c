@@ -182,6 +182,17 @@ static void add_heaps(struct pyro_allocations *memory)
     }
 }
 
+static void add_sizes(struct pyro_allocations *memory)
+{
+    const struct pyro_profile *profile = memory->profile;
+    memory->has_sizes = profile->size_count > 0;
+    for (size_t i = 0; i < profile->size_count; i++)
+        for (int at = 0; at < PYRO_BLOCK_SIZES; at++) {
+            memory->sizes.classes[at].blocks += profile->sizes[i].classes[at].blocks;
+            memory->sizes.classes[at].bytes += profile->sizes[i].classes[at].bytes;
+        }
+}
+
 static int make(struct pyro_allocations *memory)
 {
     const struct pyro_profile *profile = memory->profile;
@@ -207,6 +218,7 @@ static int make(struct pyro_allocations *memory)
     if (result == 0)
         sort(&adding);
     add_heaps(memory);
+    add_sizes(memory);
     free(adding.self);
     free(adding.tree);
     free(adding.line_of);

@@ -37,10 +37,12 @@ struct pyro_allocations {
     uint64_t lost, unseen, cut;             /* struct pyro_process_memory */
     uint64_t rss, rss_peak, own;            /* 0: not known */
     uint64_t native, files, slack, swapped; /* struct pyro_process_memory */
-    bool unhooked;                          /* of one of these the last allocations were not seen */
-    bool has_native;                        /* of all of these it is known */
-    size_t process_count;                   /* that were tracked */
-    bool stopped;                           /* all of these ended by themselves */
+    struct pyro_process_sizes sizes;        /* of all processes */
+    bool has_sizes;
+    bool unhooked;        /* of one of these the last allocations were not seen */
+    bool has_native;      /* of all of these it is known */
+    size_t process_count; /* that were tracked */
+    bool stopped;         /* all of these ended by themselves */
 };
 
 /* -ENODATA: memory was not tracked. -ENOMEM. */

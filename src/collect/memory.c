@@ -34,6 +34,18 @@ static uint64_t bounded(uint64_t figure)
     return figure < FIGURE_MAX ? figure : FIGURE_MAX;
 }
 
+static void write_sizes(uint32_t process, const struct pyro_heap_totals *totals,
+                        struct pyro_writer *writer)
+{
+    struct pyro_process_sizes sizes = {.process = process};
+    for (int i = 0; i < PYRO_SIZE_CLASSES; i++) {
+        sizes.classes[i].blocks = bounded(totals->sizes[i].blocks);
+        sizes.classes[i].bytes = bounded(totals->sizes[i].bytes);
+    }
+    pyro_writer_sizes(writer, &sizes);
+}
+_Static_assert(PYRO_SIZE_CLASSES == PYRO_BLOCK_SIZES, "the same classes");
+
 static void write_heap(struct pyro_collector *collector, uint32_t block, struct pyro_writer *writer)
 {
     const struct pyro_process_block *shared = pyro_block_at(collector, block);
@@ -60,7 +72,9 @@ static void write_heap(struct pyro_collector *collector, uint32_t block, struct 
         .slack = bounded(totals.slack),
         .swapped = bounded(stopped ? totals.swapped : resident->swapped),
     };
-    pyro_writer_heap(writer, pyro_recorded_process(collector, block, writer), &heap);
+    uint32_t recorded = pyro_recorded_process(collector, block, writer);
+    pyro_writer_heap(writer, recorded, &heap);
+    write_sizes(recorded, &totals, writer);
 }
 
 /* -- stacks ------------------------------------------------------------------------------------- */

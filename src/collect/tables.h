@@ -100,6 +100,17 @@ enum pyro_tracking {
     PYRO_TRACKS_ALL,    /* what C code takes itself, too */
 };
 
+/* Blocks by their size: class N has those of more than 2^(N - 1) bytes and at most 2^N; class 0 those of 0 and 1. */
+#define PYRO_SIZE_CLASSES 41
+struct pyro_sizes_of_blocks {
+    uint64_t blocks, bytes; /* allocated, freed or not */
+};
+static inline unsigned pyro_size_class(uint64_t size)
+{
+    unsigned at = size > 1 ? 64u - (unsigned)__builtin_clzll(size - 1) : 0;
+    return at < PYRO_SIZE_CLASSES ? at : PYRO_SIZE_CLASSES - 1;
+}
+
 /* What a process has allocated, of which the STACKS tell by whom: one writer at a time. `mark` counts how often `live` grew past
  * `peak`. */
 struct pyro_heap_totals {
@@ -114,6 +125,7 @@ struct pyro_heap_totals {
     uint64_t files, slack, swapped;
     uint64_t
         unhooked; /* not 0: when it stopped, Python's allocators led past it, since an unknown moment */
+    struct pyro_sizes_of_blocks sizes[PYRO_SIZE_CLASSES];
 };
 
 struct pyro_process_block {

@@ -153,6 +153,9 @@ static inline void count_allocated(const struct pyro_heap *heap, uint32_t refere
         add(&heap->totals->native, size);
     add(&stack->allocated, size);
     add(&stack->allocations, 1);
+    struct pyro_sizes_of_blocks *sizes = &heap->totals->sizes[pyro_size_class(size)];
+    add(&sizes->blocks, 1);
+    add(&sizes->bytes, size);
     add(&heap->totals->live, size);
     if (heap->totals->live > heap->totals->peak) {
         __atomic_store_n(&heap->totals->peak, heap->totals->live, __ATOMIC_RELAXED);

@@ -44,6 +44,7 @@ enum pyro_chunk_type {
     PYRO_CHUNK_RESIDENT = 24,
     PYRO_CHUNK_LOOKS = 30,
     PYRO_CHUNK_WATCH = 31,
+    PYRO_CHUNK_SIZES = 32,
 };
 
 /* Keys of an INFO chunk; unknown ones are passed over. */

@@ -1,4 +1,4 @@
-/* profile/looks.c - what was resident over time, into pending chunks (writer.c) and out of a file (parse.c). */
+/* profile/looks.c - what was resident over time, and blocks by size, into pending chunks (writer.c) and out of a file (parse.c). */
 #include "profile/parse.h"
 #include "profile/writer_internal.h"
 
@@ -43,6 +43,23 @@ void pyro_writer_watch(struct pyro_writer *writer, const struct pyro_watch *watc
         return;
     put_all(writer, PENDING_WATCH, fields, sizeof(fields) / sizeof(fields[0]));
     pyro_writer_defined(writer, PENDING_WATCH);
+}
+
+/* Classes above the largest block are left out. */
+void pyro_writer_sizes(struct pyro_writer *writer, const struct pyro_process_sizes *sizes)
+{
+    uint64_t count = PYRO_BLOCK_SIZES;
+    if (writer->error < 0 || sizes->process >= writer->process_ids.count)
+        return;
+    while (count && !sizes->classes[count - 1].blocks)
+        count--;
+    const uint64_t first[] = {sizes->process, count};
+    put_all(writer, PENDING_SIZES, first, 2);
+    for (uint64_t i = 0; i < count; i++) {
+        const uint64_t fields[] = {sizes->classes[i].blocks, sizes->classes[i].bytes};
+        put_all(writer, PENDING_SIZES, fields, 2);
+    }
+    pyro_writer_defined(writer, PENDING_SIZES);
 }
 
 /* -- reading ------------------------------------------------------------------------------------ */
@@ -100,5 +117,34 @@ int pyro_parse_watch(struct pyro_parse *parse, struct pyro_reader *block)
     if (block->failed)
         return bad(parse, "looks that cannot be");
     parse->profile->watch = watch;
+    return 0;
+}
+
+int pyro_parse_sizes(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_profile *profile = parse->profile;
+    struct pyro_process_sizes sizes = {0};
+    uint64_t process, count;
+    uint64_t *const first[] = {&process, &count};
+    take_all(block, first, 2);
+    for (uint64_t i = 0; !block->failed && i < count && i < PYRO_BLOCK_SIZES; i++) {
+        uint64_t *const fields[] = {&sizes.classes[i].blocks, &sizes.classes[i].bytes};
+        take_all(block, fields, 2);
+    }
+    if (block->failed || process >= profile->process_count || count > PYRO_BLOCK_SIZES)
+        return bad(parse, "sizes of blocks of no known process");
+    sizes.process = (uint32_t)process;
+    bool is_new;
+    uint64_t *at = pyro_map_insert(&parse->size_ids, process, 0, &is_new);
+    if (!at)
+        return -ENOMEM;
+    if (is_new) {
+        *at = profile->size_count;
+        if (pyro_grow(&profile->sizes, profile->size_count, &parse->size_capacity, sizeof(sizes)) <
+            0)
+            return -ENOMEM;
+        profile->size_count++;
+    }
+    profile->sizes[*at] = sizes;
     return 0;
 }

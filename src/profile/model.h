@@ -185,6 +185,16 @@ struct pyro_process_memory {
     uint64_t swapped; /* besides */
 };
 
+/* The blocks that a process allocated, by size: class N has those of more than 2^(N - 1) bytes and at most 2^N, class 0 those of 0
+ * and 1. */
+#define PYRO_BLOCK_SIZES 41
+struct pyro_process_sizes {
+    uint32_t process;
+    struct {
+        uint64_t blocks, bytes;
+    } classes[PYRO_BLOCK_SIZES];
+};
+
 /* What was resident of a process at a moment, as the kernel says; sizes in bytes. Written when something changed: until the
  * next one of the same process it stayed as it was. */
 struct pyro_look {

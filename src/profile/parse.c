@@ -747,6 +747,8 @@ static int take_chunk(struct pyro_parse *parse, struct pyro_chunk *chunk)
         return take_records(parse, &chunk->payload, pyro_parse_look);
     case PYRO_CHUNK_WATCH:
         return take_records(parse, &chunk->payload, pyro_parse_watch);
+    case PYRO_CHUNK_SIZES:
+        return take_records(parse, &chunk->payload, pyro_parse_sizes);
     case PYRO_CHUNK_END:
         parse->profile->complete = true;
         return 0;
@@ -811,6 +813,7 @@ void pyro_parse_clear(struct pyro_parse *parse)
 {
     pyro_map_free(&parse->edges);
     pyro_map_free(&parse->memory_ids);
+    pyro_map_free(&parse->size_ids);
     free(parse->info_bytes);
     free(parse->drops);
     pyro_unpacker_free(&parse->unpacker);

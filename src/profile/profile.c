@@ -145,6 +145,7 @@ void pyro_profile_free(struct pyro_profile *profile)
     free(profile->lines);
     free(profile->memory);
     free(profile->heaps);
+    free(profile->sizes);
     free(profile->looks);
     free(profile->probes);
     free(profile->timed_functions);

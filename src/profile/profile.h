@@ -86,7 +86,9 @@ struct pyro_profile {
     struct pyro_stack_memory *memory; /* one of each process and stack */
     size_t memory_count;
     struct pyro_process_memory *heaps; /* [process_count], or NULL: memory was tracked nowhere */
-    struct pyro_look *looks;           /* in the order of their times */
+    struct pyro_process_sizes *sizes;  /* one a process at most */
+    size_t size_count;
+    struct pyro_look *looks; /* in the order of their times */
     size_t look_count;
     struct pyro_watch watch;
     size_t function_count, frame_count, stack_count, process_count, thread_count, wait_count,

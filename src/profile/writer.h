@@ -78,6 +78,9 @@ void pyro_writer_memory(struct pyro_writer *writer, const struct pyro_stack_memo
 void pyro_writer_heap(struct pyro_writer *writer, uint32_t process,
                       const struct pyro_process_memory *heap);
 
+/* Its blocks by size; the last ones count. */
+void pyro_writer_sizes(struct pyro_writer *writer, const struct pyro_process_sizes *sizes);
+
 /* What is resident now; the times never decrease. False: it was not kept, there are too many. */
 bool pyro_writer_look(struct pyro_writer *writer, const struct pyro_look *look);
 /* How it was looked; the last one counts. */

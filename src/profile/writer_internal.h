@@ -26,6 +26,7 @@ enum pending {
     PENDING_RESIDENT,
     PENDING_LOOKS,
     PENDING_WATCH,
+    PENDING_SIZES,
     PENDING_CALLS, /* these refer to threads and come after them */
     PENDING_PROBES,
     PENDING_CONTEXTS,

@@ -401,6 +401,59 @@ static void print_resident(FILE *out, const struct layout *layout)
             "memory kept by allocators, files\n");
 }
 
+/* Blocks by size, classes joined so that they fit a line. */
+static const struct {
+    int last; /* class */
+    const char *name;
+} size_columns[] = {{5, "<= 32 B"},
+                    {7, "128 B"},
+                    {9, "512 B"},
+                    {12, "4 KiB"},
+                    {16, "64 KiB"},
+                    {20, "1 MiB"},
+                    {PYRO_BLOCK_SIZES - 1, "more"}};
+#define SIZE_COLUMNS (sizeof(size_columns) / sizeof(size_columns[0]))
+
+static void print_shares(FILE *out, const char *title, const uint64_t parts[SIZE_COLUMNS],
+                         uint64_t all)
+{
+    char cell[CELL_BYTES];
+    fprintf(out, "%-12s", title);
+    for (size_t i = 0; i < SIZE_COLUMNS; i++) {
+        double percent = all ? 100 * (double)parts[i] / (double)all : 0;
+        if (!parts[i])
+            snprintf(cell, sizeof(cell), "-");
+        else if (percent < 0.1)
+            snprintf(cell, sizeof(cell), "<0.1 %%");
+        else
+            snprintf(cell, sizeof(cell), "%.1f %%", percent);
+        pyro_cell_print(out, cell, 8);
+    }
+    fputc('\n', out);
+}
+
+static void print_sizes(FILE *out, const struct pyro_allocations *memory)
+{
+    uint64_t blocks[SIZE_COLUMNS] = {0}, bytes[SIZE_COLUMNS] = {0};
+    uint64_t all_blocks = 0, all_bytes = 0;
+    if (!memory->has_sizes)
+        return;
+    for (int at = 0, column = 0; at < PYRO_BLOCK_SIZES; at++) {
+        if (at > size_columns[column].last)
+            column++;
+        blocks[column] += memory->sizes.classes[at].blocks;
+        bytes[column] += memory->sizes.classes[at].bytes;
+        all_blocks += memory->sizes.classes[at].blocks;
+        all_bytes += memory->sizes.classes[at].bytes;
+    }
+    fprintf(out, "%-12s", "block size");
+    for (size_t i = 0; i < SIZE_COLUMNS; i++)
+        pyro_cell_print(out, size_columns[i].name, 8);
+    fputc('\n', out);
+    print_shares(out, "  blocks", blocks, all_blocks);
+    print_shares(out, "  bytes", bytes, all_bytes);
+}
+
 static void print_head(FILE *out, const struct layout *layout)
 {
     const struct pyro_allocations *memory = layout->memory;
@@ -418,6 +471,7 @@ static void print_head(FILE *out, const struct layout *layout)
         fprintf(out, ", %zu processes added up", memory->process_count);
     fputc('\n', out);
     print_resident(out, layout);
+    print_sizes(out, memory);
     if (memory->unhooked)
         fprintf(out,
                 "not all was seen: something put Python's allocators back while the program ran "
@@ -492,6 +546,23 @@ static void json_function(struct pyro_json *json, const struct pyro_allocations 
     pyro_json_end(json);
 }
 
+/* Classes that have blocks. */
+static void json_sizes(struct pyro_json *json, const struct pyro_allocations *memory)
+{
+    pyro_json_line(json);
+    pyro_json_array(json, "sizes");
+    for (int at = 0; at < PYRO_BLOCK_SIZES; at++) {
+        if (!memory->sizes.classes[at].blocks)
+            continue;
+        pyro_json_object(json, NULL);
+        pyro_json_u64(json, "up_to_bytes", UINT64_C(1) << at);
+        pyro_json_u64(json, "blocks", memory->sizes.classes[at].blocks);
+        pyro_json_u64(json, "bytes", memory->sizes.classes[at].bytes);
+        pyro_json_end(json);
+    }
+    pyro_json_end(json);
+}
+
 static void json_known(struct pyro_json *json, const char *key, uint64_t bytes)
 {
     if (bytes)
@@ -524,6 +595,8 @@ int pyro_report_memory_json(FILE *out, const struct pyro_allocations *memory,
     pyro_json_u64(&json, "processes", memory->process_count);
     pyro_json_bool(&json, "ended", memory->stopped);
     pyro_json_bool(&json, "unhooked", memory->unhooked);
+    if (memory->has_sizes)
+        json_sizes(&json, memory);
     pyro_json_array(&json, "functions");
     for (size_t i = 0; i < memory->function_count; i++)
         json_function(&json, memory, &memory->functions[i]);

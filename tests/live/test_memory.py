@@ -39,6 +39,22 @@ def track(pyrometer: Path, python: Python, arguments: list, *options: str, statu
     return answer, done.stdout
 
 
+def test_block_sizes(pyrometer: Path, counted: Python) -> None:
+    """Each block is in one class, and those of the program are in theirs."""
+    answer, _ = track(pyrometer, counted, [TARGETS / "memory_known.py"])
+    sizes = {row["up_to_bytes"]: (row["blocks"], row["bytes"]) for row in answer["sizes"]}
+    assert all(up_to & (up_to - 1) == 0 and count * up_to >= size for up_to, (count, size) in sizes.items())
+    assert all(size > count * (up_to // 2) for up_to, (count, size) in sizes.items() if up_to > 1)
+    assert sum(count for count, _ in sizes.values()) == answer["allocations"]
+    assert sum(size for _, size in sizes.values()) == answer["allocated_bytes"]
+    churn, keep, spike = sizes[1024], sizes[1 << 17], sizes[1 << 23]
+    assert churn[0] >= 3000 and churn[1] >= 3000 * (777 + HEAD)
+    assert keep[0] >= 40 and keep[1] >= 40 * (100_000 + HEAD)
+    assert spike == (1, 5_000_000 + HEAD)
+    text = run(pyrometer, "memory", "memory.pyro").stdout
+    assert "block size" in text and "more" in text
+
+
 def text_of(file: str, line: int) -> str:
     """From the file itself: of a program in another root, the recorder may come too late for its source."""
     path = Path(file)

@@ -588,6 +588,8 @@ static void stacks_are_as_they_were_last(void)
     marked->held = 60;
     marked->held_count = 7;
     process->heap.rss = 4096;
+    process->heap.sizes[3] = (struct pyro_sizes_of_blocks){.blocks = 10, .bytes = 70};
+    process->heap.sizes[40] = (struct pyro_sizes_of_blocks){.blocks = UINT64_MAX, .bytes = 1};
     atomic_store(&process->state, PYRO_PROBE_STOPPED);
     struct pyro_profile *profile = finish();
     CHECK_EQ(profile->memory_count, 2);
@@ -605,6 +607,11 @@ static void stacks_are_as_they_were_last(void)
     CHECK_EQ(profile->heaps[one->process].lost, 2);
     CHECK_EQ(profile->heaps[one->process].rss, 4096);
     CHECK(profile->heaps[one->process].stopped);
+    CHECK_EQ(profile->size_count, 1);
+    CHECK_EQ(profile->sizes[0].process, one->process);
+    CHECK_EQ(profile->sizes[0].classes[3].blocks, 10);
+    CHECK_EQ(profile->sizes[0].classes[3].bytes, 70);
+    CHECK_EQ(profile->sizes[0].classes[40].blocks, UINT64_C(1) << 56); /* a lie is bounded */
     pyro_profile_free(profile);
 }
 

@@ -192,6 +192,29 @@ static void what_c_code_took_is_told_apart(void)
     CHECK_EQ(totals.live, 0);
 }
 
+static void sizes_fall_into_classes(void)
+{
+    static const struct {
+        uint64_t size;
+        unsigned at;
+    } sizes[] = {{0, 0},   {1, 0},    {2, 1},
+                 {3, 2},   {4, 2},    {5, 3},
+                 {512, 9}, {513, 10}, {PYRO_HEAP_SIZE_MAX, 40}};
+    struct pyro_heap_totals totals;
+    struct pyro_heap *heap = open_heap(&totals);
+    uint32_t stack = pyro_heap_new_stack(heap, PYRO_STACK_NONE, 2, 1);
+    for (uint32_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct pyro_sizes_of_blocks before = totals.sizes[sizes[i].at];
+        CHECK_EQ(pyro_heap_allocated(heap, stack, address(i), sizes[i].size), 0);
+        CHECK_EQ(totals.sizes[sizes[i].at].blocks, before.blocks + 1);
+        CHECK_EQ(totals.sizes[sizes[i].at].bytes, before.bytes + sizes[i].size);
+    }
+    pyro_heap_mapped(heap, stack, 8192);
+    CHECK_EQ(totals.sizes[13].blocks, 1);
+    pyro_heap_close(heap);
+    free(blocks);
+}
+
 static void a_mark_of_code_is_handed_back(void)
 {
     struct pyro_heap_totals totals;
@@ -235,8 +258,8 @@ static void a_child_knows_of_nothing(void)
 
 int main(void)
 {
-    return CHECK_MAIN(TEST(the_mark_is_that_of_a_replay), TEST(what_was_freed_past_us_is_counted),
-                      TEST(what_cannot_be_told_of_is_lost), TEST(a_mark_of_code_is_handed_back),
-                      TEST(what_c_code_took_is_told_apart), TEST(stacks_end_where_there_is_no_room),
-                      TEST(a_child_knows_of_nothing));
+    return CHECK_MAIN(TEST(the_mark_is_that_of_a_replay), TEST(sizes_fall_into_classes),
+                      TEST(what_was_freed_past_us_is_counted), TEST(what_cannot_be_told_of_is_lost),
+                      TEST(a_mark_of_code_is_handed_back), TEST(what_c_code_took_is_told_apart),
+                      TEST(stacks_end_where_there_is_no_room), TEST(a_child_knows_of_nothing));
 }

@@ -205,6 +205,10 @@ static void lies_are_refused(void)
     CHECK_EQ(READ_LIE(PYRO_CHUNK_LOOKS, 0, 5, 2, 1, 2, 3, 4, 5), -EBADMSG); /* cut off */
     const uint64_t half = UINT64_C(1) << 55;
     CHECK_EQ(READ_LIE(PYRO_CHUNK_LOOKS, 0, half, 1, 0, half, 1, 0, 1, 1), -EBADMSG); /* late */
+    CHECK_EQ(READ_LIE(PYRO_CHUNK_SIZES, 0, 2, 1, 1, 1, 2), 0);
+    CHECK_EQ(READ_LIE(PYRO_CHUNK_SIZES, 0, PYRO_BLOCK_SIZES + 1, 1, 1), -EBADMSG);
+    CHECK_EQ(READ_LIE(PYRO_CHUNK_SIZES, 0, 2, 1, 1, 1), -EBADMSG);
+    CHECK_EQ(READ_LIE(PYRO_CHUNK_SIZES, 1, 1, 1, 1), -EBADMSG);
     CHECK_EQ(READ_LIE(PYRO_CHUNK_WATCH, 1, 2, 3, 4, 5), 0);
     CHECK_EQ(READ_LIE(PYRO_CHUNK_WATCH, 1, 2, UINT64_MAX, 4, 5), -EBADMSG);
 }
