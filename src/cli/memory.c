@@ -105,7 +105,7 @@ static int print_memory(const struct pyro_profile *profile, const struct options
 
 static int run_memory(const struct pyro_command *self, int argc, char **argv)
 {
-    struct options options = {.choice.limit.rows = ROWS_SHOWN};
+    struct options options = {.choice = {.over_time = true, .limit.rows = ROWS_SHOWN}};
     struct pyro_operands operands;
     struct pyro_error error = {0};
     struct pyro_profile *profile = NULL;
@@ -148,7 +148,11 @@ const struct pyro_command pyro_command_memory = {
         "moved by realloc is freed and allocated anew. What a thread allocates in which no Python "
         "code runs is that of <native>; what an allocator that is linked into a library does "
         "within is seen only as the pages it maps.\n\n"
-        "Of a recording of `run --rss`: what was resident over time, and the processes.",
+        "First a chart of what was alive and resident over time, and which lines had it at some "
+        "moments: "
+        "looked at from outside, ten times a second at first. Of a recording of `run --rss` what "
+        "was "
+        "resident, and the processes.",
     .examples = {"pyrometer run --memory app.py", "pyrometer memory",
                  "pyrometer memory --by line -n 20 --leaks", "pyrometer memory app.pyro --json"},
     .options = memory_options,

@@ -185,6 +185,13 @@ bool pyro_run_probe_tend(void *context, struct pyro_writer *writer, struct pyro_
     return probe->chooses;
 }
 
+void pyro_run_probe_look(void *context, struct pyro_writer *writer, uint64_t time_us, bool last)
+{
+    struct pyro_run_probe *probe = context;
+    if (probe->collector)
+        pyro_collector_look(probe->collector, writer, time_us, last);
+}
+
 void pyro_run_probe_end(struct pyro_run_probe *probe)
 {
     if (probe->child_fd >= 0)

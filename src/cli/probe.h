@@ -43,6 +43,8 @@ int pyro_run_probe_adopt(struct pyro_run_probe *probe, const struct pyro_probe_o
 void pyro_run_probe_started(struct pyro_run_probe *probe);
 /* For struct pyro_recorder_options: what was counted goes into the recording. */
 bool pyro_run_probe_tend(void *probe, struct pyro_writer *writer, struct pyro_counters *counters);
+/* The same, more often: memory over time, where that is tracked. */
+void pyro_run_probe_look(void *probe, struct pyro_writer *writer, uint64_t time_us, bool last);
 void pyro_run_probe_end(struct pyro_run_probe *probe);
 
 #endif

@@ -248,6 +248,7 @@ static int attach(const struct options *options, const struct program *program,
         .tolerate_no_python = program->any_command,
         .callees = probe->collector ? &probe->callees : NULL,
         .tend = pyro_run_probe_tend,
+        .look = options->memory ? pyro_run_probe_look : NULL,
         .tend_context = probe,
         .stop = &child->ended,
     };

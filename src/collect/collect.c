@@ -95,6 +95,7 @@ void pyro_collector_free(struct pyro_collector *collector)
     pyro_map_free(&collector->counted);
     pyro_map_free(&collector->replaced);
     pyro_map_free(&collector->operands);
+    pyro_map_free(&collector->newest);
     free(collector->images);
     if (collector->memory)
         munmap(collector->memory, PYRO_TABLES_SIZE);
@@ -744,16 +745,21 @@ bool pyro_collector_found_probe(const struct pyro_collector *collector)
     return collector->counted.count > 0;
 }
 
-void pyro_collector_drain(struct pyro_collector *collector, struct pyro_writer *writer,
-                          struct pyro_counters *counters)
+void pyro_catch_up(struct pyro_collector *collector, struct pyro_writer *writer)
 {
     look_again(collector);
     look_for_blocks(collector);
-    find_replaced(collector);
-    read_head(collector, counters);
     for (uint32_t i = 1; i < collector->known; i++)
         if (collector->blocks[i].kind == PYRO_BLOCK_NAMES)
             take_names(collector, i, writer);
+}
+
+void pyro_collector_drain(struct pyro_collector *collector, struct pyro_writer *writer,
+                          struct pyro_counters *counters)
+{
+    pyro_catch_up(collector, writer);
+    find_replaced(collector);
+    read_head(collector, counters);
     note_all_open(collector);
     for (uint32_t i = 1; i < collector->known; i++)
         if (collector->blocks[i].kind == PYRO_BLOCK_THREAD)

@@ -24,6 +24,10 @@ int pyro_collector_fd(const struct pyro_collector *collector);
  * COUNTERS, those that tell what was not counted are set. */
 void pyro_collector_drain(struct pyro_collector *collector, struct pyro_writer *writer,
                           struct pyro_counters *counters);
+/* Where memory is tracked: note what is alive and resident now, and of which lines. To be called often; it does something at most ten
+ * times a second, and with LAST. TIME_US since the recording began never decreases. */
+void pyro_collector_look(struct pyro_collector *collector, struct pyro_writer *writer,
+                         uint64_t time_us, bool last);
 /* A probe was found in some process, at the last drain or before. */
 bool pyro_collector_found_probe(const struct pyro_collector *collector);
 

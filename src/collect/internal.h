@@ -39,6 +39,7 @@ struct pyro_seen_process {
     uint32_t capacity;
     struct pyro_resident resident; /* when memory was last looked at */
     bool memory_due;               /* in this drain */
+    struct pyro_look look;         /* that was written last (series.c) */
 };
 
 /* A program that the sampler saw. */
@@ -65,8 +66,11 @@ struct pyro_collector {
     uint32_t hottest
         [PYRO_HOTTEST_MAX]; /* functions of the recording whose lines the probes are to count */
     size_t hottest_count;
-    int32_t failed_pid; /* whose struct pyro_load_failure was written down */
-    uint64_t memory_ns; /* when memory is due again (memory.c) */
+    int32_t failed_pid;     /* whose struct pyro_load_failure was written down */
+    uint64_t memory_ns;     /* when memory is due again (memory.c) */
+    struct pyro_map newest; /* pid -> its last block, while it is looked */
+    uint64_t look_ns, lines_ns,
+        looks; /* when it is looked at again, which lines have it, and how often that was done (series.c) */
 };
 
 static inline void *pyro_block_at(const struct pyro_collector *collector, uint32_t block)
@@ -108,6 +112,12 @@ uint32_t pyro_recorded_process(struct pyro_collector *collector, uint32_t block,
 /* Is the thread of a THREAD block where it says it is? A process may have been killed in the middle of anything; the first
  * time it is seen to be dead, that was just now (sample/recorder.c looks at once). */
 bool pyro_thread_is_there(struct pyro_collector *collector, uint32_t block);
+
+/* Know of what the probes have claimed and named by now. */
+void pyro_catch_up(struct pyro_collector *collector, struct pyro_writer *writer);
+/* memory.c: the stack at INDEX of a STACKS block, in the recording; PYRO_NO_ID: not named yet, or no good. */
+uint32_t pyro_recorded_stack(struct pyro_collector *collector, uint32_t block, uint32_t index,
+                             struct pyro_writer *writer);
 
 /* The state the kernel shows for a thread: 'S', 'R', 'Z' ...; 0: there is none. */
 char pyro_thread_state_of(int32_t pid, uint32_t native_id);

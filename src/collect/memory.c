@@ -134,6 +134,32 @@ static bool is_plausible(const struct pyro_stack_memory *memory)
            memory->brief <= memory->frees && memory->brief_bytes <= memory->freed;
 }
 
+static bool room_for_stacks(struct pyro_seen_block *known)
+{
+    if (known->stacks)
+        return true;
+    known->stacks = calloc(PYRO_BLOCK_STACK_COUNT, sizeof(*known->stacks));
+    for (uint32_t i = 0; known->stacks && i < PYRO_BLOCK_STACK_COUNT; i++)
+        known->stacks[i].stack = PYRO_NO_ID;
+    return known->stacks != NULL;
+}
+
+uint32_t pyro_recorded_stack(struct pyro_collector *collector, uint32_t block, uint32_t index,
+                             struct pyro_writer *writer)
+{
+    const struct pyro_block_head *head = pyro_block_at(collector, block);
+    if (!room_for_stacks(&collector->blocks[block]))
+        return PYRO_NO_ID;
+    struct pyro_stack_memory *known = &collector->blocks[block].stacks[index];
+    struct pyro_stack_entry entry;
+    if (known->stack != PYRO_NO_ID)
+        return known->stack;
+    memcpy(&entry, (const struct pyro_stack_entry *)(head + 1) + index, sizeof(entry));
+    known->stack = stack_of(collector, collector->blocks[block].process,
+                            block << REFERENCE_INDEX_BITS | index, &entry, writer);
+    return known->stack;
+}
+
 static void take_stack(struct pyro_collector *collector, uint32_t block, uint32_t index,
                        struct pyro_writer *writer)
 {
@@ -143,9 +169,7 @@ static void take_stack(struct pyro_collector *collector, uint32_t block, uint32_
     struct pyro_stack_memory *known = &collector->blocks[block].stacks[index];
     struct pyro_stack_entry entry;
     memcpy(&entry, (const struct pyro_stack_entry *)(head + 1) + index, sizeof(entry));
-    if (known->stack == PYRO_NO_ID)
-        known->stack =
-            stack_of(collector, process, block << REFERENCE_INDEX_BITS | index, &entry, writer);
+    (void)pyro_recorded_stack(collector, block, index, writer);
     if (known->stack == PYRO_NO_ID || !entry.allocations)
         return;
     bool has_mark = entry.mark == __atomic_load_n(&shared->heap.mark, __ATOMIC_RELAXED);
@@ -165,16 +189,6 @@ static void take_stack(struct pyro_collector *collector, uint32_t block, uint32_
         return;
     pyro_writer_memory(writer, &now);
     *known = now;
-}
-
-static bool room_for_stacks(struct pyro_seen_block *known)
-{
-    if (known->stacks)
-        return true;
-    known->stacks = calloc(PYRO_BLOCK_STACK_COUNT, sizeof(*known->stacks));
-    for (uint32_t i = 0; known->stacks && i < PYRO_BLOCK_STACK_COUNT; i++)
-        known->stacks[i].stack = PYRO_NO_ID;
-    return known->stacks != NULL;
 }
 
 static void take_stacks(struct pyro_collector *collector, uint32_t block,

@@ -87,7 +87,10 @@ static void put_sum(const struct plot *plot, const size_t *columns, enum series 
         uint64_t from_us = (uint64_t)((double)timeline->until_us * (double)i / POINTS);
         uint64_t to_us = (uint64_t)((double)timeline->until_us * (double)(i + 1) / POINTS);
         go_to(plot, 'L', x_of(plot, from_us));
-        go_to(plot, ' ', y_of(plot, value_of(&timeline->steps[columns[i]], series)));
+        go_to(plot, ' ',
+              y_of(plot, columns[i] == PYRO_NO_STEP
+                             ? 0
+                             : value_of(&timeline->steps[columns[i]], series)));
         go_to(plot, 'H', x_of(plot, to_us));
     }
     go_to(plot, 'V', y_of(plot, 0));

@@ -91,6 +91,9 @@ struct pyro_profile {
     struct pyro_look *looks; /* in the order of their times */
     size_t look_count;
     struct pyro_watch watch;
+    struct pyro_holders *holders; /* in the order of their times, as they were written */
+    struct pyro_holder *holder_lines;
+    size_t holders_count, holder_line_count;
     size_t function_count, frame_count, stack_count, process_count, thread_count, wait_count,
         source_count;
     struct pyro_profile_samples samples;

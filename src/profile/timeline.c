@@ -126,6 +126,34 @@ static void share_peak(struct adding *adding)
             timeline->holder = (uint32_t)i;
 }
 
+/* Each second one is left out, the last one kept. */
+static void thin(struct pyro_timeline *timeline)
+{
+    size_t kept = 0, count = timeline->moment_count;
+    for (size_t i = (count - 1) % 2; i < count; i += 2)
+        timeline->moments[kept++] = timeline->moments[i];
+    timeline->moment_count = kept;
+}
+
+static int find_moments(struct pyro_timeline *timeline)
+{
+    const struct pyro_profile *profile = timeline->profile;
+    size_t count = 0;
+    timeline->moments = calloc(profile->holders_count + 1, sizeof(*timeline->moments));
+    if (!timeline->moments)
+        return -ENOMEM;
+    for (size_t i = 0; i < profile->holders_count; i++) {
+        if (!count || timeline->moments[count - 1].time_us != profile->holders[i].time_us)
+            timeline->moments[count++] =
+                (struct pyro_moment){.time_us = profile->holders[i].time_us, .first = i};
+        timeline->moments[count - 1].count++;
+    }
+    timeline->moment_count = count;
+    while (timeline->moment_count > PYRO_MOMENTS_MAX)
+        thin(timeline);
+    return 0;
+}
+
 static int make(struct pyro_timeline *timeline)
 {
     const struct pyro_profile *profile = timeline->profile;
@@ -133,6 +161,8 @@ static int make(struct pyro_timeline *timeline)
                             .now = calloc(profile->process_count + 1, sizeof(struct now)),
                             .life_of = calloc(profile->look_count + 1, sizeof(uint32_t))};
     int error = adding.now && adding.life_of ? add_looks(&adding) : -ENOMEM;
+    if (error == 0)
+        error = find_moments(timeline);
     if (error == 0) {
         uint64_t last_us = timeline->steps[timeline->step_count - 1].time_us;
         timeline->until_us = profile->watch.until_us > last_us ? profile->watch.until_us : last_us;
@@ -174,6 +204,7 @@ void pyro_timeline_free(struct pyro_timeline *timeline)
         return;
     free(timeline->steps);
     free(timeline->lives);
+    free(timeline->moments);
     free(timeline);
 }
 
@@ -183,6 +214,10 @@ void pyro_timeline_columns(const struct pyro_timeline *timeline, size_t *columns
     for (size_t column = 0; column < count; column++) {
         uint64_t end_us =
             (uint64_t)((double)timeline->until_us * (double)(column + 1) / (double)count);
+        if (timeline->steps[0].time_us >= end_us && column + 1 < count) {
+            columns[column] = PYRO_NO_STEP;
+            continue;
+        }
         columns[column] = at; /* as it was when this part of the time began */
         while (at + 1 < timeline->step_count &&
                (timeline->steps[at + 1].time_us < end_us || column + 1 == count)) {

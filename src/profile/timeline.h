@@ -15,6 +15,13 @@ struct pyro_timeline_step {
     uint32_t processes;           /* that were there */
 };
 
+/* A moment at which it was noted which lines had what is alive: records of the profile, one a process. */
+#define PYRO_MOMENTS_MAX 64
+struct pyro_moment {
+    uint64_t time_us;
+    size_t first, count; /* in profile->holders */
+};
+
 #define PYRO_LIFE_GOES_ON UINT64_MAX
 struct pyro_life {
     uint32_t process;          /* as it was named last */
@@ -30,6 +37,9 @@ struct pyro_timeline {
     size_t step_count;
     struct pyro_life *lives; /* in the order in which they came */
     size_t life_count;
+    struct pyro_moment *
+        moments; /* PYRO_MOMENTS_MAX at most: of more, each second one, and so on; the last one always */
+    size_t moment_count;
     size_t peak;       /* the step with the most resident */
     uint32_t holder;   /* the life that had the most of it */
     uint64_t until_us; /* the last look */
@@ -42,8 +52,9 @@ int pyro_timeline_make(const struct pyro_profile *profile, struct pyro_timeline 
                        struct pyro_error *error);
 void pyro_timeline_free(struct pyro_timeline *timeline); /* NULL is fine */
 
-/* For a picture COUNT wide: of each part of the time, the step in it with the most resident (an index). The time goes on to
- * until_us. */
+#define PYRO_NO_STEP SIZE_MAX
+/* For a picture COUNT wide: of each part of the time, the step in it with the most resident (an index); PYRO_NO_STEP: before the
+ * first one. The time goes on to until_us. */
 void pyro_timeline_columns(const struct pyro_timeline *timeline, size_t *columns, size_t count);
 
 #endif

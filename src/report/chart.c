@@ -62,6 +62,8 @@ static void print_row(FILE *out, const struct canvas *canvas, int row)
     fputs(style->utf8 ? (*label ? "┤" : "│") : (*label ? "+" : "|"), out);
     int last = -1; /* trailing blanks are not printed */
     for (size_t i = 0; i < canvas->columns; i++) {
+        if (canvas->steps[i] == PYRO_NO_STEP)
+            continue;
         const struct pyro_timeline_step *step = &canvas->timeline->steps[canvas->steps[i]];
         const char *cell = canvas->timeline->tracked ? layered_cell(canvas, step, row)
                                                      : plain_cell(canvas, step->rss, row);

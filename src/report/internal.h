@@ -2,6 +2,7 @@
 #ifndef PYRO_REPORT_INTERNAL_H
 #define PYRO_REPORT_INTERNAL_H
 
+#include "base/json.h"
 #include "report/report.h"
 
 #include <regex.h>
@@ -20,6 +21,12 @@ void pyro_report_standard_name(char *text, size_t size, const struct pyro_profil
 
 int pyro_cell_columns(const char *cell);                        /* a character of UTF-8 is one */
 void pyro_cell_print(FILE *out, const char *cell, int columns); /* right-aligned, and a blank */
+
+/* holders.c: which lines had what is alive, at some moments; and at all of them, as a member of an object. */
+struct pyro_timeline;
+int pyro_report_holders(FILE *out, const struct pyro_timeline *timeline,
+                        const struct pyro_report_style *style, struct pyro_error *error);
+void pyro_report_holders_member(struct pyro_json *json, const struct pyro_timeline *timeline);
 
 /* -- choosing functions ------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include "profile/paths.h"
 #include "profile/summary.h"
 #include "report/internal.h"
+#include "report/timeline.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -492,6 +493,19 @@ static void print_head(FILE *out, const struct layout *layout)
                 memory->unseen);
 }
 
+/* Where it was looked at over time. */
+static int print_over_time(FILE *out, const struct layout *layout, struct pyro_error *error)
+{
+    struct pyro_timeline *timeline = NULL;
+    if (!layout->choice->over_time || !layout->memory->profile->look_count)
+        return 0;
+    int code = pyro_timeline_make(layout->memory->profile, &timeline, error);
+    if (code == 0)
+        code = pyro_report_over_time(out, timeline, layout->style, error);
+    pyro_timeline_free(timeline);
+    return code;
+}
+
 int pyro_report_memory(FILE *out, const struct pyro_allocations *memory,
                        const struct pyro_report_memory *choice,
                        const struct pyro_report_style *style, struct pyro_error *error)
@@ -501,6 +515,9 @@ int pyro_report_memory(FILE *out, const struct pyro_allocations *memory,
     int used = FIGURES * (choice->order == PYRO_MEMORY_LEAKS ? 2 : 3) + 6 + 12 + 7;
     layout.text = style->width - used < MIN_TEXT ? MIN_TEXT : style->width - used;
     print_head(out, &layout);
+    int code = print_over_time(out, &layout, error);
+    if (code < 0)
+        return code;
     if (choice->by == PYRO_MEMORY_BY_TABLES)
         return print_tables(out, &layout, error);
     fputc('\n', out);
@@ -571,6 +588,19 @@ static void json_known(struct pyro_json *json, const char *key, uint64_t bytes)
         pyro_json_null(json, key);
 }
 
+static int json_over_time(struct pyro_json *json, const struct pyro_allocations *memory,
+                          struct pyro_error *error)
+{
+    struct pyro_timeline *timeline = NULL;
+    if (!memory->profile->look_count)
+        return 0;
+    int code = pyro_timeline_make(memory->profile, &timeline, error);
+    if (code == 0)
+        pyro_report_timeline_member(json, timeline);
+    pyro_timeline_free(timeline);
+    return code;
+}
+
 int pyro_report_memory_json(FILE *out, const struct pyro_allocations *memory,
                             struct pyro_error *error)
 {
@@ -597,6 +627,9 @@ int pyro_report_memory_json(FILE *out, const struct pyro_allocations *memory,
     pyro_json_bool(&json, "unhooked", memory->unhooked);
     if (memory->has_sizes)
         json_sizes(&json, memory);
+    int code = json_over_time(&json, memory, error);
+    if (code < 0)
+        return code;
     pyro_json_array(&json, "functions");
     for (size_t i = 0; i < memory->function_count; i++)
         json_function(&json, memory, &memory->functions[i]);

@@ -21,6 +21,7 @@ enum pyro_memory_order {
 struct pyro_report_memory {
     enum pyro_memory_by by;
     enum pyro_memory_order order;
+    bool over_time;                 /* with a chart, where there are figures for one */
     struct pyro_report_limit limit; /* of rows, or of functions with tables of their own */
 };
 

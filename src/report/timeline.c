@@ -170,6 +170,14 @@ int pyro_report_timeline(FILE *out, const struct pyro_timeline *timeline,
     return code == 0 ? print_lives(out, timeline, limit, style, error) : code;
 }
 
+int pyro_report_over_time(FILE *out, const struct pyro_timeline *timeline,
+                          const struct pyro_report_style *style, struct pyro_error *error)
+{
+    fputc('\n', out);
+    int code = pyro_report_chart(out, timeline, style, error);
+    return code == 0 ? pyro_report_holders(out, timeline, style, error) : code;
+}
+
 /* -- JSON --------------------------------------------------------------------------------------- */
 
 static void json_step(struct pyro_json *json, const struct pyro_timeline *timeline,
@@ -235,6 +243,8 @@ void pyro_report_timeline_member(struct pyro_json *json, const struct pyro_timel
     for (size_t i = 0; i < timeline->life_count; i++)
         json_life(json, timeline, &timeline->lives[i]);
     pyro_json_end(json);
+    if (timeline->moment_count)
+        pyro_report_holders_member(json, timeline);
     pyro_json_end(json);
 }
 

@@ -15,6 +15,7 @@
 #define ATTACH_STEP_NS (1 * PYRO_NS_PER_MS)
 #define PROGRESS_NS    (250 * PYRO_NS_PER_MS)
 #define TEND_NS        (5 * PYRO_NS_PER_MS)
+#define LOOK_NS        (100 * PYRO_NS_PER_MS)
 #define LOST_NS        (20 * PYRO_NS_PER_MS)
 
 /* Sitting beside the target: not at gaps so short that it would hardly run, and not where we are not let in at once. */
@@ -29,7 +30,7 @@ struct pyro_recorder {
     struct pyro_processes processes;
     struct pyro_schedule schedule;
     struct pyro_counters counters;
-    uint64_t began_ns, cpu_began_ns, progress_ns, tend_ns, others_ns, lost;
+    uint64_t began_ns, cpu_began_ns, progress_ns, tend_ns, others_ns, look_ns, lost;
     struct pyro_seats *seats;
     unsigned seat_ticks, seat_late; /* since the window began */
     uint64_t seat_back_ns;          /* sit nowhere before */
@@ -227,6 +228,12 @@ static void begin(struct pyro_recorder *recorder, struct pyro_writer *writer)
     pyro_processes_start(&recorder->processes, writer, now);
 }
 
+static void look(struct pyro_recorder *recorder, uint64_t now_ns, bool last)
+{
+    recorder->options.look(recorder->options.tend_context, recorder->writer,
+                           (now_ns - recorder->began_ns) / PYRO_NS_PER_US, last);
+}
+
 /* Look around now and then. */
 static void tend(struct pyro_recorder *recorder, uint64_t now_ns)
 {
@@ -240,6 +247,10 @@ static void tend(struct pyro_recorder *recorder, uint64_t now_ns)
         recorder->lost = recorder->processes.lost;
         if (recorder->others_ns > now_ns + LOST_NS)
             recorder->others_ns = now_ns + LOST_NS;
+    }
+    if (recorder->options.look && now_ns >= recorder->look_ns) {
+        recorder->look_ns = now_ns + LOOK_NS;
+        look(recorder, now_ns, false);
     }
     if (recorder->options.tend && now_ns >= recorder->others_ns) {
         bool soon = recorder->options.tend(recorder->options.tend_context, recorder->writer,
@@ -291,6 +302,8 @@ int pyro_recorder_run(struct pyro_recorder *recorder, struct pyro_writer *writer
             pyro_sampler_settle(recorder->processes.items[i].sampler);
     if (recorder->options.tend)
         (void)recorder->options.tend(recorder->options.tend_context, writer, &recorder->counters);
+    if (recorder->options.look)
+        look(recorder, pyro_clock_ns(), true);
     count(recorder, writer, pyro_clock_ns());
     return 0;
 }

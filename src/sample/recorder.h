@@ -40,6 +40,8 @@ struct pyro_recorder_options {
     /* After PYRO_RECORDER_FIRST_S, about once in PYRO_RECORDER_TEND_S from then on, and at the end: time to write down what others
      * measured. True: again in PYRO_RECORDER_FIRST_S. May be NULL. */
     bool (*tend)(void *context, struct pyro_writer *writer, struct pyro_counters *counters);
+    /* Ten times a second, and at the end with LAST, at TIME_US of the recording: what is to be looked at more often. May be NULL. */
+    void (*look)(void *tend_context, struct pyro_writer *writer, uint64_t time_us, bool last);
     void *tend_context;
     void (*swept)(void *context); /* after each sweep; may be NULL */
     void *swept_context;

@@ -615,6 +615,62 @@ static void stacks_are_as_they_were_last(void)
     pyro_profile_free(profile);
 }
 
+/* What is alive of a process that is tracked, and of which lines; it is there, since it is this one. */
+static void memory_is_looked_at_over_time(void)
+{
+    start();
+    uint32_t index = add_process(getpid(), 0, 0);
+    struct pyro_process_block *process = block(index);
+    uint32_t names = claim(PYRO_BLOCK_NAMES, index, 0);
+    uint32_t stacks = claim(PYRO_BLOCK_STACKS, index, 0);
+    process->tracks = 1;
+    process->heap = (struct pyro_heap_totals){.live = 70, .native = 20};
+    add_name(names, 2, "order_list", "/srv/views.py");
+    add_stack(stacks, PYRO_STACK_NONE, 2, 17);
+    struct pyro_stack_entry *one = add_stack(stacks, stacks << 8, 2, 18);
+    struct pyro_stack_entry *same = add_stack(stacks, PYRO_STACK_NONE, 2, 18);
+    one->allocated = 100;
+    one->freed = 60;
+    one->allocations = 10;
+    one->frees = 6;
+    same->allocated = 30;
+    same->allocations = 1;
+    pyro_collector_look(collector, writer, 5, false); /* the sampler has not named it yet */
+    uint32_t recorded = pyro_writer_process(writer, getpid(), 1, "app.py", "3.12.1");
+    pyro_collector_look(collector, writer, 10, true);
+    process->heap.live = 41;
+    one->freed = 99;
+    same->freed = 31;                                  /* torn: it is not negative */
+    pyro_collector_look(collector, writer, 15, false); /* too soon */
+    pyro_collector_look(collector, writer, 20, true);
+    process->heap.live = UINT64_MAX;
+    pyro_collector_look(collector, writer, 30, true);
+    process->pid = INT32_MAX; /* there is no such process */
+    pyro_collector_look(collector, writer, 40, true);
+    pyro_collector_look(collector, writer, 50, true);
+    struct pyro_profile *profile = finish();
+    CHECK_EQ(profile->look_count, 4);
+    CHECK_EQ(profile->looks[0].process, recorded);
+    CHECK_EQ(profile->looks[0].time_us, 10);
+    CHECK_EQ(profile->looks[0].live, 70);
+    CHECK_EQ(profile->looks[0].native, 20);
+    CHECK(profile->looks[0].rss > 100000 && profile->looks[0].tracked);
+    CHECK_EQ(profile->looks[1].live, 41);
+    CHECK_EQ(profile->looks[2].live, UINT64_C(1) << 56);
+    CHECK(profile->looks[3].gone);
+    CHECK_EQ(profile->holders_count, 4); /* of its last moment, too: it was there before */
+    const struct pyro_holders *first = &profile->holders[0], *second = &profile->holders[1];
+    CHECK_EQ(first->live, 70);
+    CHECK_EQ(first->count, 1);
+    CHECK_EQ(profile->frames[profile->holder_lines[first->first].frame].line, 18);
+    CHECK_EQ(profile->holder_lines[first->first].bytes, 70);
+    CHECK_EQ(profile->holder_lines[first->first].blocks, 5);
+    CHECK_EQ(second->live, 1);
+    CHECK_EQ(profile->watch.looks, 6);
+    CHECK_EQ(profile->watch.until_us, 50);
+    pyro_profile_free(profile);
+}
+
 static void lies_about_stacks_are_not_written(void)
 {
     start();
@@ -914,10 +970,10 @@ int main(void)
         TEST(a_context_without_a_true_parent_is_not_read),
         TEST(a_slower_machine_makes_costs_larger), TEST(what_few_or_false_events_say_is_no_speed),
         TEST(what_a_thread_is_in_counts), TEST(what_a_dead_thread_was_in_ended_with_it),
-        TEST(stacks_are_as_they_were_last), TEST(lies_about_stacks_are_not_written),
-        TEST(lines_grow), TEST(open_lines_have_the_time_since),
-        TEST(lies_about_lines_are_not_written), TEST(queries_grow),
-        TEST(queries_without_names_wait_and_lies_are_not_written),
+        TEST(stacks_are_as_they_were_last), TEST(memory_is_looked_at_over_time),
+        TEST(lies_about_stacks_are_not_written), TEST(lines_grow),
+        TEST(open_lines_have_the_time_since), TEST(lies_about_lines_are_not_written),
+        TEST(queries_grow), TEST(queries_without_names_wait_and_lies_are_not_written),
         TEST(operands_are_told_and_inherited), TEST(arguments_grow_and_wait_for_names),
         TEST(random_memory_is_borne), TEST(memory_cannot_be_cut_off),
         TEST(a_program_in_which_no_probe_is_is_told_of),
