@@ -9,12 +9,12 @@ LARGE = 30 * SIZE
 def grow(kept):
     for i in range(len(kept)):
         kept[i] = b"x" * SIZE  # grow
-        time.sleep(0.03)
+        time.sleep(0.1)
 
 
 def spike():
     large = b"x" * LARGE  # spike
-    time.sleep(0.6)
+    time.sleep(1)
     del large
 
 
@@ -22,9 +22,8 @@ def main():
     kept = [None] * 20
     grow(kept)
     spike()
-    time.sleep(0.6)
     kept.clear()
-    time.sleep(0.6)
+    time.sleep(0.3)
 
 
 main()
