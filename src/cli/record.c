@@ -480,6 +480,7 @@ static int run_record(const struct pyro_command *self, int argc, char **argv)
     if (options.output && pyro_output_check(&session.output, &error) < 0)
         return fail(&error, PYRO_EXIT_FAILED);
     install_stop(options.inject);
+    session.confines = options.memory;
     pyro_session_begin(&session, options.pid, options.source);
     status = record(&options, &session);
     pyro_session_end(&session);

@@ -638,6 +638,7 @@ static int run_program(const struct options *options, const struct program *prog
         pyro_print_error(&error);
         return program->any_command ? PYRO_EXIT_CANNOT_EXECUTE : PYRO_EXIT_RUN;
     }
+    session->confines = options->memory || options->rss;
     pyro_session_begin(session, child.pid, options->source);
     code = options->rss ? watch(options, program, &child, session, &error)
                         : record(options, program, &child, &probe, session, &error);

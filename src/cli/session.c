@@ -16,6 +16,8 @@ void pyro_session_begin(struct pyro_session *session, pid_t pid, bool with_sourc
 {
     session->with_source = with_source;
     pyro_source_roots_open(&session->roots, pid);
+    if (session->confines)
+        pyro_confined_begin(&session->confined, pid);
 }
 
 /* Does -o name a recording, so that it is written right there? */
@@ -71,6 +73,8 @@ int pyro_session_close(struct pyro_session *session, struct pyro_error *error)
 {
     if (session->with_source && pyro_writer_error(session->writer) == 0)
         pyro_source_write(&session->roots, session->writer);
+    if (session->confines)
+        pyro_confined_end(&session->confined, session->writer);
     int code = pyro_writer_close(session->writer, error);
     session->writer = NULL;
     if (code == 0 && writes_recording(session))

@@ -3,6 +3,7 @@
 #ifndef PYRO_CLI_SESSION_H
 #define PYRO_CLI_SESSION_H
 
+#include "cli/confined.h"
 #include "cli/output.h"
 #include "cli/source.h"
 #include "profile/writer.h"
@@ -15,6 +16,8 @@ struct pyro_session {
     bool with_source;
     struct pyro_writer *writer;
     struct pyro_source_roots roots;
+    bool confines; /* what kept its memory small is written, too */
+    struct pyro_confined confined;
     struct pyro_output output; /* path NULL: none asked for */
     const char *again; /* what to type to ask it again; NULL: "pyrometer stats -s tottime" */
 };

@@ -46,6 +46,7 @@ enum pyro_chunk_type {
     PYRO_CHUNK_WATCH = 31,
     PYRO_CHUNK_SIZES = 32,
     PYRO_CHUNK_HOLDERS = 33,
+    PYRO_CHUNK_CONFINEMENT = 34,
 };
 
 /* Keys of an INFO chunk; unknown ones are passed over. */

@@ -86,6 +86,22 @@ void pyro_writer_holders(struct pyro_writer *writer, const struct pyro_holders *
     pyro_writer_defined(writer, PENDING_HOLDERS);
 }
 
+enum { HAS_REACHED = 1, HAS_OOM = 2, HAS_KILLS = 4, HAS_PRESSURE = 8, OF_MACHINE = 16 };
+
+void pyro_writer_confinement(struct pyro_writer *writer, const struct pyro_confinement *confinement)
+{
+    const struct pyro_confinement *c = confinement;
+    if (writer->error < 0 || c->cgroup >= writer->strings.count)
+        return;
+    const uint64_t flags = (c->has_reached ? HAS_REACHED : 0) | (c->has_oom ? HAS_OOM : 0) |
+                           (c->has_kills ? HAS_KILLS : 0) | (c->has_pressure ? HAS_PRESSURE : 0) |
+                           (c->of_machine ? OF_MACHINE : 0);
+    const uint64_t fields[] = {c->cgroup, flags,    c->limit,   c->reached,
+                               c->oom,    c->kills, c->some_us, c->full_us};
+    put_all(writer, PENDING_CONFINEMENT, fields, sizeof(fields) / sizeof(fields[0]));
+    pyro_writer_defined(writer, PENDING_CONFINEMENT);
+}
+
 /* -- reading ------------------------------------------------------------------------------------ */
 
 static int bad(struct pyro_parse *parse, const char *problem)
@@ -211,4 +227,23 @@ int pyro_parse_holders(struct pyro_parse *parse, struct pyro_reader *block)
     if (error == 0)
         profile->holders[profile->holders_count++] = holders;
     return error;
+}
+
+int pyro_parse_confinement(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_confinement c = {.asked = true};
+    uint64_t cgroup, flags;
+    uint64_t *const fields[] = {&cgroup, &flags,   &c.limit,   &c.reached,
+                                &c.oom,  &c.kills, &c.some_us, &c.full_us};
+    take_all(block, fields, sizeof(fields) / sizeof(fields[0]));
+    if (block->failed || cgroup >= parse->profile->strings.count)
+        return bad(parse, "a control group that cannot be");
+    c.cgroup = (uint32_t)cgroup;
+    c.has_reached = flags & HAS_REACHED;
+    c.has_oom = flags & HAS_OOM;
+    c.has_kills = flags & HAS_KILLS;
+    c.has_pressure = flags & HAS_PRESSURE;
+    c.of_machine = flags & OF_MACHINE;
+    parse->profile->confinement = c;
+    return 0;
 }

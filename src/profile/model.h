@@ -230,6 +230,20 @@ struct pyro_watch {
         largest; /* resident at most of any process, says the kernel at the end; 0: not known */
 };
 
+/* What kept the program's memory small from outside, and how that went while it was recorded, as the kernel counts: of its
+ * control group, with all else that runs in it. */
+struct pyro_confinement {
+    bool asked;      /* false: nothing is known */
+    uint32_t cgroup; /* string: its path; "": none that knows of memory */
+    uint64_t limit;  /* bytes; 0: none */
+    bool has_reached, has_oom, has_kills, has_pressure;
+    uint64_t reached;    /* how often the limit was */
+    uint64_t oom, kills; /* that there was no memory left, and processes killed for it */
+    bool of_machine;     /* of the group the next two are not known, of all the machine: */
+    uint64_t some_us,
+        full_us; /* in which something, or all that would have run, waited for memory */
+};
+
 /* How the calls of a process were counted. */
 struct pyro_probe {
     bool counted, c_calls; /* c_calls: those of C functions, too */

@@ -751,6 +751,8 @@ static int take_chunk(struct pyro_parse *parse, struct pyro_chunk *chunk)
         return take_records(parse, &chunk->payload, pyro_parse_sizes);
     case PYRO_CHUNK_HOLDERS:
         return take_records(parse, &chunk->payload, pyro_parse_holders);
+    case PYRO_CHUNK_CONFINEMENT:
+        return take_records(parse, &chunk->payload, pyro_parse_confinement);
     case PYRO_CHUNK_END:
         parse->profile->complete = true;
         return 0;

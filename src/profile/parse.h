@@ -67,6 +67,7 @@ int pyro_parse_run(struct pyro_parse *parse, struct pyro_input *input);
 int pyro_parse_look(struct pyro_parse *parse, struct pyro_reader *block);
 int pyro_parse_sizes(struct pyro_parse *parse, struct pyro_reader *block);
 int pyro_parse_holders(struct pyro_parse *parse, struct pyro_reader *block);
+int pyro_parse_confinement(struct pyro_parse *parse, struct pyro_reader *block);
 int pyro_parse_watch(struct pyro_parse *parse, struct pyro_reader *block);
 void pyro_parse_clear(struct pyro_parse *parse); /* not the profile */
 

@@ -91,6 +91,7 @@ struct pyro_profile {
     struct pyro_look *looks; /* in the order of their times */
     size_t look_count;
     struct pyro_watch watch;
+    struct pyro_confinement confinement;
     struct pyro_holders *holders; /* in the order of their times, as they were written */
     struct pyro_holder *holder_lines;
     size_t holders_count, holder_line_count;

@@ -90,6 +90,8 @@ static int end_step(struct adding *adding, uint64_t time_us)
     timeline->steps[timeline->step_count++] = adding->sum;
     if (adding->sum.rss > timeline->steps[timeline->peak].rss)
         timeline->peak = timeline->step_count - 1;
+    if (adding->sum.swapped > timeline->swapped)
+        timeline->swapped = adding->sum.swapped;
     if (adding->sum.processes > timeline->together)
         timeline->together = adding->sum.processes;
     return 0;
@@ -211,6 +213,7 @@ void pyro_timeline_free(struct pyro_timeline *timeline)
 void pyro_timeline_columns(const struct pyro_timeline *timeline, size_t *columns, size_t count)
 {
     size_t at = 0;
+    uint64_t begin_us = 0;
     for (size_t column = 0; column < count; column++) {
         uint64_t end_us =
             (uint64_t)((double)timeline->until_us * (double)(column + 1) / (double)count);
@@ -218,7 +221,10 @@ void pyro_timeline_columns(const struct pyro_timeline *timeline, size_t *columns
             columns[column] = PYRO_NO_STEP;
             continue;
         }
+        while (at + 1 < timeline->step_count && timeline->steps[at + 1].time_us <= begin_us)
+            at++;
         columns[column] = at; /* as it was when this part of the time began */
+        begin_us = end_us;
         while (at + 1 < timeline->step_count &&
                (timeline->steps[at + 1].time_us < end_us || column + 1 == count)) {
             at++;

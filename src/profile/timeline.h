@@ -42,6 +42,7 @@ struct pyro_timeline {
     size_t moment_count;
     size_t peak;       /* the step with the most resident */
     uint32_t holder;   /* the life that had the most of it */
+    uint64_t swapped;  /* bytes that were swapped out at most */
     uint64_t until_us; /* the last look */
     uint32_t together; /* processes that were there at once, at most */
     bool tracked;      /* `live` and `native` are known */

@@ -88,6 +88,9 @@ void pyro_writer_holders(struct pyro_writer *writer, const struct pyro_holders *
                          const struct pyro_holder *lines);
 /* A process with PID was named. */
 bool pyro_writer_knows_process(const struct pyro_writer *writer, int32_t pid);
+/* What kept it small; the last one counts. */
+void pyro_writer_confinement(struct pyro_writer *writer,
+                             const struct pyro_confinement *confinement);
 /* How it was looked; the last one counts. */
 void pyro_writer_watch(struct pyro_writer *writer, const struct pyro_watch *watch);
 

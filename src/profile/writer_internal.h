@@ -28,6 +28,7 @@ enum pending {
     PENDING_WATCH,
     PENDING_SIZES,
     PENDING_HOLDERS,
+    PENDING_CONFINEMENT,
     PENDING_CALLS, /* these refer to threads and come after them */
     PENDING_PROBES,
     PENDING_CONTEXTS,

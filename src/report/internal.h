@@ -28,6 +28,12 @@ int pyro_report_holders(FILE *out, const struct pyro_timeline *timeline,
                         const struct pyro_report_style *style, struct pyro_error *error);
 void pyro_report_holders_member(struct pyro_json *json, const struct pyro_timeline *timeline);
 
+/* confinement.c: what kept memory small from outside, in a line; SWAPPED bytes were swapped out at most. And as a member. */
+void pyro_report_confinement(FILE *out, const struct pyro_profile *profile, uint64_t swapped,
+                             const struct pyro_report_style *style);
+void pyro_report_confinement_member(struct pyro_json *json, const struct pyro_profile *profile,
+                                    uint64_t swapped);
+
 /* -- choosing functions ------------------------------------------------------------------------- */
 
 struct pyro_pattern {

@@ -391,7 +391,7 @@ static void print_resident(FILE *out, const struct layout *layout)
     if (known > rest)
         print_part(out, known - rest, "that are not resident", "-");
     fprintf(out, "; at most %s\n", peak);
-    if (memory->swapped) {
+    if (memory->swapped && !memory->profile->confinement.asked) {
         put_size(rss, memory->swapped);
         fprintf(out, "swapped out: %s\n", rss);
     }
@@ -455,6 +455,18 @@ static void print_sizes(FILE *out, const struct pyro_allocations *memory)
     print_shares(out, "  bytes", bytes, all_bytes);
 }
 
+/* At any look, or at the end. */
+static uint64_t most_swapped(const struct pyro_allocations *memory)
+{
+    struct pyro_timeline *timeline = NULL;
+    uint64_t most = memory->swapped;
+    if (memory->profile->look_count && pyro_timeline_make(memory->profile, &timeline, NULL) == 0 &&
+        timeline->swapped > most)
+        most = timeline->swapped;
+    pyro_timeline_free(timeline);
+    return most;
+}
+
 static void print_head(FILE *out, const struct layout *layout)
 {
     const struct pyro_allocations *memory = layout->memory;
@@ -472,6 +484,7 @@ static void print_head(FILE *out, const struct layout *layout)
         fprintf(out, ", %zu processes added up", memory->process_count);
     fputc('\n', out);
     print_resident(out, layout);
+    pyro_report_confinement(out, memory->profile, most_swapped(memory), layout->style);
     print_sizes(out, memory);
     if (memory->unhooked)
         fprintf(out,
@@ -627,6 +640,7 @@ int pyro_report_memory_json(FILE *out, const struct pyro_allocations *memory,
     pyro_json_bool(&json, "unhooked", memory->unhooked);
     if (memory->has_sizes)
         json_sizes(&json, memory);
+    pyro_report_confinement_member(&json, memory->profile, most_swapped(memory));
     int code = json_over_time(&json, memory, error);
     if (code < 0)
         return code;

@@ -93,6 +93,7 @@ static void print_head(FILE *out, const struct pyro_timeline *timeline,
     fprintf(out, "looked at %" PRIu64 " times, every %.3g s\n", watch->looks,
             seconds(watch->interval_us));
     print_unseen(out, timeline);
+    pyro_report_confinement(out, timeline->profile, timeline->swapped, style);
 }
 
 static int largest_first(const void *left, const void *right)
@@ -254,6 +255,7 @@ int pyro_report_timeline_json(FILE *out, const struct pyro_timeline *timeline,
     struct pyro_json json = pyro_json_to(out);
     pyro_json_object(&json, NULL);
     pyro_report_timeline_member(&json, timeline);
+    pyro_report_confinement_member(&json, timeline->profile, timeline->swapped);
     pyro_json_end(&json);
     putc('\n', out);
     return ferror(out) ? pyro_error_set(error, -EIO, "cannot write the JSON") : 0;

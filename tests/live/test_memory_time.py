@@ -72,6 +72,15 @@ def test_report(pyrometer: Path, one: Python) -> None:
     assert "alive, of what was tracked" in Path("memory.svg").read_text()
 
 
+def test_what_kept_it_small(pyrometer: Path, one: Python) -> None:
+    """In each report of memory."""
+    answer = track(pyrometer, one, ["-c", "kept = b'x' * 1000"])
+    assert answer["confinement"]["swapped_peak_bytes"] >= 0
+    assert run(pyrometer, "memory", "memory.pyro").stdout.count("swapped out: ") == 1
+    done = run(pyrometer, "run", "--memory", "--python", one.path, "-c", "kept = b'x' * 1000")
+    assert done.stdout.count("swapped out: ") == 1
+
+
 def test_children_have_their_own(pyrometer: Path, one: Python) -> None:
     code = "import os, time\nif os.fork() == 0:\n    kept = b'x' * 5_000_000\n    time.sleep(1.5)\n    os._exit(0)\nkept = b'x' * 2_000_000\nos.wait()\ntime.sleep(.3)"
     timeline = track(pyrometer, one, ["-c", code], "--subprocesses")["timeline"]

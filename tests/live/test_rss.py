@@ -129,6 +129,20 @@ def test_nothing_is_put_into_the_program(pyrometer: Path, one: Python) -> None:
     assert subprocess.run(ours, capture_output=True, text=True, check=True, env=environment).stdout.startswith("None None False\n")
 
 
+def test_what_kept_it_small(pyrometer: Path) -> None:
+    """One line, and the figures of this machine as far as it has them."""
+    run(pyrometer, "run", "--rss", "-o", "rss.pyro", "--", "sleep", "0.3")
+    lines = [line for line in run(pyrometer, "memory", "rss.pyro").stdout.splitlines() if line.startswith("swapped out: ")]
+    assert len(lines) == 1
+    kept = json.loads(run(pyrometer, "memory", "rss.pyro", "--json").stdout)["confinement"]
+    groups = Path("/proc/self/cgroup").read_text().splitlines()
+    paths = {line.split(":", 2)[2] for line in groups if "memory" in line.split(":")[1].split(",") or line.startswith("0::")}
+    assert kept["cgroup"] is None or any(path.endswith(kept["cgroup"]) for path in paths)
+    assert all(kept[name] is None or kept[name] >= 0 for name in ("limit_bytes", "limit_reached", "oom", "oom_kills"))
+    if Path("/proc/pressure/memory").exists():
+        assert kept["pressure_of"] in ("machine", "cgroup") and kept["pressure_some_s"] >= kept["pressure_full_s"] >= 0
+
+
 def test_killed_while_it_looks(pyrometer: Path) -> None:
     """What was seen until then is there."""
     looking = subprocess.Popen([pyrometer, "run", "--rss", "-o", "rss.pyro", "--", "sleep", "2.5"], stdin=subprocess.DEVNULL)
