@@ -7,6 +7,7 @@
 #include "fixture_profile.h"
 
 #include <jansson.h>
+#include <errno.h>
 #include <math.h>
 #include <zlib.h>
 
@@ -37,6 +38,7 @@ static void the_suffix_chooses_the_format(void)
         {"out.prof", "pstats"},
         {"out.pb.gz", "pprof"},
         {"/tmp/x.folded", "collapsed"},
+        {"x.plot.svg", "plot"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct pyro_format *format = pyro_format_by_path(cases[i].path);
@@ -147,9 +149,18 @@ static void deep_stacks_are_elided_in_the_middle(void)
     fixture_free(profile);
 }
 
+/* So that a format of looks has something to write. */
+static struct pyro_look one_look = {.rss = 1 << 20};
+static void give_look(struct pyro_profile *profile)
+{
+    profile->looks = &one_look;
+    profile->look_count = 1;
+}
+
 static void deep_stacks_make_small_files(void)
 {
     struct pyro_profile *profile = deep_profile();
+    give_look(profile);
     for (const struct pyro_format *format = pyro_formats; format->name; format++) {
         export(profile, format->name, OPTIONS(.clock = PYRO_CLOCK_WALL));
         CHECK(written_size > 0 && written_size < 3000000);
@@ -354,10 +365,17 @@ static void a_wide_profile_stays_a_small_picture(void)
     fixture_free(profile);
 }
 
+/* But for one of looks, which says that there are none. */
 static void every_format_takes_an_empty_recording(void)
 {
+    const struct pyro_export_options no_options = {0};
     struct pyro_profile *profile = fixture_profile();
+    struct pyro_error error;
     for (const struct pyro_format *format = pyro_formats; format->name; format++) {
+        if (format->holds == PYRO_HOLDS_LOOKS) {
+            CHECK_EQ(format->write(profile, &no_options, stdout, &error), -ENODATA);
+            continue;
+        }
         export(profile, format->name, OPTIONS(.by_thread = true));
         free(written);
     }
@@ -367,6 +385,7 @@ static void every_format_takes_an_empty_recording(void)
 static void a_full_disk_is_an_error(void)
 {
     struct pyro_profile *profile = fixture_orders();
+    give_look(profile);
     for (const struct pyro_format *format = pyro_formats; format->name; format++) {
         FILE *out = fopen("/dev/full", "w");
         CHECK(out);
