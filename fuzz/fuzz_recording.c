@@ -6,6 +6,7 @@
 #include "profile/chunk.h"
 #include "profile/clock.h"
 #include "profile/profile.h"
+#include "profile/timeline.h"
 
 #include <stdlib.h>
 
@@ -47,8 +48,44 @@ static void check_tables(const struct pyro_profile *profile)
     }
     for (size_t i = 0; profile->heaps && i < profile->process_count; i++)
         require(profile->heaps[i].tracked || !profile->heaps[i].live);
+    for (size_t i = 0; i < profile->size_count; i++)
+        require(profile->sizes[i].process < profile->process_count);
+    require(profile->confinement.cgroup < profile->strings.count);
     for (size_t i = 1; i < profile->source_count; i++)
         require(profile->sources[i - 1].file <= profile->sources[i].file);
+}
+
+static void check_looks(const struct pyro_profile *profile)
+{
+    for (size_t i = 0; i < profile->look_count; i++) {
+        require(profile->looks[i].process < profile->process_count);
+        require(i == 0 || profile->looks[i - 1].time_us <= profile->looks[i].time_us);
+    }
+    for (size_t i = 0; i < profile->holders_count; i++) {
+        const struct pyro_holders *holders = &profile->holders[i];
+        require(holders->process < profile->process_count && holders->count <= PYRO_HOLDERS_MAX);
+        require(holders->first + holders->count <= profile->holder_line_count);
+    }
+    for (size_t i = 0; i < profile->holder_line_count; i++)
+        require(profile->holder_lines[i].frame < profile->frame_count);
+}
+
+static void ask_timeline(const struct pyro_profile *profile)
+{
+    struct pyro_timeline *timeline;
+    size_t columns[7];
+    if (pyro_timeline_make(profile, &timeline, NULL) < 0)
+        return;
+    require(timeline->step_count && timeline->life_count);
+    require(timeline->peak < timeline->step_count && timeline->holder < timeline->life_count);
+    require(timeline->moment_count <= PYRO_MOMENTS_MAX);
+    for (size_t i = 0; i < timeline->life_count; i++)
+        require(timeline->lives[i].process < profile->process_count);
+    pyro_timeline_columns(timeline, columns, 7);
+    for (size_t i = 0; i < 7; i++)
+        require(columns[i] < timeline->step_count || columns[i] == PYRO_NO_STEP);
+    require(columns[6] < timeline->step_count);
+    pyro_timeline_free(timeline);
 }
 
 static void check_samples(const struct pyro_profile *profile)
@@ -91,7 +128,9 @@ static void read_bytes(const void *data, size_t size)
         return;
     check_tables(profile);
     check_samples(profile);
+    check_looks(profile);
     ask_clock(profile);
+    ask_timeline(profile);
     pyro_profile_free(profile);
 }
 

@@ -28,6 +28,7 @@ static void ask(struct pyro_collector *collector, struct pyro_writer *writer, co
     struct pyro_counters counters = {0};
     pyro_collector_runs(collector, 7, 7, 0);
     pyro_collector_drain(collector, writer, &counters);
+    pyro_collector_look(collector, writer, 0, true);
 }
 
 static void patch(uint8_t *memory, const uint8_t *data, size_t size,

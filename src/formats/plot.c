@@ -49,7 +49,7 @@ static uint64_t x_of(const struct plot *plot, uint64_t time_us)
 static uint64_t y_of(const struct plot *plot, uint64_t bytes)
 {
     double share = plot->top ? (double)bytes / (double)plot->top : 0;
-    return (uint64_t)(10 * (HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share));
+    return (uint64_t)(10 * (HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (share < 1 ? share : 1)));
 }
 
 static void put_text(const struct plot *plot, int x, int y, const char *attributes,
@@ -150,13 +150,13 @@ static void put_grid(const struct plot *plot)
     const uint64_t until_us = plot->timeline->until_us;
     uint64_t bytes = round_step(plot->top, 1024), us = round_step(until_us, 10);
     char text[64];
-    for (uint64_t value = 0; value <= plot->top; value += bytes) {
+    for (uint64_t i = 0, value = 0; i <= TICKS && value <= plot->top; value = bytes * ++i) {
         int y = (int)(y_of(plot, value) / 10);
         fprintf(plot->out, "<path d=\"M%d %dH%d\" stroke=\"#ddd9d2\"/>\n", LEFT, y, WIDTH - RIGHT);
         pyro_summary_size(text, sizeof(text), value);
         put_text(plot, LEFT - 8, y + 4, "text-anchor=\"end\"", text);
     }
-    for (uint64_t value = 0; value <= until_us; value += us) {
+    for (uint64_t i = 0, value = 0; i <= TICKS && value <= until_us; value = us * ++i) {
         int x = (int)(x_of(plot, value) / 10);
         fprintf(plot->out, "<path d=\"M%d %dv5\" stroke=\"#8a847a\"/>\n", x, HEIGHT - BOTTOM);
         pyro_summary_duration(text, sizeof(text), (double)value / 1e6);

@@ -98,6 +98,8 @@ static void print_times(FILE *out, const struct canvas *canvas)
     pyro_summary_duration(end, sizeof(end), (double)canvas->timeline->until_us / 1e6);
     snprintf(line, sizeof(line), "%*s", columns, "");
     memcpy(line, "0 s", 3);
+    if ((int)strlen(end) > columns - 4)
+        end[0] = '\0'; /* no such time was ever measured */
     memcpy(line + columns - (int)strlen(end), end, strlen(end));
     snprintf(mark, sizeof(mark), "^ peak");
     int at = (int)peak_column(canvas), length = (int)strlen(mark);
