@@ -19,12 +19,12 @@ static void print_cgroup(FILE *out, const struct pyro_profile *profile,
 {
     const struct pyro_confinement *confinement = &profile->confinement;
     char path[TEXT_BYTES], limit[CELL_BYTES];
-    pyro_report_fit(path, sizeof(path), pyro_profile_text(profile, confinement->cgroup),
-                    PATH_COLUMNS, style->utf8);
-    if (!*path) {
-        fprintf(out, "; no control group");
+    if (!confinement->limit && !confinement->reached && !confinement->oom && !confinement->kills) {
+        fprintf(out, "; no limit on memory");
         return;
     }
+    pyro_report_fit(path, sizeof(path), pyro_profile_text(profile, confinement->cgroup),
+                    PATH_COLUMNS, style->utf8);
     pyro_summary_size(limit, sizeof(limit), confinement->limit);
     fprintf(out, "; control group %s: %s%s", path, confinement->limit ? "limit " : "no limit",
             confinement->limit ? limit : "");
@@ -39,16 +39,16 @@ static void print_cgroup(FILE *out, const struct pyro_profile *profile,
 static void print_pressure(FILE *out, const struct pyro_confinement *confinement)
 {
     char some[CELL_BYTES], full[CELL_BYTES];
-    const char *whose = confinement->of_machine ? " (of the machine)" : "";
+    const char *whose = confinement->of_machine ? " on this machine" : "";
     if (!confinement->has_pressure)
         return;
     if (!confinement->some_us && !confinement->full_us) {
-        fprintf(out, "; nothing waited for memory%s", whose);
+        fprintf(out, "; nothing%s waited for it", whose);
         return;
     }
     pyro_summary_duration(some, sizeof(some), (double)confinement->some_us / 1e6);
     pyro_summary_duration(full, sizeof(full), (double)confinement->full_us / 1e6);
-    fprintf(out, "; waited for memory: some %s, all %s%s", some, full, whose);
+    fprintf(out, "; waited for memory%s: some %s, all %s", whose, some, full);
 }
 
 void pyro_report_confinement(FILE *out, const struct pyro_profile *profile, uint64_t swapped,

@@ -116,12 +116,13 @@ static void what_kept_it_small(void)
     write_looks();
     confine((struct pyro_confinement){.has_pressure = true, .of_machine = true}, "");
     text = report_of(100, false);
-    check_says(text, "; no control group; nothing waited for memory (of the machine)\n");
+    check_says(text,
+               "5.0 MiB at most; no limit on memory; nothing on this machine waited for it\n");
     free(text);
     write_looks();
     confine((struct pyro_confinement){.has_reached = true}, "/a");
     text = report_of(100, false);
-    check_says(text, "; control group /a: no limit\n");
+    check_says(text, " at most; no limit on memory\n");
     free(text);
 }
 
