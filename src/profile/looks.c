@@ -37,8 +37,8 @@ bool pyro_writer_look(struct pyro_writer *writer, const struct pyro_look *look)
 
 void pyro_writer_watch(struct pyro_writer *writer, const struct pyro_watch *watch)
 {
-    const uint64_t fields[] = {watch->looks, watch->interval_us, watch->until_us, watch->unseen,
-                               watch->largest};
+    const uint64_t fields[] = {watch->looks,  watch->interval_us, watch->until_us,
+                               watch->unseen, watch->largest,     watch->missed};
     if (writer->error < 0)
         return;
     put_all(writer, PENDING_WATCH, fields, sizeof(fields) / sizeof(fields[0]));
@@ -151,8 +151,8 @@ int pyro_parse_look(struct pyro_parse *parse, struct pyro_reader *block)
 int pyro_parse_watch(struct pyro_parse *parse, struct pyro_reader *block)
 {
     struct pyro_watch watch;
-    uint64_t *const fields[] = {&watch.looks, &watch.interval_us, &watch.until_us, &watch.unseen,
-                                &watch.largest};
+    uint64_t *const fields[] = {&watch.looks,  &watch.interval_us, &watch.until_us,
+                                &watch.unseen, &watch.largest,     &watch.missed};
     take_all(block, fields, sizeof(fields) / sizeof(fields[0]));
     if (block->failed)
         return bad(parse, "looks that cannot be");

@@ -225,6 +225,7 @@ struct pyro_holders {
 struct pyro_watch {
     uint64_t looks, interval_us; /* 0: there were none; what was between two of them, at last */
     uint64_t until_us;           /* when the last one was */
+    uint64_t missed;             /* that were due while we were not let run */
     uint64_t unseen;             /* at least so many processes came and went between two looks */
     uint64_t
         largest; /* resident at most of any process, says the kernel at the end; 0: not known */

@@ -90,8 +90,11 @@ static void print_head(FILE *out, const struct pyro_timeline *timeline,
                 "in each\n",
                 timeline->life_count, timeline->together);
     }
-    fprintf(out, "looked at %" PRIu64 " times, every %.3g s\n", watch->looks,
+    fprintf(out, "looked at %" PRIu64 " times, every %.3g s", watch->looks,
             seconds(watch->interval_us));
+    if (watch->missed)
+        fprintf(out, "; %" PRIu64 " looks came too late, and were left out", watch->missed);
+    fputc('\n', out);
     print_unseen(out, timeline);
     pyro_report_confinement(out, timeline->profile, timeline->swapped, style);
 }
@@ -228,6 +231,7 @@ void pyro_report_timeline_member(struct pyro_json *json, const struct pyro_timel
     pyro_json_us_as_s(json, "duration_s", timeline->until_us);
     pyro_json_us_as_s(json, "interval_s", watch->interval_us);
     pyro_json_u64(json, "looks", watch->looks);
+    pyro_json_u64(json, "missed_looks", watch->missed);
     pyro_json_u64(json, "peak_bytes", peak->rss);
     pyro_json_us_as_s(json, "peak_s", peak->time_us);
     pyro_json_i64(json, "peak_pid", pid_of(timeline, &timeline->lives[timeline->holder]));

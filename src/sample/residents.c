@@ -237,12 +237,11 @@ static void look(struct pyro_residents *residents, uint64_t now_ns)
 }
 
 /* The next moment of the grid; those that are past are left out, and counted. */
-static uint64_t next_look(const struct pyro_residents *residents, uint64_t due_ns, uint64_t now_ns,
-                          struct pyro_counters *counters)
+static uint64_t next_look(struct pyro_residents *residents, uint64_t due_ns, uint64_t now_ns)
 {
     uint64_t next = due_ns + residents->interval_ns;
     for (; next <= now_ns; next += residents->interval_ns)
-        counters->missed_ticks++;
+        residents->watch.missed++;
     return next;
 }
 
@@ -271,7 +270,7 @@ int pyro_residents_run(struct pyro_residents *residents, struct pyro_writer *wri
         look(residents, now);
         if (!root_is_there(residents))
             break;
-        due = next_look(residents, due, pyro_clock_ns(), counters);
+        due = next_look(residents, due, pyro_clock_ns());
         while (!*stop && (now = pyro_clock_ns()) < due)
             pyro_clock_sleep_until(due);
         if (now >= flush_ns) {

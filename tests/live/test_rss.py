@@ -79,15 +79,17 @@ def test_between_two_looks(pyrometer: Path) -> None:
     stopped = f"os.kill(os.getppid(), signal.SIGSTOP); {large}; os.kill(os.getppid(), signal.SIGCONT)"
     timeline = watch_code(pyrometer, f"import os, signal, subprocess, sys, time; {stopped}; time.sleep(.5)")
     assert timeline["unseen_processes"] == 1 and len(timeline["processes"]) == 1
-    assert timeline["largest_process_bytes"] > 80 * MEBIBYTE > timeline["peak_bytes"]
+    assert timeline["missed_looks"] > 0 and timeline["largest_process_bytes"] > 80 * MEBIBYTE > timeline["peak_bytes"]
     text = run(pyrometer, "memory", "rss.pyro").stdout
     assert "at least 1 process came and went between two looks" in text and "more than any look saw" in text
 
 
 def test_seen_children_are_not_unseen(pyrometer: Path) -> None:
-    code = "import subprocess, time\nfor _ in range(3): subprocess.run(['sleep', '0.3'])\ntime.sleep(.3)"
+    code = "import subprocess, time\nfor _ in range(3): subprocess.run(['sleep', '0.8'])\ntime.sleep(.3)"
     timeline = watch_code(pyrometer, code, "-r", "50")
-    assert timeline["unseen_processes"] == 0 and len(of_command(timeline, "sleep 0.3")) >= 3
+    seen = len([process for process in timeline["processes"] if process["parent_pid"] == timeline["processes"][0]["pid"]])
+    assert timeline["unseen_processes"] == 0
+    assert seen == 3 or (timeline["missed_looks"] and 1 <= seen < 3)  # a busy machine may not have let it look
     assert timeline["largest_process_bytes"] is not None
 
 

@@ -57,12 +57,13 @@ static void who_had_what(void)
                                                    .interval_us = 100000,
                                                    .until_us = 12000000,
                                                    .unseen = 2,
+                                                   .missed = 3,
                                                    .largest = 50 << 20});
     char *text = report_of(100, false);
     check_says(text, "peak 40.0 MiB resident at 3.00 s, in 2 processes\n");
     check_says(text, "most of it: 30.0 MiB in process 11, worker?[31m\n");
     check_says(text, "2 processes in all, 2 at once at most");
-    check_says(text, "looked at 91 times, every 0.1 s\n");
+    check_says(text, "looked at 91 times, every 0.1 s; 3 looks came too late, and were left out\n");
     check_says(text, "at least 2 processes came and went");
     check_says(text, "one process had 50.0 MiB at most");
     check_says(text, "12.0 s\n");
