@@ -75,7 +75,7 @@ def test_any_program(pyrometer: Path) -> None:
 
 def test_between_two_looks(pyrometer: Path) -> None:
     """What came and went unseen, while who looks is stopped, is counted as such, and the kernel tells how large it was."""
-    large = "subprocess.run([sys.executable, '-c', 'b = bytearray(b\"x\") * (80 << 20)'])"
+    large = "subprocess.run([sys.executable, '-c', 'b = bytearray(b\"x\") * (80 << 20); import time; time.sleep(.4)'])"
     stopped = f"os.kill(os.getppid(), signal.SIGSTOP); {large}; os.kill(os.getppid(), signal.SIGCONT)"
     timeline = watch_code(pyrometer, f"import os, signal, subprocess, sys, time; {stopped}; time.sleep(.5)")
     assert timeline["unseen_processes"] == 1 and len(timeline["processes"]) == 1
