@@ -152,6 +152,14 @@ static void explain_growth(struct pyro_residents *residents, const struct watche
         residents->items[i].credit = CREDIT_LOOKS;
 }
 
+/* Between vfork() and exec it has no memory of its own. */
+static bool is_its_parents(const struct pyro_residents *residents, const struct watched *watched)
+{
+    const struct watched *parent = find(residents, watched->parent);
+    return parent && parent->heap_start == watched->heap_start &&
+           pyro_process_shares_memory(parent->pid, watched->pid);
+}
+
 static void look_at(struct pyro_residents *residents, struct watched *watched, uint64_t time_us)
 {
     struct pyro_process_info info;
@@ -169,7 +177,7 @@ static void look_at(struct pyro_residents *residents, struct watched *watched, u
     if (watched->gone || another)
         end_process(residents, watched, time_us);
     watched->heap_start = info.heap_start;
-    if (!watched->gone)
+    if (!watched->gone && !is_its_parents(residents, watched))
         note_resident(residents, watched, time_us);
 }
 

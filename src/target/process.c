@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -254,6 +255,12 @@ bool pyro_process_alive(pid_t pid, uint64_t start_ticks)
     if (read_stat(pid, text, sizeof(text), &line) < 0)
         return false;
     return line.start_ticks == start_ticks && line.state != 'Z' && line.state != 'X';
+}
+
+bool pyro_process_shares_memory(pid_t one, pid_t other)
+{
+    const int kcmp_vm = 1; /* linux/kcmp.h */
+    return syscall(SYS_kcmp, one, other, kcmp_vm, 0, 0) == 0;
 }
 
 int pyro_process_image(pid_t pid, const struct pyro_memory *memory, uint64_t *ret_image)

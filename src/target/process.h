@@ -31,6 +31,9 @@ int pyro_process_info(pid_t pid, struct pyro_process_info *ret_info); /* -ESRCH,
 bool pyro_process_alive(pid_t pid,
                         uint64_t start_ticks); /* and still the same one, and no zombie */
 
+/* Do they have one memory, as after vfork() until exec? False, too, where we may not know. */
+bool pyro_process_shares_memory(pid_t one, pid_t other);
+
 /* The command line with spaces between the words (control characters shown as '?', what looks
  * secret as "[redacted]": see base/redact.h), into BUFFER. */
 int pyro_process_command(pid_t pid, struct pyro_buffer *buffer);

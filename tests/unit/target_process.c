@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char in_bss[64];
@@ -315,6 +316,35 @@ static void exec_makes_another_program_and_fork_does_not(void)
     CHECK(images[0] != images[1]);
 }
 
+static void just_be_ready(int ready_fd)
+{
+    child_ready(ready_fd);
+}
+
+static int wait_for_end(void *stack)
+{
+    (void)stack;
+    while (pause() < 0)
+        ;
+    return 0;
+}
+
+/* As between vfork() and exec; a forked one has a copy. */
+static void who_shares_memory_is_told(void)
+{
+    static _Alignas(16) char stack[1 << 16];
+    pid_t copy = child_start(just_be_ready);
+    pid_t same = clone(wait_for_end, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL);
+    CHECK(same > 0);
+    bool shares = pyro_process_shares_memory(getpid(), same);
+    bool copied = pyro_process_shares_memory(getpid(), copy);
+    kill(same, SIGKILL);
+    CHECK_EQ(waitpid(same, NULL, 0), same);
+    CHECK(shares);
+    CHECK(!copied);
+    CHECK(!pyro_process_shares_memory(getpid(), INT32_MAX));
+}
+
 int main(void)
 {
     return CHECK_MAIN(
@@ -322,5 +352,5 @@ int main(void)
         TEST(command_and_arguments_are_told), TEST(a_zombie_shows_its_name),
         TEST(every_process_is_visited_in_order), TEST(children_are_found_and_grandchildren_not),
         TEST(threads_are_listed_and_looked_at), TEST(a_deleted_program_keeps_its_name),
-        TEST(exec_makes_another_program_and_fork_does_not));
+        TEST(exec_makes_another_program_and_fork_does_not), TEST(who_shares_memory_is_told));
 }
