@@ -17,6 +17,8 @@ OTHERS = {
     "s02_pipeline/pipeline": ("--orders", "30", "--products", "20"),
     "s06_prices/prices": ("--symbols", "3", "--delay", "0.01"),
     "s07_report/report": ("--size", "60"),
+    "s09_history/history": ("--requests", "100"),
+    "s09_service/service": ("--requests", "300"),
     "s10_client/client": ("--orders", "5"),
     "s12_search/search": ("--products", "30", "--reviews", "40"),
     "s13_load/load": ("--users", "6", "--requests", "2", "--delay", "0.002"),

@@ -5,6 +5,7 @@
 #include "analyze/rule.h"
 #include "base/grow.h"
 #include "profile/paths.h"
+#include "profile/summary.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 
 #define LARGE_SHARE 0.10 /* an ALGORITHM finding of so much hides MICRO ones */
 #define TEXT_BYTES  2048
+#define BYTES_MIN   (1 << 20)
 
 const struct pyro_rule *const pyro_rules[] = {
     &pyro_rule_n_plus_one,
@@ -24,6 +26,9 @@ const struct pyro_rule *const pyro_rules[] = {
     &pyro_rule_connection_churn,
     &pyro_rule_sequential_wait,
     &pyro_rule_garbage_collection,
+    &pyro_rule_whole_file,
+    &pyro_rule_unbounded_cache,
+    &pyro_rule_growth,
     &pyro_rule_unused_import,
     &pyro_rule_hot_line, /* the last: what the others explain is not its own */
     NULL,
@@ -110,6 +115,19 @@ bool pyro_worth_it(const struct pyro_rule_context *context, double gain_s)
     return gain_s > 0 && gain_s >= PYRO_FINDING_SHARE * context->findings->total_s;
 }
 
+bool pyro_worth_its_bytes(const struct pyro_rule_context *context, double gain_bytes)
+{
+    return gain_bytes >= BYTES_MIN &&
+           gain_bytes >= PYRO_FINDING_SHARE * context->findings->peak_bytes;
+}
+
+const char *pyro_finding_size(struct pyro_rule_context *context, double bytes)
+{
+    char text[32];
+    pyro_summary_size(text, sizeof(text), (uint64_t)bytes);
+    return pyro_finding_text(context, "%s", text);
+}
+
 /* -- plans -------------------------------------------------------------------------------------- */
 
 static const char *keep(struct pyro_findings *findings, const char *format, const char *text)
@@ -187,6 +205,8 @@ static int context_make(struct pyro_rule_context *context)
     context->explained = calloc(profile->query_count + 1, sizeof(*context->explained));
     context->findings->total_s = context->totals.counted_us / 1e6;
     context->findings->missing = what_is_missing(context);
+    for (size_t i = 0; profile->heaps && i < profile->process_count; i++)
+        context->findings->peak_bytes += (double)profile->heaps[i].peak;
     return context->library && context->explained ? 0 : -ENOMEM;
 }
 
@@ -200,22 +220,31 @@ static void context_clear(struct pyro_rule_context *context)
 
 /* -- all of them -------------------------------------------------------------------------------- */
 
+/* The part of all time, or of the peak, that it gives back. */
+static double share_of(const struct pyro_findings *findings, const struct pyro_finding *finding)
+{
+    if (finding->gain_bytes > 0)
+        return findings->peak_bytes > 0 ? finding->gain_bytes / findings->peak_bytes : 0;
+    return findings->total_s > 0 ? finding->gain_s / findings->total_s : 0;
+}
+
 /* The surest of what gives back the same comes first. */
-static int by_gain(const void *left, const void *right)
+static int by_gain(const void *left, const void *right, void *findings)
 {
     const struct pyro_finding *a = left, *b = right;
     bool a_low = a->confidence == PYRO_CONFIDENCE_LOW, b_low = b->confidence == PYRO_CONFIDENCE_LOW;
     if (a_low != b_low)
         return a_low ? 1 : -1;
-    if (a->gain_s != b->gain_s)
-        return a->gain_s > b->gain_s ? -1 : 1;
+    double a_share = share_of(findings, a), b_share = share_of(findings, b);
+    if (a_share != b_share)
+        return a_share > b_share ? -1 : 1;
     return (int)b->confidence - (int)a->confidence;
 }
 
 void pyro_findings_sort(struct pyro_findings *findings)
 {
     if (findings->count)
-        qsort(findings->items, findings->count, sizeof(*findings->items), by_gain);
+        qsort_r(findings->items, findings->count, sizeof(*findings->items), by_gain, findings);
 }
 
 static bool is_large(const struct pyro_findings *findings)
@@ -248,7 +277,9 @@ static int ask_rules(struct pyro_findings *findings)
         result = (*rule)->find(&context);
     }
     for (size_t i = 0; i < findings->count && result == 0; i++)
-        result = pyro_find_innocent(&context, &findings->items[i]);
+        result = findings->items[i].gain_bytes > 0
+                     ? 0
+                     : pyro_find_innocent(&context, &findings->items[i]);
     context_clear(&context);
     return result;
 }

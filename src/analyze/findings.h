@@ -35,7 +35,7 @@ struct pyro_rule {
     const char *name;
     enum pyro_tier tier;
     unsigned needs;
-    const char *mode; /* what must be recorded: "run" is plain `pyrometer run` */
+    const char *mode; /* what must be recorded: "run" is plain `pyrometer run`, "run --memory" */
     const char *looks_for, *evidence, *fix, *gain, *refuted_by, *blind_spots;
     int (*find)(struct pyro_rule_context *context); /* 0 or -ENOMEM */
 };
@@ -67,8 +67,9 @@ struct pyro_finding {
     const char *why;         /* what was seen, in one line */
     const char *query;       /* the shape of a query, or what sends it; NULL: it is about none */
     const char *fix;
-    const char *doubt;                      /* what speaks against it; NULL: nothing */
-    double gain_s, gain_low_s, gain_high_s; /* of the time that was recorded */
+    const char *doubt;                                  /* what speaks against it; NULL: nothing */
+    double gain_s, gain_low_s, gain_high_s;             /* of the time that was recorded */
+    double gain_bytes, gain_low_bytes, gain_high_bytes; /* of the peak; 0: it is about time */
     const char
         *innocent;     /* a file or function that one might suspect instead; NULL: there is none */
     double innocent_s; /* the most it could give back: its time, and that of what it called */
@@ -78,8 +79,9 @@ struct pyro_finding {
 
 struct pyro_findings {
     const struct pyro_profile *profile;
-    double total_s;             /* of all that was recorded: what gains are a part of */
-    struct pyro_finding *items; /* the largest gain first */
+    double total_s;    /* of all that was recorded: what gains are a part of */
+    double peak_bytes; /* of all processes whose memory was tracked: the same; 0: of none */
+    struct pyro_finding *items; /* the largest gain first, by the part that it is of these */
     size_t count;
     size_t hidden;    /* MICRO ones that wait for a larger one */
     unsigned missing; /* needs that the recording does not have: some rules saw nothing */

@@ -19,6 +19,7 @@ extern const struct pyro_rule pyro_rule_connection_churn, pyro_rule_gil_contenti
     pyro_rule_n_plus_one, pyro_rule_sequential_wait, pyro_rule_slow_query;
 extern const struct pyro_rule pyro_rule_garbage_collection, pyro_rule_hot_line,
     pyro_rule_unused_import;
+extern const struct pyro_rule pyro_rule_growth, pyro_rule_unbounded_cache, pyro_rule_whole_file;
 extern const struct pyro_rule pyro_rule_list_membership, pyro_rule_repeated_call;
 
 /* A finding to be filled, with the context's rule and a PLACE. NULL: out of memory. */
@@ -35,6 +36,10 @@ void pyro_finding_place(struct pyro_finding *finding, const char *key, uint32_t 
 
 /* Is GAIN_S so large a part of all time that it is worth a line? */
 bool pyro_worth_it(const struct pyro_rule_context *context, double gain_s);
+/* The same of memory at the peak, which below a mebibyte is worth none. */
+bool pyro_worth_its_bytes(const struct pyro_rule_context *context, double gain_bytes);
+/* "35.2 MiB"; lives with the findings. NULL: out of memory. */
+const char *pyro_finding_size(struct pyro_rule_context *context, double bytes);
 
 /* -- loops -------------------------------------------------------------------------------------- */
 

@@ -102,7 +102,8 @@ const struct pyro_command pyro_command_findings = {
     .about =
         "Rules over what was measured, of a recording that `run` made; without FILE the last "
         "one. `run` prints the same after its table. What would give back less than 5 % of the "
-        "time is not told.\n\n"
+        "time, or of the memory at its peak, is not told. Rules about memory want a recording of "
+        "`run --memory`.\n\n"
         "With --explain the database says how it would do the queries that findings are about, as "
         "EXPLAIN tells: whether it reads all of a table. It is only asked if it is named. The "
         "queries are "

@@ -80,6 +80,7 @@ static void read_counts(struct pyro_run_probe *probe, const struct pyro_probe_op
 {
     probe->chooses = options->lines && !*options->lines;
     probe->began_ns = pyro_clock_ns();
+    probe->memory = options->memory != PYRO_TRACKS_NOTHING;
     probe->lines_sampled = options->lines && options->sampled_times;
     probe->callees = (struct pyro_callee_source){callee, operand, runs, probe->collector};
 }
@@ -190,6 +191,13 @@ void pyro_run_probe_look(void *context, struct pyro_writer *writer, uint64_t tim
     struct pyro_run_probe *probe = context;
     if (probe->collector)
         pyro_collector_look(probe->collector, writer, time_us, last);
+}
+
+void pyro_run_probe_swept(void *context)
+{
+    struct pyro_run_probe *probe = context;
+    if (probe->collector && probe->memory && probe->writer)
+        pyro_collector_glance(probe->collector, probe->writer);
 }
 
 void pyro_run_probe_end(struct pyro_run_probe *probe)

@@ -30,6 +30,9 @@ struct pyro_run_probe {
     uint64_t began_ns, look_ns; /* not sooner than that after the beginning */
     bool lines_sampled;         /* for the counters of that name */
     const char *recording;      /* path of what is being recorded; the caller's */
+    struct pyro_writer
+        *writer; /* of it, while it is being recorded; the caller's; NULL: none yet */
+    bool memory; /* is tracked */
 };
 
 /* Make the memory and set the environment for the child that is started next. -ENOENT: no probe is installed beside this
@@ -45,6 +48,8 @@ void pyro_run_probe_started(struct pyro_run_probe *probe);
 bool pyro_run_probe_tend(void *probe, struct pyro_writer *writer, struct pyro_counters *counters);
 /* The same, more often: memory over time, where that is tracked. */
 void pyro_run_probe_look(void *probe, struct pyro_writer *writer, uint64_t time_us, bool last);
+/* The same, after each sweep: what is only seen by looking often. */
+void pyro_run_probe_swept(void *probe);
 void pyro_run_probe_end(struct pyro_run_probe *probe);
 
 #endif

@@ -348,6 +348,7 @@ static int sample(struct pyro_recorder *recorder, pid_t pid, struct pyro_session
     enum pyro_recorder_end end = PYRO_END_STOP;
     struct pyro_error close_error = {0};
     probing->probe.recording = session->path;
+    probing->probe.writer = session->writer;
     int code = pyro_recorder_run(recorder, session->writer, &end, error);
     pyro_progress_clear(line);
     end_probing(probing);
@@ -378,6 +379,8 @@ static int attach(const struct options *options, struct probing *probing,
         .tend = pyro_run_probe_tend,
         .look = options->memory ? pyro_run_probe_look : NULL,
         .tend_context = &probing->probe,
+        .swept = pyro_run_probe_swept,
+        .swept_context = &probing->probe,
         .stop = &stop,
         .progress = pyro_progress_wanted() ? pyro_progress_show : NULL,
         .progress_context = line,

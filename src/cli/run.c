@@ -250,6 +250,8 @@ static int attach(const struct options *options, const struct program *program,
         .tend = pyro_run_probe_tend,
         .look = options->memory ? pyro_run_probe_look : NULL,
         .tend_context = probe,
+        .swept = pyro_run_probe_swept,
+        .swept_context = probe,
         .stop = &child->ended,
     };
     return pyro_recorder_attach(&recorder_options, ret_recorder, error);
@@ -335,6 +337,7 @@ static int record(const struct options *options, const struct program *program,
     if (code == 0)
         code = open_recording(options, program, child, recorder, session, error);
     probe->recording = session->path;
+    probe->writer = session->writer;
     if (code == 0)
         code = pyro_recorder_run(recorder, session->writer, &end, error);
     if (session->writer) {

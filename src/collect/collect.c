@@ -85,6 +85,7 @@ void pyro_collector_free(struct pyro_collector *collector)
         free(collector->blocks[i].queries);
         free(collector->blocks[i].lines);
         free(collector->blocks[i].stacks);
+        free(collector->blocks[i].moments);
         if (collector->processes[i])
             free(collector->processes[i]->functions);
         free(collector->processes[i]);
@@ -752,6 +753,14 @@ void pyro_catch_up(struct pyro_collector *collector, struct pyro_writer *writer)
     for (uint32_t i = 1; i < collector->known; i++)
         if (collector->blocks[i].kind == PYRO_BLOCK_NAMES)
             take_names(collector, i, writer);
+}
+
+void pyro_collector_glance(struct pyro_collector *collector, struct pyro_writer *writer)
+{
+    if (!pyro_moment_is_due(collector))
+        return;
+    pyro_catch_up(collector, writer);
+    pyro_take_moments(collector, writer);
 }
 
 void pyro_collector_drain(struct pyro_collector *collector, struct pyro_writer *writer,

@@ -28,6 +28,8 @@ void pyro_collector_drain(struct pyro_collector *collector, struct pyro_writer *
  * times a second, and with LAST. TIME_US since the recording began never decreases. */
 void pyro_collector_look(struct pyro_collector *collector, struct pyro_writer *writer,
                          uint64_t time_us, bool last);
+/* For a program whose memory is tracked: write what stacks have alive, if it is time for that. To be called often. */
+void pyro_collector_glance(struct pyro_collector *collector, struct pyro_writer *writer);
 /* A probe was found in some process, at the last drain or before. */
 bool pyro_collector_found_probe(const struct pyro_collector *collector);
 

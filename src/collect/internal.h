@@ -21,6 +21,7 @@ struct pyro_seen_block {
     struct pyro_query *queries;    /* QUERIES: of each what was written so far; count 0: nothing */
     struct pyro_line_count *lines; /* LINES: of each what was written so far */
     struct pyro_stack_memory *stacks; /* STACKS: of each what was written last */
+    uint64_t *moments;                /* STACKS: and what it had alive when that was written last */
 };
 
 /* Of one calling context: its stack in the recording (PYRO_NO_ID: not named yet), and what was written so far. */
@@ -40,6 +41,7 @@ struct pyro_seen_process {
     struct pyro_resident resident; /* when memory was last looked at */
     bool memory_due;               /* in this drain */
     struct pyro_look look;         /* that was written last (series.c) */
+    bool stop_told;                /* when tracking memory stopped */
 };
 
 /* A program that the sampler saw. */
@@ -66,9 +68,9 @@ struct pyro_collector {
     uint32_t hottest
         [PYRO_HOTTEST_MAX]; /* functions of the recording whose lines the probes are to count */
     size_t hottest_count;
-    int32_t failed_pid;     /* whose struct pyro_load_failure was written down */
-    uint64_t memory_ns;     /* when memory is due again (memory.c) */
-    struct pyro_map newest; /* pid -> its last block, while it is looked */
+    int32_t failed_pid;            /* whose struct pyro_load_failure was written down */
+    uint64_t memory_ns, moment_ns; /* when memory is due again, and moments are (memory.c) */
+    struct pyro_map newest;        /* pid -> its last block, while it is looked */
     uint64_t look_ns, lines_ns,
         looks; /* when it is looked at again, which lines have it, and how often that was done (series.c) */
 };
@@ -124,6 +126,11 @@ char pyro_thread_state_of(int32_t pid, uint32_t native_id);
 
 /* memory.c: write what stacks allocated, and all of each process, where that is due. */
 void pyro_take_memory(struct pyro_collector *collector, struct pyro_writer *writer);
+
+/* memory.c: is it time to see again what stacks have alive? If so it is not for a while. */
+bool pyro_moment_is_due(struct pyro_collector *collector);
+/* Write what those have alive that have much, and not what they had. */
+void pyro_take_moments(struct pyro_collector *collector, struct pyro_writer *writer);
 
 /* lines.c: what the clock shows that the thread of a THREAD block counts lines by: of all threads, before pyro_take_lines(). */
 void pyro_note_line_clock(struct pyro_collector *collector, uint32_t block);

@@ -1,7 +1,9 @@
 /* collect/memory.c - what probes that track memory know: stacks, what they allocated, and the process as a whole.
  *
  * Figures are written as they stand, so how often they are written does not matter to who reads them: at first each time we
- * look, later when a sixteenth of the time has passed since the last time, and of a process that has ended once more. */
+ * look, later when a sixteenth of the time has passed since the last time, and of a process that has ended once more.
+ *
+ * What stacks have alive over time is written besides (moments): more often, but only of those with much. */
 #include "collect/internal.h"
 
 #include "base/clock.h"
@@ -12,7 +14,10 @@
 
 #define GAP_SHARE \
     16 /* of the time so far: the part that may pass until figures are written again */
-#define FIGURE_MAX (UINT64_C(1) << 56) /* docs/format.md */
+#define MOMENT_SHARE  32                    /* so with moments, */
+#define MOMENT_GAP_NS (10 * PYRO_NS_PER_MS) /* and at least so much */
+#define MOMENT_BYTES  (UINT64_C(4) << 10) /* alive: less, then and before, is not worth a moment */
+#define FIGURE_MAX    (UINT64_C(1) << 56) /* docs/format.md */
 
 /* -- a process ---------------------------------------------------------------------------------- */
 
@@ -45,6 +50,23 @@ static void write_sizes(uint32_t process, const struct pyro_heap_totals *totals,
     pyro_writer_sizes(writer, &sizes);
 }
 _Static_assert(PYRO_SIZE_CLASSES == PYRO_BLOCK_SIZES, "the same classes");
+/* What a program does after that (taking itself down) belongs to no stack: so it is told when that begins. */
+static void write_stop(struct pyro_collector *collector, struct pyro_seen_process *process,
+                       uint32_t recorded, const struct pyro_heap_totals *totals,
+                       struct pyro_writer *writer)
+{
+    const struct pyro_stack_moment moment = {
+        .process = recorded,
+        .stack = PYRO_STACK_ROOT,
+        .time_us = (totals->stopped_ns - collector->first_ns) / PYRO_NS_PER_US,
+        .live = bounded(totals->live),
+    };
+    if (process->stop_told || totals->stopped_ns < collector->first_ns ||
+        moment.time_us >= FIGURE_MAX)
+        return;
+    pyro_writer_moment(writer, &moment);
+    process->stop_told = true;
+}
 
 static void write_heap(struct pyro_collector *collector, uint32_t block, struct pyro_writer *writer)
 {
@@ -72,8 +94,9 @@ static void write_heap(struct pyro_collector *collector, uint32_t block, struct 
         .slack = bounded(totals.slack),
         .swapped = bounded(stopped ? totals.swapped : resident->swapped),
     };
-    uint32_t recorded = pyro_recorded_process(collector, block, writer);
+    const uint32_t recorded = pyro_recorded_process(collector, block, writer);
     pyro_writer_heap(writer, recorded, &heap);
+    write_stop(collector, process, recorded, &totals, writer);
     write_sizes(recorded, &totals, writer);
 }
 
@@ -139,9 +162,17 @@ static bool room_for_stacks(struct pyro_seen_block *known)
     if (known->stacks)
         return true;
     known->stacks = calloc(PYRO_BLOCK_STACK_COUNT, sizeof(*known->stacks));
-    for (uint32_t i = 0; known->stacks && i < PYRO_BLOCK_STACK_COUNT; i++)
+    known->moments = calloc(PYRO_BLOCK_STACK_COUNT, sizeof(*known->moments));
+    if (!known->stacks || !known->moments) {
+        free(known->stacks);
+        free(known->moments);
+        known->stacks = NULL;
+        known->moments = NULL;
+        return false;
+    }
+    for (uint32_t i = 0; i < PYRO_BLOCK_STACK_COUNT; i++)
         known->stacks[i].stack = PYRO_NO_ID;
-    return known->stacks != NULL;
+    return true;
 }
 
 uint32_t pyro_recorded_stack(struct pyro_collector *collector, uint32_t block, uint32_t index,
@@ -158,6 +189,30 @@ uint32_t pyro_recorded_stack(struct pyro_collector *collector, uint32_t block, u
     known->stack = stack_of(collector, collector->blocks[block].process,
                             block << REFERENCE_INDEX_BITS | index, &entry, writer);
     return known->stack;
+}
+
+/* What a stack has alive now: figures tell only of now, and the last ones stay. */
+static void take_moment(struct pyro_collector *collector, uint32_t block, uint32_t index,
+                        struct pyro_writer *writer)
+{
+    const struct pyro_block_head *head = pyro_block_at(collector, block);
+    uint64_t *was = &collector->blocks[block].moments[index];
+    struct pyro_stack_entry entry;
+    memcpy(&entry, (const struct pyro_stack_entry *)(head + 1) + index, sizeof(entry));
+    const uint64_t live = entry.allocated - entry.freed;
+    const uint32_t stack = pyro_recorded_stack(collector, block, index, writer); /* a parent, too */
+    if (stack == PYRO_NO_ID || entry.freed > entry.allocated || live >= FIGURE_MAX ||
+        live == *was || (live < MOMENT_BYTES && *was < MOMENT_BYTES))
+        return;
+    const struct pyro_stack_moment moment = {
+        .stack = stack,
+        .time_us = (pyro_clock_ns() - collector->first_ns) / PYRO_NS_PER_US,
+        .live = live,
+        .largest = (uint64_t)entry.largest * PYRO_STACK_LARGEST_UNIT,
+        .process = pyro_recorded_process(collector, collector->blocks[block].process, writer),
+    };
+    pyro_writer_moment(writer, &moment);
+    *was = live;
 }
 
 static void take_stack(struct pyro_collector *collector, uint32_t block, uint32_t index,
@@ -191,15 +246,18 @@ static void take_stack(struct pyro_collector *collector, uint32_t block, uint32_
     *known = now;
 }
 
-static void take_stacks(struct pyro_collector *collector, uint32_t block,
+static void take_stacks(struct pyro_collector *collector, uint32_t block, bool figures,
                         struct pyro_writer *writer)
 {
     const struct pyro_block_head *head = pyro_block_at(collector, block);
     uint32_t used = atomic_load_explicit(&head->used, memory_order_acquire);
     if (used > PYRO_BLOCK_STACK_COUNT || !room_for_stacks(&collector->blocks[block]))
         return;
-    for (uint32_t i = 0; i < used; i++)
-        take_stack(collector, block, i, writer);
+    for (uint32_t i = 0; i < used; i++) {
+        if (figures)
+            take_stack(collector, block, i, writer);
+        take_moment(collector, block, i, writer);
+    }
 }
 
 /* -- all of it ---------------------------------------------------------------------------------- */
@@ -229,6 +287,22 @@ void pyro_take_memory(struct pyro_collector *collector, struct pyro_writer *writ
     for (uint32_t i = 1; i < collector->known; i++) {
         const struct pyro_seen_process *process = pyro_process_of(collector, i);
         if (collector->blocks[i].kind == PYRO_BLOCK_STACKS && process && process->memory_due)
-            take_stacks(collector, i, writer);
+            take_stacks(collector, i, true, writer);
     }
+}
+
+bool pyro_moment_is_due(struct pyro_collector *collector)
+{
+    const uint64_t now = pyro_clock_ns(), gap = (now - collector->first_ns) / MOMENT_SHARE;
+    if (now < collector->moment_ns)
+        return false;
+    collector->moment_ns = now + (gap > MOMENT_GAP_NS ? gap : MOMENT_GAP_NS);
+    return true;
+}
+
+void pyro_take_moments(struct pyro_collector *collector, struct pyro_writer *writer)
+{
+    for (uint32_t i = 1; i < collector->known; i++)
+        if (collector->blocks[i].kind == PYRO_BLOCK_STACKS && pyro_process_of(collector, i))
+            take_stacks(collector, i, false, writer);
 }

@@ -126,6 +126,7 @@ struct pyro_heap_totals {
     uint64_t
         unhooked; /* not 0: when it stopped, Python's allocators led past it, since an unknown moment */
     struct pyro_sizes_of_blocks sizes[PYRO_SIZE_CLASSES];
+    uint64_t stopped_ns; /* CLOCK_MONOTONIC: when it stopped, else 0 */
 };
 
 struct pyro_process_block {
@@ -247,7 +248,8 @@ struct pyro_line_entry {
 struct pyro_stack_entry {
     uint32_t parent;   /* a smaller reference; PYRO_STACK_NONE: nobody called */
     uint32_t function; /* id; PYRO_ID_ROOT: no Python ran */
-    uint32_t line, unused;
+    uint32_t line;
+    uint32_t largest;          /* block that it allocated, in 16 bytes */
     uint64_t allocated, freed; /* bytes */
     uint64_t allocations, frees;
     /* What was alive when the `mark` was set: of this one, or, if that is not the process's, what is alive now. */
@@ -257,6 +259,7 @@ struct pyro_stack_entry {
 #define PYRO_BLOCK_STACK_COUNT \
     ((PYRO_BLOCK_SIZE - sizeof(struct pyro_block_head)) / sizeof(struct pyro_stack_entry))
 #define PYRO_STACK_NONE           0u
+#define PYRO_STACK_LARGEST_UNIT   16u
 #define PYRO_STACK_REFERENCE_BITS 22
 
 /* The C function that a frame calls at an instruction: what a sampler that sees FRAME at OFFSET in CODE may put on top

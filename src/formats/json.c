@@ -191,6 +191,24 @@ static void json_memory(struct pyro_json *json, const struct pyro_profile *profi
     pyro_json_end(json);
 }
 
+/* What stacks had alive over time. */
+static void json_moments(struct pyro_json *json, const struct pyro_profile *profile)
+{
+    pyro_json_array(json, "memory_over_time");
+    for (size_t i = 0; i < profile->moment_count; i++) {
+        const struct pyro_stack_moment *moment = &profile->moments[i];
+        pyro_json_line(json);
+        pyro_json_object(json, NULL);
+        pyro_json_i64(json, "pid", profile->processes[moment->process].pid);
+        pyro_json_u64(json, "stack", moment->stack);
+        pyro_json_double(json, "time_s", (double)moment->time_us / 1e6);
+        pyro_json_u64(json, "live_bytes", moment->live);
+        pyro_json_u64(json, "largest_bytes", moment->largest);
+        pyro_json_end(json);
+    }
+    pyro_json_end(json);
+}
+
 static void json_known_bytes(struct pyro_json *json, const char *key, uint64_t bytes)
 {
     if (bytes)
@@ -403,6 +421,8 @@ int pyro_write_json(const struct pyro_profile *profile, const struct pyro_export
             json_memory(&json, profile);
             pyro_json_line(&json);
             json_heaps(&json, profile);
+            pyro_json_line(&json);
+            json_moments(&json, profile);
         }
         if (profile->timed)
             json_timed(&json, profile);

@@ -133,6 +133,15 @@ static inline void add(uint64_t *counter, uint64_t more)
     __atomic_store_n(counter, *counter + more, __ATOMIC_RELAXED); /* reader: collect/memory.c */
 }
 
+/* A container that is filled is allocated anew each time, larger: what a stack keeps is told apart from what it keeps it in. */
+static inline void note_largest(struct pyro_stack_entry *stack, uint64_t size)
+{
+    const uint64_t units = size / PYRO_STACK_LARGEST_UNIT;
+    if (__builtin_expect(units > stack->largest, 0))
+        __atomic_store_n(&stack->largest, units < UINT32_MAX ? (uint32_t)units : UINT32_MAX,
+                         __ATOMIC_RELAXED); /* reader: collect/memory.c */
+}
+
 /* A stack, about to change. */
 static inline struct pyro_stack_entry *change(const struct pyro_heap *heap, uint32_t reference)
 {
@@ -151,6 +160,7 @@ static inline void count_allocated(const struct pyro_heap *heap, uint32_t refere
     struct pyro_stack_entry *stack = change(heap, reference);
     if (native)
         add(&heap->totals->native, size);
+    note_largest(stack, size);
     add(&stack->allocated, size);
     add(&stack->allocations, 1);
     struct pyro_sizes_of_blocks *sizes = &heap->totals->sizes[pyro_size_class(size)];

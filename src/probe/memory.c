@@ -1,6 +1,7 @@
 /* probe/memory.c - the wrappers, and the swap. */
 #include "probe/memory.h"
 
+#include "base/clock.h"
 #include "base/resident.h"
 #include "probe/blocks.h"
 #include "probe/mappings.h"
@@ -305,6 +306,7 @@ void pyro_memory_stop(void)
         return;
     note_unhooked(pyro_tracked_heap->totals);
     note_resident(pyro_tracked_heap->totals);
+    pyro_tracked_heap->totals->stopped_ns = pyro_clock_ns();
     pyro_heap_lock(pyro_tracked_heap);
     atomic_store_explicit(&pyro_tracked_heap->on, false, memory_order_relaxed);
     pyro_tracked_heap->totals->own = pyro_heap_own_bytes(pyro_tracked_heap);

@@ -47,6 +47,7 @@ enum pyro_chunk_type {
     PYRO_CHUNK_SIZES = 32,
     PYRO_CHUNK_HOLDERS = 33,
     PYRO_CHUNK_CONFINEMENT = 34,
+    PYRO_CHUNK_MOMENTS = 35,
 };
 
 /* Keys of an INFO chunk; unknown ones are passed over. */
@@ -85,6 +86,7 @@ enum pyro_info_key {
 #define PYRO_MEMORY_MAX        (UINT32_C(1) << 24)
 #define PYRO_LOOKS_MAX         (UINT32_C(1) << 22)
 #define PYRO_HOLDERS_STEPS_MAX (UINT32_C(1) << 18) /* with the lines of all of them below 2^22 */
+#define PYRO_MOMENTS_MAX       (UINT32_C(1) << 22)
 #define PYRO_SOURCES_MAX       (UINT32_C(1) << 22)
 #define PYRO_SWEEP_SAMPLES_MAX (UINT32_C(1) << 20) /* one a thread */
 

@@ -126,6 +126,19 @@ void pyro_writer_memory(struct pyro_writer *writer, const struct pyro_stack_memo
     pyro_writer_defined(writer, PENDING_MEMORY);
 }
 
+void pyro_writer_moment(struct pyro_writer *writer, const struct pyro_stack_moment *moment)
+{
+    if (writer->error < 0 || moment->process >= writer->process_ids.count ||
+        moment->stack >= writer->stacks.count || writer->moments >= PYRO_MOMENTS_MAX)
+        return;
+    writer->moments++;
+    const uint64_t fields[] = {moment->process, moment->stack, moment->time_us, moment->live,
+                               moment->largest};
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        pyro_buffer_put_varint(&writer->pending[PENDING_MOMENTS], fields[i]);
+    pyro_writer_defined(writer, PENDING_MOMENTS);
+}
+
 static void put_resident(struct pyro_writer *writer, uint32_t process,
                          const struct pyro_process_memory *heap)
 {

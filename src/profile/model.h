@@ -167,6 +167,15 @@ struct pyro_stack_memory {
         brief_bytes; /* blocks that were freed before the thread allocated another one */
 };
 
+/* What STACK had alive from a moment on, until its next one. Stacks that never have much alive have none. */
+struct pyro_stack_moment {
+    uint32_t process,
+        stack; /* PYRO_STACK_ROOT: all of the process, when tracking ended; none if it was killed */
+    uint64_t time_us; /* since the recording began */
+    uint64_t live;    /* bytes */
+    uint64_t largest; /* of all blocks that it allocated so far: bytes, to a multiple of 16 */
+};
+
 /* All of it, of a process; sizes in bytes. */
 struct pyro_process_memory {
     bool tracked, stopped; /* stopped: when the program had ended, not while it was killed */

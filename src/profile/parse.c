@@ -390,6 +390,27 @@ static int take_memory(struct pyro_parse *parse, struct pyro_reader *block)
     return 0;
 }
 
+static int take_moment(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    struct pyro_profile *profile = parse->profile;
+    const struct pyro_stack_moment moment = {
+        .process = id_from(block, profile->process_count),
+        .stack = id_from(block, profile->stack_count),
+        .time_us = count_from(block),
+        .live = count_from(block),
+        .largest = count_from(block),
+    };
+    if (block->failed)
+        return bad(parse, "a moment of no known process or stack");
+    if (profile->moment_count >= PYRO_MOMENTS_MAX)
+        return bad(parse, "too many moments of stacks");
+    if (pyro_grow(&profile->moments, profile->moment_count, &parse->moment_capacity,
+                  sizeof(moment)) < 0)
+        return -ENOMEM;
+    profile->moments[profile->moment_count++] = moment;
+    return 0;
+}
+
 static int take_heap(struct pyro_parse *parse, struct pyro_reader *block)
 {
     uint32_t process = id_from(block, parse->profile->process_count);
@@ -753,6 +774,8 @@ static int take_chunk(struct pyro_parse *parse, struct pyro_chunk *chunk)
         return take_records(parse, &chunk->payload, pyro_parse_holders);
     case PYRO_CHUNK_CONFINEMENT:
         return take_records(parse, &chunk->payload, pyro_parse_confinement);
+    case PYRO_CHUNK_MOMENTS:
+        return take_records(parse, &chunk->payload, take_moment);
     case PYRO_CHUNK_END:
         parse->profile->complete = true;
         return 0;

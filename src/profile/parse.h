@@ -53,6 +53,7 @@ struct pyro_parse {
     size_t query_capacity, lookup_capacity, argument_capacity, line_capacity;
     size_t memory_capacity, heap_capacity, look_capacity, size_capacity;
     size_t holders_capacity, holder_line_capacity;
+    size_t moment_capacity;
     size_t probe_count, heap_count;
     struct pyro_map size_ids;   /* process -> place among the sizes */
     struct pyro_map memory_ids; /* (process, stack) -> place among the records of memory */

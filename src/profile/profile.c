@@ -144,6 +144,7 @@ void pyro_profile_free(struct pyro_profile *profile)
     free(profile->arguments);
     free(profile->lines);
     free(profile->memory);
+    free(profile->moments);
     free(profile->heaps);
     free(profile->sizes);
     free(profile->looks);

@@ -85,6 +85,8 @@ struct pyro_profile {
     size_t line_count;
     struct pyro_stack_memory *memory; /* one of each process and stack */
     size_t memory_count;
+    struct pyro_stack_moment *moments; /* those of one stack in the order of their times */
+    size_t moment_count;
     struct pyro_process_memory *heaps; /* [process_count], or NULL: memory was tracked nowhere */
     struct pyro_process_sizes *sizes;  /* one a process at most */
     size_t size_count;

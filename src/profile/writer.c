@@ -46,6 +46,7 @@ static const struct {
     {PYRO_CHUNK_SIZES, PENDING_SIZES, 1},
     {PYRO_CHUNK_HOLDERS, PENDING_HOLDERS, 1},
     {PYRO_CHUNK_CONFINEMENT, PENDING_CONFINEMENT, 1},
+    {PYRO_CHUNK_MOMENTS, PENDING_MOMENTS, 1},
 };
 static const struct {
     enum pyro_chunk_type type;

@@ -74,6 +74,8 @@ void pyro_writer_line(struct pyro_writer *writer, const struct pyro_line_count *
 
 /* What a stack of a process allocated until now: the last one of the same process and stack counts. */
 void pyro_writer_memory(struct pyro_writer *writer, const struct pyro_stack_memory *memory);
+/* What a stack has alive since a moment that is no earlier than those of it written before. */
+void pyro_writer_moment(struct pyro_writer *writer, const struct pyro_stack_moment *moment);
 /* What all of PROCESS did; the last one counts. */
 void pyro_writer_heap(struct pyro_writer *writer, uint32_t process,
                       const struct pyro_process_memory *heap);

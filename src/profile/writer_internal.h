@@ -29,6 +29,7 @@ enum pending {
     PENDING_SIZES,
     PENDING_HOLDERS,
     PENDING_CONFINEMENT,
+    PENDING_MOMENTS,
     PENDING_CALLS, /* these refer to threads and come after them */
     PENDING_PROBES,
     PENDING_CONTEXTS,
@@ -66,8 +67,8 @@ struct pyro_writer {
     struct pyro_map function_ids, frame_ids, stack_ids, wait_ids, process_ids, thread_ids;
     struct pyro_map edges, sources; /* sets */
     struct pyro_map pids;           /* pid -> the last process that had it */
-    uint64_t calls, contexts, queries, lookups, arguments, lines, memory, looks,
-        holders;      /* records of them */
+    uint64_t calls, contexts, queries, lookups, arguments, lines, memory, looks, holders,
+        moments;      /* records of them */
     uint64_t look_us; /* of the last one */
 
     struct pyro_function last_function;

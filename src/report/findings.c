@@ -56,10 +56,17 @@ static void print_line(FILE *out, const char *label, const char *text, enum pyro
             pyro_ink_off(style, ink));
 }
 
-/* "about 3.52 s back (3.20 s to 3.71 s)" */
+/* "about 3.52 s back (3.20 s to 3.71 s)", "about 111 MiB less at the peak (55.9 MiB to 183 MiB)" */
 static void put_gain(char *gain, size_t size, const struct pyro_finding *finding)
 {
     char likely[32], low[32], high[32];
+    if (finding->gain_bytes > 0) {
+        pyro_summary_size(likely, sizeof(likely), (uint64_t)finding->gain_bytes);
+        pyro_summary_size(low, sizeof(low), (uint64_t)finding->gain_low_bytes);
+        pyro_summary_size(high, sizeof(high), (uint64_t)finding->gain_high_bytes);
+        snprintf(gain, size, "about %s less at the peak (%s to %s)", likely, low, high);
+        return;
+    }
     pyro_summary_duration(likely, sizeof(likely), finding->gain_s);
     pyro_summary_duration(low, sizeof(low), finding->gain_low_s);
     pyro_summary_duration(high, sizeof(high), finding->gain_high_s);
@@ -132,11 +139,14 @@ static void print_finding(FILE *out, const struct pyro_findings *findings,
         print_innocent(out, finding, style);
 }
 
-/* Is it one that saw something to judge (MISSING 0), or did not, for the want of MISSING? One that lacks several counts for the first. */
+/* Is it one that saw something to judge (MISSING 0), or did not, for the want of MISSING? One that lacks several counts for the first. Those
+ * about memory are neither where it was not tracked. */
 static bool is_of(const struct pyro_rule *rule, const struct pyro_findings *findings,
                   unsigned missing)
 {
     unsigned lacks = rule->needs & findings->missing;
+    if (!findings->profile->heaps && strcmp(rule->mode, "run --memory") == 0)
+        return false; /* of memory, which was not asked for */
     return missing ? (lacks & -lacks) == missing : !lacks;
 }
 
@@ -234,6 +244,20 @@ static void json_evidence(struct pyro_json *json, const struct pyro_findings *fi
     pyro_json_end(json);
 }
 
+static void json_gain(struct pyro_json *json, const struct pyro_finding *finding)
+{
+    bool is_time = finding->gain_bytes <= 0;
+    if (is_time) {
+        pyro_json_double(json, "gain_s", finding->gain_s);
+        pyro_json_null(json, "gain_bytes");
+    } else {
+        pyro_json_null(json, "gain_s");
+        pyro_json_u64(json, "gain_bytes", (uint64_t)finding->gain_bytes);
+    }
+    pyro_json_double(json, "gain_low", is_time ? finding->gain_low_s : finding->gain_low_bytes);
+    pyro_json_double(json, "gain_high", is_time ? finding->gain_high_s : finding->gain_high_bytes);
+}
+
 static void json_finding(struct pyro_json *json, const struct pyro_findings *findings,
                          const struct pyro_finding *finding)
 {
@@ -255,10 +279,7 @@ static void json_finding(struct pyro_json *json, const struct pyro_findings *fin
         pyro_json_double(json, "not_the_problem_s", finding->innocent_s);
     else
         pyro_json_null(json, "not_the_problem_s");
-    pyro_json_double(json, "gain_s", finding->gain_s);
-    pyro_json_null(json, "gain_bytes");
-    pyro_json_double(json, "gain_low", finding->gain_low_s);
-    pyro_json_double(json, "gain_high", finding->gain_high_s);
+    json_gain(json, finding);
     pyro_json_end(json);
 }
 
@@ -282,6 +303,10 @@ int pyro_report_findings_json(FILE *out, const struct pyro_findings *findings,
     pyro_json_end(&json);
     pyro_json_line(&json);
     pyro_json_double(&json, "total_s", findings->total_s);
+    if (findings->peak_bytes > 0)
+        pyro_json_u64(&json, "peak_bytes", (uint64_t)findings->peak_bytes);
+    else
+        pyro_json_null(&json, "peak_bytes");
     pyro_json_u64(&json, "hidden", findings->hidden);
     json_not_looked_for(&json, findings);
     pyro_json_u64(&json, "queries_lost", findings->profile->counters.queries_lost);

@@ -561,6 +561,9 @@ static void put_finding(struct pyro_json *json, const struct pyro_finding *findi
     pyro_json_double(json, "gain_s", finding->gain_s);
     pyro_json_double(json, "gain_low_s", finding->gain_low_s);
     pyro_json_double(json, "gain_high_s", finding->gain_high_s);
+    pyro_json_double(json, "gain_bytes", finding->gain_bytes);
+    pyro_json_double(json, "gain_low_bytes", finding->gain_low_bytes);
+    pyro_json_double(json, "gain_high_bytes", finding->gain_high_bytes);
     pyro_json_string(json, "innocent", finding->innocent);
     pyro_json_double(json, "innocent_s", finding->innocent_s);
     pyro_json_object(json, "evidence");

@@ -256,10 +256,28 @@ static void a_child_knows_of_nothing(void)
     CHECK_EQ(pyro_heap_own_bytes(heap), 0);
 }
 
+static void the_largest_block_of_a_stack_is_kept(void)
+{
+    struct pyro_heap_totals totals;
+    struct pyro_heap *heap = open_heap(&totals);
+    uint32_t stack = pyro_heap_new_stack(heap, PYRO_STACK_NONE, 5, 1);
+    pyro_heap_allocated(heap, stack, address(0), 1000);
+    pyro_heap_cell cell = pyro_heap_take(heap, address(0));
+    pyro_heap_moved(heap, cell, stack, address(1), 5000);
+    pyro_heap_allocated(heap, stack, address(2), 100);
+    pyro_heap_freed(heap, pyro_heap_take(heap, address(1)), false);
+    CHECK_EQ(pyro_heap_stack(heap, stack)->largest, 5000 / PYRO_STACK_LARGEST_UNIT);
+    pyro_heap_allocated(heap, stack, address(3), UINT64_C(1) << 39);
+    CHECK_EQ(pyro_heap_stack(heap, stack)->largest, UINT32_MAX);
+    pyro_heap_close(heap);
+    free(blocks);
+}
+
 int main(void)
 {
     return CHECK_MAIN(TEST(the_mark_is_that_of_a_replay), TEST(sizes_fall_into_classes),
                       TEST(what_was_freed_past_us_is_counted), TEST(what_cannot_be_told_of_is_lost),
                       TEST(a_mark_of_code_is_handed_back), TEST(what_c_code_took_is_told_apart),
-                      TEST(stacks_end_where_there_is_no_room), TEST(a_child_knows_of_nothing));
+                      TEST(stacks_end_where_there_is_no_room), TEST(a_child_knows_of_nothing),
+                      TEST(the_largest_block_of_a_stack_is_kept));
 }

@@ -199,6 +199,9 @@ static void ids_that_are_not_known_are_bad(void)
     CHECK_BAD(PYRO_CHUNK_HEAPS, "\0\1\1\0\0\0\0\0\1");                   /* half of one */
     CHECK_BAD(PYRO_CHUNK_RESIDENT, "\1\1\1\1\1");                        /* process 1 */
     CHECK_BAD(PYRO_CHUNK_RESIDENT, "\0\1\1\1");                          /* half of one */
+    CHECK_BAD(PYRO_CHUNK_MOMENTS, "\1\0\1\1\1");                         /* process 1 */
+    CHECK_BAD(PYRO_CHUNK_MOMENTS, "\0\7\1\1\1");                         /* stack 7 */
+    CHECK_BAD(PYRO_CHUNK_MOMENTS, "\0\0\1\1");                           /* half of one */
     CHECK_BAD(PYRO_CHUNK_CALLS, "\1\1\1\1");                             /* thread 1 */
     CHECK_BAD(PYRO_CHUNK_CALLS, "\0\2\1\1");                             /* caller 1 */
     CHECK_BAD(PYRO_CHUNK_CALLS, "\0\1\2\1");                             /* callee 1 */

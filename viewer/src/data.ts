@@ -32,6 +32,10 @@ export interface Finding {
   gain_s: number;
   gain_low_s: number;
   gain_high_s: number;
+  /** Of memory; 0: it is about time. */
+  gain_bytes: number;
+  gain_low_bytes: number;
+  gain_high_bytes: number;
   innocent: string | null;
   innocent_s: number;
 }

@@ -1,5 +1,7 @@
 // Numbers as people read them.
 
+import type { Finding } from "./data";
+
 /** "4.02 s", "830 ms", "12 µs"; "0" of nothing. */
 export function time(us: number): string {
   if (!Number.isFinite(us)) return "–";
@@ -51,4 +53,16 @@ export function plural(number: number, word: string): string {
 export function change(us: number): string {
   if (!Number.isFinite(us)) return "–";
   return us === 0 ? "±0" : `${us < 0 ? "−" : "+"}${time(Math.abs(us))}`;
+}
+
+/** What a finding would give back: "about 5.94 s" or "about 111 MiB", what of it is meant, and " (4.78 s to 6.75 s)" or "". */
+export function gainOf(it: Finding): { likely: string; what: string; range: string } {
+  const isTime = !(it.gain_bytes > 0);
+  const text = (value: number): string => (isTime ? time(value * 1e6) : bytes(value));
+  const [likely, low, high] = isTime ? [it.gain_s, it.gain_low_s, it.gain_high_s] : [it.gain_bytes, it.gain_low_bytes, it.gain_high_bytes];
+  return {
+    likely: low > 0 ? `about ${text(likely)}` : `up to ${text(high)}`,
+    what: isTime ? "back" : "less at the peak",
+    range: low > 0 ? ` (${text(low)} to ${text(high)})` : "",
+  };
 }

@@ -6,7 +6,7 @@ import { h } from "../dom";
 import type { Finding, Move } from "../data";
 import { csv, joined, type Export } from "../export";
 import { Flame } from "../flame";
-import { change, count, percent, time } from "../format";
+import { change, count, gainOf, percent, time } from "../format";
 import { isDark } from "./flame";
 
 const ROWS = 60;
@@ -78,7 +78,7 @@ export class DifferenceView implements View {
         "li",
         {},
         h("b", {}, word),
-        ` ${it.title}, ${it.gain_low_s > 0 ? "about" : "up to"} ${time((it.gain_low_s > 0 ? it.gain_s : it.gain_high_s) * 1e6)}: `,
+        ` ${it.title}, ${gainOf(it).likely}: `,
         h("button.link", { click: () => app.choose(it.function) }, app.profile.nameOf(it.function)),
         h("span.quiet", {}, `  ${app.profile.placeOf(it.function, it.line)}`),
       );

@@ -2,7 +2,7 @@
 
 import type { App, View } from "../app";
 import { bar, h } from "../dom";
-import { count, percent, plural, time } from "../format";
+import { count, gainOf, percent, plural, time } from "../format";
 import type { Finding } from "../data";
 
 const TOP = 10;
@@ -84,12 +84,11 @@ export class SummaryView implements View {
     const { app } = this;
     const { profile } = app;
     const source = it.line ? profile.source(profile.fileOf(it.function), it.line) : null;
-    const gain = it.gain_low_s > 0 ? `about ${time(it.gain_s * 1e6)} back` : `up to ${time(it.gain_high_s * 1e6)} back`;
-    const range = it.gain_low_s > 0 ? ` (${time(it.gain_low_s * 1e6)} to ${time(it.gain_high_s * 1e6)})` : "";
+    const { likely, what, range } = gainOf(it);
     return h(
       "li.finding",
       {},
-      h("p.title", {}, h("b", {}, `${it.confidence === "low" ? "maybe " : ""}${it.title}`), h("span.gain", {}, gain, h("span.quiet", {}, range))),
+      h("p.title", {}, h("b", {}, `${it.confidence === "low" ? "maybe " : ""}${it.title}`), h("span.gain", {}, `${likely} ${what}`, h("span.quiet", {}, range))),
       h(
         "p",
         {},
