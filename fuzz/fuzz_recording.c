@@ -78,7 +78,7 @@ static void ask_timeline(const struct pyro_profile *profile)
         return;
     require(timeline->step_count && timeline->life_count);
     require(timeline->peak < timeline->step_count && timeline->holder < timeline->life_count);
-    require(timeline->moment_count <= PYRO_MOMENTS_MAX);
+    require(timeline->moment_count <= PYRO_TIMELINE_MOMENTS_MAX);
     for (size_t i = 0; i < timeline->life_count; i++)
         require(timeline->lives[i].process < profile->process_count);
     pyro_timeline_columns(timeline, columns, 7);

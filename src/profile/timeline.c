@@ -151,7 +151,7 @@ static int find_moments(struct pyro_timeline *timeline)
         timeline->moments[count - 1].count++;
     }
     timeline->moment_count = count;
-    while (timeline->moment_count > PYRO_MOMENTS_MAX)
+    while (timeline->moment_count > PYRO_TIMELINE_MOMENTS_MAX)
         thin(timeline);
     return 0;
 }

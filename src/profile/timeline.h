@@ -16,7 +16,7 @@ struct pyro_timeline_step {
 };
 
 /* A moment at which it was noted which lines had what is alive: records of the profile, one a process. */
-#define PYRO_MOMENTS_MAX 64
+#define PYRO_TIMELINE_MOMENTS_MAX 64
 struct pyro_moment {
     uint64_t time_us;
     size_t first, count; /* in profile->holders */
@@ -38,7 +38,7 @@ struct pyro_timeline {
     struct pyro_life *lives; /* in the order in which they came */
     size_t life_count;
     struct pyro_moment *
-        moments; /* PYRO_MOMENTS_MAX at most: of more, each second one, and so on; the last one always */
+        moments; /* PYRO_TIMELINE_MOMENTS_MAX at most: of more, each second one, and so on; the last one always */
     size_t moment_count;
     size_t peak;       /* the step with the most resident */
     uint32_t holder;   /* the life that had the most of it */
