@@ -272,6 +272,14 @@ uint32_t pyro_recorded_process(struct pyro_collector *collector, uint32_t block,
     return process->recorded;
 }
 
+bool pyro_is_recorded(const struct pyro_collector *collector, uint32_t block,
+                      const struct pyro_writer *writer)
+{
+    const struct pyro_process_block *shared = pyro_block_at(collector, block);
+    return collector->processes[block]->recorded != PYRO_NO_ID ||
+           pyro_writer_knows_process(writer, shared->pid);
+}
+
 /* One edge: what it grew by. */
 static void take_edge(struct pyro_collector *collector, uint32_t block, uint32_t index,
                       uint32_t thread, struct pyro_writer *writer)

@@ -111,6 +111,9 @@ uint32_t pyro_function_of(const struct pyro_collector *collector, uint32_t proce
 /* The process of a process block, in the recording. */
 uint32_t pyro_recorded_process(struct pyro_collector *collector, uint32_t block,
                                struct pyro_writer *writer);
+/* Has it a name there? One that the sampler is about to name, with its command and parent, is its to name: who looks often waits for it. */
+bool pyro_is_recorded(const struct pyro_collector *collector, uint32_t block,
+                      const struct pyro_writer *writer);
 /* Is the thread of a THREAD block where it says it is? A process may have been killed in the middle of anything; the first
  * time it is seen to be dead, that was just now (sample/recorder.c looks at once). */
 bool pyro_thread_is_there(struct pyro_collector *collector, uint32_t block);

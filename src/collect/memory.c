@@ -303,6 +303,7 @@ bool pyro_moment_is_due(struct pyro_collector *collector)
 void pyro_take_moments(struct pyro_collector *collector, struct pyro_writer *writer)
 {
     for (uint32_t i = 1; i < collector->known; i++)
-        if (collector->blocks[i].kind == PYRO_BLOCK_STACKS && pyro_process_of(collector, i))
+        if (collector->blocks[i].kind == PYRO_BLOCK_STACKS && pyro_process_of(collector, i) &&
+            pyro_is_recorded(collector, collector->blocks[i].process, writer))
             take_stacks(collector, i, false, writer);
 }

@@ -171,7 +171,7 @@ static void find_newest(struct pyro_collector *collector)
     }
 }
 
-/* Tracked, and no other program by now. One that the sampler will name, too, is its to name. */
+/* Tracked, and no other program by now. */
 static bool is_looked_at(const struct pyro_collector *collector, uint32_t block,
                          const struct pyro_writer *writer)
 {
@@ -182,8 +182,7 @@ static bool is_looked_at(const struct pyro_collector *collector, uint32_t block,
     if (!newest || *newest != block ||
         pyro_map_find(&collector->replaced, (uint32_t)shared->pid, 0))
         return false;
-    return collector->processes[block]->recorded != PYRO_NO_ID ||
-           pyro_writer_knows_process(writer, shared->pid);
+    return pyro_is_recorded(collector, block, writer);
 }
 
 static void look_at_all(struct pyro_collector *collector, uint64_t time_us, bool with_lines,
