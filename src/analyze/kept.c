@@ -16,7 +16,8 @@
     1.4 /* at the end, of what it was when an eighth of its time was over: a set grows fourfold */
 #define BY_KEY_MIN \
     1.5 /* of a larger block to the one before: a dict doubles, a list grows by an eighth */
-#define AGAIN_MIN 4 /* times a function was seen to begin: calls that go on */
+#define AGAIN_MIN 4  /* times a function was seen to begin: calls that go on */
+#define HOMES_MAX 64 /* containers: each of them is compared with each row */
 
 /* Of what is kept at the end, what may have been there after a part of the time since it began: more, and it was built once. */
 #define END_MIN     0.85 /* of all time: before, it is given back, and so nothing that stays */
@@ -296,14 +297,35 @@ static uint32_t shared_depth(const struct pyro_profile *profile, uint32_t a, uin
     return profile->stacks[a].depth;
 }
 
+/* The largest containers; the others are left alone. */
+struct homes {
+    size_t rows[HOMES_MAX], count;
+};
+
+static void add_home(struct homes *homes, const struct pyro_kept *kept, size_t row)
+{
+    size_t at = 0;
+    if (homes->count < HOMES_MAX) {
+        homes->rows[homes->count++] = row;
+        return;
+    }
+    for (size_t i = 1; i < HOMES_MAX; i++)
+        if (kept->rows[homes->rows[i]].largest[STEPS] < kept->rows[homes->rows[at]].largest[STEPS])
+            at = i;
+    if (kept->rows[homes->rows[at]].largest[STEPS] < kept->rows[row].largest[STEPS])
+        homes->rows[at] = row;
+}
+
 /* The container that ROW most likely lies in: the nearest one, or else the largest. */
-static size_t container_of(const struct pyro_kept *kept, const struct pyro_kept_row *row)
+static size_t container_of(const struct pyro_kept *kept, const struct homes *homes,
+                           const struct pyro_kept_row *row)
 {
     size_t found = SIZE_MAX;
     uint32_t deepest = 0;
-    for (size_t i = 0; i < kept->count; i++) {
+    for (size_t k = 0; k < homes->count; k++) {
+        const size_t i = homes->rows[k];
         const struct pyro_kept_row *other = &kept->rows[i];
-        if (other->container != i || other->process != row->process)
+        if (other->process != row->process)
             continue;
         uint32_t depth = shared_depth(kept->context->profile, row->stack, other->stack);
         if (found == SIZE_MAX || depth > deepest ||
@@ -317,12 +339,15 @@ static size_t container_of(const struct pyro_kept *kept, const struct pyro_kept_
 
 static void sort_out(struct pyro_kept *kept)
 {
+    struct homes homes = {.count = 0};
     for (size_t i = 0; i < kept->count; i++)
         if (is_container(kept, &kept->rows[i]))
-            kept->rows[i].container = i;
+            add_home(&homes, kept, i);
+    for (size_t k = 0; k < homes.count; k++)
+        kept->rows[homes.rows[k]].container = homes.rows[k];
     for (size_t i = 0; i < kept->count; i++)
         if (kept->rows[i].container != i && grows(kept, kept->rows[i].live, true))
-            kept->rows[i].container = container_of(kept, &kept->rows[i]);
+            kept->rows[i].container = container_of(kept, &homes, &kept->rows[i]);
 }
 
 /* -- all of it ---------------------------------------------------------------------------------- */

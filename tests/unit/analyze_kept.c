@@ -348,6 +348,23 @@ static void what_comes_after_the_stop_does_not_count(void)
     }
 }
 
+/* More containers than are compared with one another: the largest is among these, wherever it stands. */
+static void of_many_containers_the_largest_is_found(void)
+{
+    struct story story = story_of(50);
+    for (uint32_t i = 0; i < 100; i++) {
+        uint32_t other = fixture_code(story.profile, "other", "/srv/shop/other.py", 10 + i);
+        uint32_t stack = FIXTURE_PATH(story.profile, story.module, story.main, story.handle, other);
+        add_growth(&story, stack, 0.01 * MIB, evenly, of_a_list);
+    }
+    add_growth(&story, story.container, 8 * MIB, evenly, of_a_list);
+    struct pyro_findings *findings = ask(&story);
+    CHECK_EQ(findings->count, 1);
+    CHECK_STR(findings->items[0].title, "8.4 MiB that only grow"); /* with the smallest ones */
+    CHECK_EQ(findings->items[0].function, story.profile->frames[story.keep].function);
+    end(&story, findings);
+}
+
 /* Times and files of hostile recordings are taken as they are. */
 static void nonsense_is_harmless(void)
 {
@@ -368,5 +385,6 @@ int main(void)
         TEST(modules_and_generators_are_not_called_again), TEST(recursion_is_no_new_call),
         TEST(a_decorator_says_whether_a_cache_has_a_bound),
         TEST(a_file_that_is_read_whole_is_found), TEST(a_file_that_stays_is_an_index),
-        TEST(what_comes_after_the_stop_does_not_count), TEST(nonsense_is_harmless));
+        TEST(what_comes_after_the_stop_does_not_count),
+        TEST(of_many_containers_the_largest_is_found), TEST(nonsense_is_harmless));
 }

@@ -13,6 +13,7 @@
 #define STEPS     PYRO_KEPT_STEPS
 #define BYTES_MIN (4.0 * 1024 * 1024)
 #define SHARE_MIN 0.2  /* of the peak */
+#define TOLD_MAX  16   /* more than have that share, but in a file that was made to be slow */
 #define COPY_MIN  0.05 /* of the peak, for what another line of the function holds */
 #define LOADED    0.9  /* of the most that is alive: from then on it is there */
 #define GONE      0.5
@@ -202,16 +203,18 @@ static int find_in(struct pyro_rule_context *context, const struct pyro_kept *ke
                    const struct lines *lines)
 {
     const double peak = context->findings->peak_bytes;
-    int result = 0;
-    for (size_t i = 0; i < lines->count && result == 0; i++) {
+    int result = 0, told = 0;
+    for (size_t i = 0; i < lines->count && result == 0 && told < TOLD_MAX; i++) {
         const struct line *line = &lines->items[i];
         const struct pattern *pattern =
             pattern_of(pyro_profile_source(context->profile, line->file, line->line));
         if (!pattern || line->held < BYTES_MIN || line->held < SHARE_MIN * peak)
             continue;
         bool doubted = stays(kept, line);
-        if (!doubted || !pattern->parsed)
-            result = report(context, line, copies_of(lines, line, peak), pattern, doubted);
+        if (doubted && pattern->parsed)
+            continue;
+        result = report(context, line, copies_of(lines, line, peak), pattern, doubted);
+        told++;
     }
     return result;
 }
