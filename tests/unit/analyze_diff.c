@@ -416,8 +416,6 @@ static void lines_are_matched_by_their_text(void)
           line_at(diff, 0, 13));
     CHECK_STR(line_at(diff, 0, 13)->source[PYRO_AFTER], "z = 3");
     pyro_diff_free(diff);
-    free(before->sources);
-    free(after->sources);
     fixture_free(before);
     fixture_free(after);
 }

@@ -1043,7 +1043,6 @@ static void a_package_passes_on_what_it_imports(void)
     end(&made.story, findings);
 }
 
-/* Their functions in Python are not called, but those that they wrap. */
 /* FILE has TEXT on LINE; the last one that is added has the highest of both. */
 static void add_source(struct pyro_profile *profile, const char *file, uint32_t line,
                        const char *text)
@@ -1184,6 +1183,7 @@ static void what_a_module_uses_at_once_is_used(void)
     check_use("THAT", "def function(x=THAT):", 1);
 }
 
+/* Their functions in Python are not called, but those that they wrap. */
 static void a_module_around_one_in_c_is_used_by_that(void)
 {
     struct loading made = loading("/srv/shop/main.py", SITE "heavy.py");

@@ -142,10 +142,6 @@ static struct pyro_findings *ask(const struct story *story)
 static void end(struct story *story, struct pyro_findings *findings)
 {
     pyro_findings_free(findings);
-    free(story->profile->sources);
-    free(story->profile->memory);
-    free(story->profile->moments);
-    free(story->profile->heaps);
     fixture_free(story->profile);
 }
 

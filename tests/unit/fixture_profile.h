@@ -187,6 +187,10 @@ static inline void fixture_free(struct pyro_profile *profile)
     free(profile->lookups);
     free(profile->arguments);
     free(profile->lines);
+    free(profile->sources);
+    free(profile->memory);
+    free(profile->moments);
+    free(profile->heaps);
     free(profile->timed_functions);
     free(profile->timed_edges);
     pyro_samples_free(&profile->samples);
