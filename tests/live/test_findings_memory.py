@@ -148,7 +148,7 @@ def test_the_fix_is_kept_and_the_decoy_is_not(
     """By what is resident. What a decoy is said to be depends on the machine's noise: the same, or undecided."""
     story = STORIES[name]
     commands = [f"{variant}={one.path} {story.script(variant)} {arguments}" for variant in ("slow", "fixed", "decoy")]
-    options = ["--metric", metric, "--pairs", "12", "--time", "100s", "-o", "bench.json"]
+    options = ["--metric", metric, "--pairs", "8", "--time", "100s", "-o", "bench.json"]
     fixed = json.loads(run(pyrometer, "bench", *options, "--json", *commands))
     skip_where_nothing_can_be_told(fixed, json.loads(Path("bench.json").read_text())["noise"])
     (decoy,) = fixed["others"]

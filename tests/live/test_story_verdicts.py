@@ -55,12 +55,12 @@ def skip_where_nothing_can_be_told(fixed: dict, noise: dict) -> None:
 
 @pytest.mark.parametrize(
     ("story", "arguments"),
-    [("s06_prices/prices", "--delay 0.03"), ("s10_client/client", "--orders 150"), ("s13_load/load", "--users 32 --requests 1 --delay 0.25")],
+    [("s06_prices/prices", "--delay 0.03"), ("s10_client/client", "--orders 150"), ("s13_load/load", "--users 24 --requests 1 --delay 0.15")],
 )
 @clocked
 def test_so_it_is_where_programs_wait(pyrometer: Path, one: Python, story: str, arguments: str) -> None:
     folder, name = story.split("/")
-    fixed, noise = bench(pyrometer, one, EXAMPLES / folder, name, arguments, 12)
+    fixed, noise = bench(pyrometer, one, EXAMPLES / folder, name, arguments, 9)
     skip_where_nothing_can_be_told(fixed, noise)
     check_verdicts(fixed)
 
