@@ -80,7 +80,6 @@ static void read_counts(struct pyro_run_probe *probe, const struct pyro_probe_op
 {
     probe->chooses = options->lines && !*options->lines;
     probe->began_ns = pyro_clock_ns();
-    probe->memory = options->memory != PYRO_TRACKS_NOTHING;
     probe->lines_sampled = options->lines && options->sampled_times;
     probe->callees = (struct pyro_callee_source){callee, operand, runs, probe->collector};
 }
@@ -196,7 +195,7 @@ void pyro_run_probe_look(void *context, struct pyro_writer *writer, uint64_t tim
 void pyro_run_probe_swept(void *context)
 {
     struct pyro_run_probe *probe = context;
-    if (probe->collector && probe->memory && probe->writer)
+    if (probe->collector && probe->writer)
         pyro_collector_glance(probe->collector, probe->writer);
 }
 

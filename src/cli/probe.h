@@ -32,7 +32,6 @@ struct pyro_run_probe {
     const char *recording;      /* path of what is being recorded; the caller's */
     struct pyro_writer
         *writer; /* of it, while it is being recorded; the caller's; NULL: none yet */
-    bool memory; /* is tracked */
 };
 
 /* Make the memory and set the environment for the child that is started next. -ENOENT: no probe is installed beside this

@@ -250,7 +250,7 @@ static int attach(const struct options *options, const struct program *program,
         .tend = pyro_run_probe_tend,
         .look = options->memory ? pyro_run_probe_look : NULL,
         .tend_context = probe,
-        .swept = pyro_run_probe_swept,
+        .swept = options->memory ? pyro_run_probe_swept : NULL,
         .swept_context = probe,
         .stop = &child->ended,
     };
