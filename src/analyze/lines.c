@@ -117,12 +117,11 @@ static void add_sampled(struct pyro_lines *lines, struct pyro_lines_function *fu
 
 /* What events cost is an average, which is more than some lines have: these are left with nothing, and the others add up to
  * more than the function has. */
-static void mark_rough(const struct pyro_lines *lines, struct pyro_lines_function *function,
-                       double hit_us)
+static void mark_rough(const struct pyro_lines *lines, struct pyro_lines_function *function)
 {
     for (size_t i = 0; i < function->count; i++) {
         struct pyro_line *line = &lines->lines[function->first + i];
-        line->rough = line->hits && (double)line->hits * hit_us / 1e6 > line->time_s;
+        line->rough = line->hits && (double)line->hits * lines->hit_cost_us / 1e6 > line->time_s;
         if (line->time_s > function->total_s)
             function->total_s = line->time_s;
     }
@@ -163,7 +162,7 @@ static size_t take_counted(struct pyro_lines *lines, const struct found *found, 
     }
     if (!timed)
         add_sampled(lines, function, found);
-    mark_rough(lines, function, pyro_costs_line_us(profile));
+    mark_rough(lines, function);
     return at;
 }
 
@@ -225,6 +224,7 @@ static void take_sampled(struct pyro_lines *lines, const struct found *found)
 static int take(struct pyro_lines *lines, const struct found *found, const struct found *counted)
 {
     int result = 0;
+    lines->hit_cost_us = pyro_costs_line_us(found->profile);
     for (size_t at = 0; at < found->profile->line_count;)
         at = take_counted(lines, counted, at);
     lines->from_s = lines->line_count ? (double)found->profile->counters.lines_from_us / 1e6 : 0;

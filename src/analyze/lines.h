@@ -32,6 +32,8 @@ struct pyro_lines_function {
 
 struct pyro_lines {
     double
+        hit_cost_us; /* what counting one hit cost on average, which no time has; 0: none were counted */
+    double
         from_s; /* of the recording: lines were counted from then on, chosen by what was sampled before; 0: always */
     struct pyro_stats *stats; /* of the whole recording; owned */
     struct pyro_line *lines;

@@ -399,6 +399,7 @@ int pyro_report_lines_json(FILE *out, const struct pyro_lines *lines, struct pyr
         pyro_json_null(&json, "total_s");
     else
         pyro_json_double(&json, "total_s", lines->stats->total_s);
+    pyro_json_double(&json, "hit_cost_us", lines->hit_cost_us);
     pyro_json_array(&json, "functions");
     for (size_t i = 0; i < lines->function_count; i++)
         json_function(&json, lines, &lines->functions[i]);

@@ -139,13 +139,18 @@ def test_lines_that_take_less_than_counting_them_are_marked(pyrometer: Path, cou
     shown = run(pyrometer, "lines", "--only", "cheap", "app.pyro").stdout
     rows = {row.split()[0]: row for row in shown.splitlines() if re.match(r" *\d+ +\d+ ", row)}
     assert rows["2"].split()[1] == "500001" and rows["3"].split()[1] == rows["4"].split()[1] == "500000"
-    assert " ~ " not in rows["5"]
-    if counted.minor >= (3, 12):  # 3.11's trace function leaves more to the line than its events were measured to cost
-        assert " ~ " in rows["3"] and " ~ " in rows["4"]
-        assert "\n~ more than half of what was measured there was the cost of counting" in shown
     answer = json.loads(run(pyrometer, "lines", "app.pyro", "--json").stdout)
     (cheap,) = (function for function in answer["functions"] if function["name"] == "cheap")
     assert cheap["lines"] and all(line["time_s"] <= cheap["total_s"] for line in cheap["lines"])
+    # Times are those of a clock on the wall: beside other processes even lines that do nothing may have more than their cost.
+    assert 0.001 < answer["hit_cost_us"] < 10
+    for line in cheap["lines"]:
+        assert line["rough"] == (line["hits"] * answer["hit_cost_us"] / 1e6 > line["time_s"])
+        if row := rows.get(str(line["line"])):  # cold ones have none
+            assert line["rough"] == (" ~ " in row)
+    marked = any(" ~ " in row for row in rows.values())
+    assert marked == ("\n~ more than half of what was measured there was the cost of counting" in shown)
+    assert " ~ " not in rows["5"]  # once
 
 
 def test_libraries_and_cold_functions_are_told(pyrometer: Path, some_python: Python) -> None:

@@ -121,6 +121,7 @@ static void lines_that_cost_more_to_count_than_they_took_are_rough(void)
     fixture_line(profile, 0, work, 4, 100, 5500000);
     profile->counters.lines_cost_us = 3000;
     struct pyro_lines *lines = lines_of(profile);
+    CHECK(near(lines->hit_cost_us, 10));
     CHECK(near(lines->functions[0].total_s, 0.0055));
     CHECK(lines->lines[0].rough && !lines->lines[1].rough && !lines->lines[2].rough);
     pyro_lines_free(lines);
