@@ -1,0 +1,4 @@
+from .import *
+import \
+ x as
+def f(
