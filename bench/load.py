@@ -1,12 +1,13 @@
 """Real servers under load, with the middleware of `pyrometer.web` and without: does a request that nobody asked about take longer?
 
-    build/venv/bin/python bench/load.py [--pairs 20] [--seconds 60] [--clients 200] [--servers gunicorn,uvicorn]
+    build/venv/bin/python bench/load.py [--pairs 20] [--seconds 60] [--clients 200] [--servers gunicorn,uvicorn,django]
                                         [--databases sqlite,postgresql] [--pyrometer build/pyrometer] [--python 3.13]
 
 CLIENTS keep one connection each, from one event loop, and send one request after the other for SECONDS; one in twenty has a token,
 in both halves of a pair. Each half is a server of its own; their order is drawn. The p99 is that of requests without a token. Told are the mean
 ratio of the pairs with its 95 % interval, requests that failed, and profiles that have anything of another path. Not part of `make bench`: 20
-pairs of all take three hours.
+pairs of all take four hours. Gunicorn and uvicorn serve an application without a framework (load_app.py, 0.3 ms a request), "django" is a site of
+Django's under gunicorn (load_site.py, some 5 ms).
 """
 
 from __future__ import annotations
@@ -143,6 +144,7 @@ class Place:
         }
         command = {
             "gunicorn": ["-m", "gunicorn", "load_app:wsgi", "-b", f"127.0.0.1:{port}", "--threads", "8", "--no-control-socket"],
+            "django": ["-m", "gunicorn", "load_site:wsgi", "-b", f"127.0.0.1:{port}", "--threads", "8", "--no-control-socket"],
             "uvicorn": ["-m", "uvicorn", "load_app:asgi", "--port", str(port), "--no-access-log"],
         }[kind]
         with open(self.folder / "log", "wb") as log, subprocess.Popen(
@@ -244,7 +246,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--clients", type=int, default=200)
-    parser.add_argument("--servers", default="gunicorn,uvicorn")
+    parser.add_argument("--servers", default="gunicorn,uvicorn,django")
     parser.add_argument("--databases", default="sqlite,postgresql")
     parser.add_argument("--pyrometer", type=Path, default=REPOSITORY / "build" / "pyrometer")
     parser.add_argument("--python", default="3.13")
