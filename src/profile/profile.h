@@ -207,5 +207,17 @@ static inline float pyro_sample_weight_us(const struct pyro_profile *profile, si
         at++;
     return samples->stretches[at].weight_us;
 }
+/* One sample as a sum of one, for who asks either. */
+static inline struct pyro_sample_sum pyro_sample_as_sum(const struct pyro_profile *profile,
+                                                        size_t sample)
+{
+    const struct pyro_sample *it = pyro_sample_at(profile, sample);
+    double weight_us = (double)pyro_sample_weight_us(profile, sample);
+    return (struct pyro_sample_sum){.stack = it->stack,
+                                    .kind = it->kind,
+                                    .count = 1,
+                                    .weight_us = weight_us,
+                                    .squares_us2 = weight_us * weight_us};
+}
 
 #endif

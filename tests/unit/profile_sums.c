@@ -75,8 +75,44 @@ static void a_part_of_the_time_is_asked_of_samples(void)
                         &(struct pyro_totals_filter){.thread = PYRO_NO_ID, .since_us = 500000});
 }
 
+/* Of one stack there are more kinds than a chain holds, and more samples than are added up at once: the same as one by one. */
+static void many_kinds_and_many_samples(void)
+{
+    enum { KINDS = 40, SAMPLES = 1 << 21 };
+    struct pyro_profile *profile = fixture_profile();
+    uint32_t frame = fixture_code(profile, "main", "/srv/shop/a.py", 1);
+    uint32_t stacks[] = {FIXTURE_PATH(profile, frame), FIXTURE_PATH(profile, frame, frame)};
+    struct pyro_profile_samples *samples = &profile->samples;
+    uint64_t counts[2][KINDS] = {{0}};
+    CHECK_EQ(pyro_samples_weigh(samples, 0, 250), 0);
+    for (uint32_t i = 0; i < KINDS; i++)
+        CHECK_EQ(pyro_samples_kind(
+                     samples, &(struct pyro_sample_kind){.wait = i, .state = PYRO_STATE_WAITING}),
+                 i);
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+        uint32_t which = i / 7 % 2, kind = which ? i % KINDS : i % 3;
+        if (i % 4 == 0)
+            CHECK_EQ(pyro_samples_sweep(samples, i), 0);
+        CHECK_EQ(pyro_samples_add(samples, stacks[which], kind), 0);
+        counts[which][kind]++;
+    }
+    CHECK_EQ(pyro_sums_make(profile), 0);
+    CHECK_EQ(samples->sum_count, KINDS + 3);
+    for (size_t i = 0; i < samples->sum_count; i++) {
+        const struct pyro_sample_sum *sum = &samples->sums[i];
+        uint64_t count = counts[sum->stack == stacks[1]][sum->kind];
+        CHECK_EQ(sum->count, count);
+        CHECK(fabs(sum->weight_us - 250.0 * (double)count) < 1e-6);
+        CHECK(fabs(sum->squares_us2 - 62500.0 * (double)count) < 1e-3);
+    }
+    CHECK_EQ(samples->sums[0].stack, stacks[0]); /* in the order in which they were first seen */
+    CHECK_EQ(samples->sums[0].kind, 0);
+    fixture_free(profile);
+}
+
 int main(void)
 {
-    return CHECK_MAIN(TEST(all_samples_are_in_them), TEST(each_clock_has_the_same_totals),
+    return CHECK_MAIN(TEST(all_samples_are_in_them), TEST(many_kinds_and_many_samples),
+                      TEST(each_clock_has_the_same_totals),
                       TEST(a_part_of_the_time_is_asked_of_samples));
 }

@@ -38,19 +38,27 @@ static bool is_collect(const struct pyro_profile *profile, uint32_t stack)
            strcmp(pyro_profile_text(profile, profile->functions[function].name), COLLECT) == 0;
 }
 
+static void add(const struct pyro_profile *profile, const struct pyro_sample_sum *sum,
+                struct collections *found)
+{
+    if (!(profile->samples.kinds[sum->kind].flags & PYRO_SAMPLE_GC))
+        return;
+    found->stacks_us[sum->stack] += sum->weight_us;
+    found->time_us += sum->weight_us;
+    found->samples += sum->count;
+    found->squares_us2 += sum->squares_us2;
+    if (is_collect(profile, sum->stack))
+        found->called_us += sum->weight_us;
+}
+
 static void add_up(const struct pyro_profile *profile, struct collections *found)
 {
-    for (size_t i = 0; i < profile->samples.count; i++) {
-        uint32_t stack = pyro_sample_stack(profile, i);
-        double weight_us = (double)pyro_sample_weight_us(profile, i);
-        if (!(pyro_sample_flags(profile, i) & PYRO_SAMPLE_GC))
-            continue;
-        found->stacks_us[stack] += weight_us;
-        found->time_us += weight_us;
-        found->samples++;
-        found->squares_us2 += weight_us * weight_us;
-        if (is_collect(profile, stack))
-            found->called_us += weight_us;
+    const struct pyro_profile_samples *samples = &profile->samples;
+    for (size_t i = 0; samples->sums && i < samples->sum_count; i++)
+        add(profile, &samples->sums[i], found);
+    for (size_t i = 0; !samples->sums && i < samples->count; i++) {
+        const struct pyro_sample_sum sum = pyro_sample_as_sum(profile, i);
+        add(profile, &sum, found);
     }
     for (size_t i = profile->stack_count; i-- > 1;) /* children have larger ids */
         found->stacks_us[profile->stacks[i].parent] += found->stacks_us[i];

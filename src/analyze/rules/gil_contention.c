@@ -56,11 +56,10 @@ static bool holds_gil(const struct pyro_profile *profile, size_t sample)
            (state == PYRO_STATE_RUNNING || state == PYRO_STATE_RUNNABLE);
 }
 
-static bool lacks_gil(const struct pyro_profile *profile, size_t sample)
+static bool lacks_gil(const struct pyro_sample_kind *kind)
 {
-    enum pyro_state state = pyro_sample_state(profile, sample);
-    return !(pyro_sample_flags(profile, sample) & PYRO_SAMPLE_GIL) &&
-           (state == PYRO_STATE_RUNNING || state == PYRO_STATE_RUNNABLE);
+    return !(kind->flags & PYRO_SAMPLE_GIL) &&
+           (kind->state == PYRO_STATE_RUNNING || kind->state == PYRO_STATE_RUNNABLE);
 }
 
 /* Who waits for the GIL wakes up every few milliseconds to ask for it: found awake, it waits all the same. C code that let go
@@ -68,29 +67,44 @@ static bool lacks_gil(const struct pyro_profile *profile, size_t sample)
 static bool waits_for_gil(const struct look *look, size_t sample)
 {
     return pyro_sample_state(look->profile, sample) == PYRO_STATE_GIL_WAIT ||
-           (lacks_gil(look->profile, sample) &&
+           (lacks_gil(pyro_sample_kind(look->profile, sample)) &&
             look->waits_us[pyro_sample_stack(look->profile, sample)] > 0);
+}
+
+static void add_to_thread(struct look *look, const struct pyro_sample_sum *sum)
+{
+    const struct pyro_sample_kind *kind = &look->profile->samples.kinds[sum->kind];
+    struct worker *worker = &look->workers[kind->thread];
+    if (pyro_clock_parked_sum(&look->view, sum))
+        return;
+    worker->all_us += sum->weight_us;
+    if (kind->state != PYRO_STATE_WAITING && kind->state != PYRO_STATE_UNKNOWN)
+        worker->wanted_us += sum->weight_us;
+    if (kind->state == PYRO_STATE_GIL_WAIT) {
+        worker->gil_us += sum->weight_us;
+        look->waits_us[sum->stack] += sum->weight_us;
+    } else if (lacks_gil(kind)) {
+        look->waits_us[sum->stack] -= sum->weight_us;
+    }
 }
 
 static void add_up_threads(struct look *look)
 {
-    const struct pyro_profile *profile = look->profile;
-    for (size_t i = 0; i < profile->samples.count; i++) {
-        struct worker *worker = &look->workers[pyro_sample_thread(profile, i)];
-        enum pyro_state state = pyro_sample_state(profile, i);
-        double weight_us = (double)pyro_sample_weight_us(profile, i);
-        if (pyro_clock_parked(&look->view, i))
-            continue;
-        worker->all_us += weight_us;
-        if (state != PYRO_STATE_WAITING && state != PYRO_STATE_UNKNOWN)
-            worker->wanted_us += weight_us;
-        if (state == PYRO_STATE_GIL_WAIT) {
-            worker->gil_us += weight_us;
-            look->waits_us[pyro_sample_stack(profile, i)] += weight_us;
-        } else if (lacks_gil(profile, i)) {
-            look->waits_us[pyro_sample_stack(profile, i)] -= weight_us;
-        }
+    const struct pyro_profile_samples *samples = &look->profile->samples;
+    for (size_t i = 0; samples->sums && i < samples->sum_count; i++)
+        add_to_thread(look, &samples->sums[i]);
+    for (size_t i = 0; !samples->sums && i < samples->count; i++) {
+        const struct pyro_sample_sum sum = pyro_sample_as_sum(look->profile, i);
+        add_to_thread(look, &sum);
     }
+}
+
+static bool anybody_waited(const struct look *look)
+{
+    for (size_t i = 0; i < look->profile->thread_count; i++)
+        if (look->workers[i].gil_us > 0)
+            return true;
+    return false;
 }
 
 static bool computes(const struct worker *worker)
@@ -353,6 +367,8 @@ static int look_at_processes(struct look *look)
     double elapsed_us = (double)(counters->duration_us - counters->gap_us);
     int result = 0;
     add_up_threads(look);
+    if (!anybody_waited(look))
+        return 0;
     add_up_sweeps(look);
     for (uint32_t i = 0; i < look->profile->process_count && result == 0; i++) {
         limit_gain(look, i);

@@ -136,10 +136,10 @@ static bool asks(const struct look *look, uint32_t function, uint64_t count)
 /* -- waits --------------------------------------------------------------------------------------- */
 
 /* What the rest of the program cannot end: answers from elsewhere, and time. */
-static bool is_outside(const struct pyro_profile *profile, size_t sample)
+static bool is_outside(const struct pyro_profile *profile, const struct pyro_sample_sum *sum)
 {
     static const char *const kinds[] = {"socket", "poll", "sleep", "child"};
-    uint32_t wait = pyro_sample_wait(profile, sample);
+    uint32_t wait = profile->samples.kinds[sum->kind].wait;
     if (wait >= profile->wait_count)
         return false;
     const char *kind = pyro_profile_text(profile, profile->waits[wait].kind);
@@ -151,20 +151,20 @@ static bool is_outside(const struct pyro_profile *profile, size_t sample)
 }
 
 /* A query is not for this rule to tell, but in a coroutine it blocks as all does. */
-static bool waits(const struct look *look, size_t sample)
+static bool waits(const struct look *look, const struct pyro_sample_sum *sum)
 {
-    const char *category = pyro_clock_wait_category(&look->view, sample);
-    if (pyro_clock_parked(&look->view, sample) || !*category || strcmp(category, "gil") == 0)
+    const char *category = pyro_clock_wait_category_sum(&look->view, sum);
+    if (pyro_clock_parked_sum(&look->view, sum) || !*category || strcmp(category, "gil") == 0)
         return false;
-    if (look->blocks[pyro_sample_stack(look->profile, sample)])
+    if (look->blocks[sum->stack])
         return true;
-    return pyro_sample_state(look->profile, sample) == PYRO_STATE_WAITING &&
-           strcmp(category, "database") != 0 && is_outside(look->profile, sample);
+    return look->profile->samples.kinds[sum->kind].state == PYRO_STATE_WAITING &&
+           strcmp(category, "database") != 0 && is_outside(look->profile, sum);
 }
 
-static bool is_sleep(const struct pyro_profile *profile, size_t sample)
+static bool is_sleep(const struct pyro_profile *profile, const struct pyro_sample_sum *sum)
 {
-    uint32_t wait = pyro_sample_wait(profile, sample);
+    uint32_t wait = profile->samples.kinds[sum->kind].wait;
     return wait < profile->wait_count &&
            strcmp(pyro_profile_text(profile, profile->waits[wait].kind), "sleep") == 0;
 }
@@ -179,16 +179,24 @@ static void mark_blocking(struct look *look)
     }
 }
 
+static void add_to_stack(struct look *look, const struct pyro_sample_sum *sum)
+{
+    if (!waits(look, sum))
+        return;
+    look->waits_us[sum->stack] += sum->weight_us;
+    look->sleeps[sum->stack] &= is_sleep(look->profile, sum);
+}
+
 static void add_up_stacks(struct look *look)
 {
+    const struct pyro_profile_samples *samples = &look->profile->samples;
     for (size_t i = 0; i < look->profile->stack_count; i++)
         look->sleeps[i] = true;
-    for (size_t i = 0; i < look->profile->samples.count; i++) {
-        if (!waits(look, i))
-            continue;
-        uint32_t stack = pyro_sample_stack(look->profile, i);
-        look->waits_us[stack] += (double)pyro_sample_weight_us(look->profile, i);
-        look->sleeps[stack] &= is_sleep(look->profile, i);
+    for (size_t i = 0; samples->sums && i < samples->sum_count; i++)
+        add_to_stack(look, &samples->sums[i]);
+    for (size_t i = 0; !samples->sums && i < samples->count; i++) {
+        const struct pyro_sample_sum sum = pyro_sample_as_sum(look->profile, i);
+        add_to_stack(look, &sum);
     }
 }
 
@@ -299,14 +307,14 @@ static void add_up_samples(struct look *look)
     for (size_t i = 0; i < look->profile->samples.count; i++) {
         struct loop *loop = loop_of(look, pyro_sample_stack(look->profile, i));
         uint64_t sweep = pyro_sample_at(look->profile, i)->sweep;
-        double weight_us = (double)pyro_sample_weight_us(look->profile, i);
-        if (!loop || !waits(look, i))
+        const struct pyro_sample_sum sum = pyro_sample_as_sum(look->profile, i);
+        if (!loop || !waits(look, &sum))
             continue;
-        loop->wait_us += weight_us;
-        loop->squares_us2 += weight_us * weight_us;
-        loop->sleeps &= is_sleep(look->profile, i);
+        loop->wait_us += sum.weight_us;
+        loop->squares_us2 += sum.squares_us2;
+        loop->sleeps &= is_sleep(look->profile, &sum);
         if (loop->seen != sweep + 1)
-            loop->elapsed_us += weight_us;
+            loop->elapsed_us += sum.weight_us;
         loop->seen = sweep + 1;
     }
 }
@@ -451,7 +459,8 @@ static int look_at_waits(struct look *look)
         result = find_lines(look);
     if (result < 0)
         return result;
-    add_up_samples(look);
+    if (look->loop_count)
+        add_up_samples(look);
     for (size_t i = 0; i < look->loop_count && result == 0; i++)
         if (is_worth_it(look, &look->loops[i]))
             result = report(look, &look->loops[i]);
