@@ -3,13 +3,15 @@
 
     bench/page_size.py [--build FOLDER] [--requests N]
 
-600 requests took 49 s where this was tried. All tools record at the same time: what is asked is how many bytes are made of what they saw, not how long that took. Each but
+600 requests took 49 s where this was tried. All tools record at the same time: what is asked is how many bytes are made of what they saw, not how long that took. A page that loads its scripts from the network
+is told apart from one that works offline: memray makes either. Each but
 Tachyon's runs in a Python of its own with what bench/peers.txt pins (FOLDER/bench-page); Tachyon is the standard library's of 3.15. memray shows memory: its
 page is of every allocation."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -55,6 +57,12 @@ def recorders(build: Path, folder: Path, python: Path, requests: int) -> dict[st
     return commands
 
 
+def loads(page: Path) -> str:
+    """How many scripts and styles PAGE needs a network for."""
+    found = re.findall(r"<(?:script|link)[^>]+(?:src|href)=\"https?://", page.read_text(encoding="utf-8", errors="replace"))
+    return f"{len(found)} files" if found else "nothing"
+
+
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser()
@@ -73,12 +81,14 @@ def main() -> None:
             if process.returncode:
                 print(f"{tool}: status {process.returncode}: {said.strip().splitlines()[-1:]}")
         subprocess.run([arguments.build / "pyrometer", "view", folder / "x.pyro", "-o", folder / "pyrometer.html"], check=True)
-        subprocess.run([python, "-m", "memray", "flamegraph", "-f", "-o", folder / "memray.html", folder / "x.bin"], stdout=subprocess.DEVNULL, check=False)
+        for page, options in (("memray", []), ("memray --no-web", ["--no-web"])):
+            command = [python, "-m", "memray", "flamegraph", *options, "-f", "-o", folder / f"{page}.html", folder / "x.bin"]
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
         told = subprocess.run([arguments.build / "pyrometer", "stats", folder / "x.pyro", "-n", "1"], capture_output=True, text=True, check=True)
-        print(told.stdout.splitlines()[0], "\n\n| page of | KB |\n|---|---|")
-        for tool in started:
+        print(told.stdout.splitlines()[0], "\n\n| page of | KB | loads from elsewhere |\n|---|---|---|")
+        for tool in [*started, "memray --no-web"]:
             page = folder / f"{tool}.html"
-            print(f"| {tool} | {page.stat().st_size / 1e3:.0f} |" if page.exists() else f"| {tool} | none |")
+            print(f"| {tool} | {page.stat().st_size / 1e3:.0f} | {loads(page)} |" if page.exists() else f"| {tool} | none | |")
 
 
 if __name__ == "__main__":

@@ -82,7 +82,8 @@ static int usage(const struct pyro_error *error)
 static int check_timed(const char *path, const struct pyro_output *output,
                        const struct pyro_export_options *options, struct pyro_error *error)
 {
-    if (!output->format || output->format->holds != PYRO_HOLDS_TIMED_CALLS) {
+    if (!output->format || (output->format->holds != PYRO_HOLDS_TIMED_CALLS &&
+                            output->format->holds != PYRO_HOLDS_ALL)) {
         pyro_error_set(error, -EINVAL, "'%s' holds calls and their times, no stacks for %s", path,
                        pyro_output_format_name(output));
         pyro_error_hint(error, "it can be written as html, pstats or json");
@@ -95,14 +96,15 @@ static int check_timed(const char *path, const struct pyro_output *output,
     return 0;
 }
 
-/* Lines alone have one format, and no clock can be asked. */
+/* Lines alone have one format besides the page, and no clock can be asked. */
 static int check_lines(const char *path, const struct pyro_output *output,
                        const struct pyro_export_options *options, struct pyro_error *error)
 {
-    if (!output->format || output->format->holds != PYRO_HOLDS_COUNTED_LINES) {
+    if (!output->format || (output->format->holds != PYRO_HOLDS_COUNTED_LINES &&
+                            output->format->holds != PYRO_HOLDS_ALL)) {
         pyro_error_set(error, -EINVAL, "'%s' holds lines of functions, no stacks for %s", path,
                        pyro_output_format_name(output));
-        pyro_error_hint(error, "it can be written as lprof");
+        pyro_error_hint(error, "it can be written as lprof or html");
         return -EINVAL;
     }
     if (options->clock != PYRO_CLOCK_WALL)
@@ -183,7 +185,8 @@ static int check(const char *path, const struct pyro_profile *profile,
 static int resolve_looks(const struct options *options, const struct pyro_profile *profile,
                          struct pyro_output *output, struct pyro_error *error)
 {
-    if (output->format && output->format->holds == PYRO_HOLDS_LOOKS)
+    if (output->format &&
+        (output->format->holds == PYRO_HOLDS_LOOKS || output->format->holds == PYRO_HOLDS_ALL))
         return 0; /* whose writer says if there are none */
     bool alone = profile->look_count && !profile->samples.count && !profile->heaps;
     if (!alone || !output->format)
@@ -254,7 +257,8 @@ const struct pyro_command pyro_command_export = {
         "pprof has alloc_objects, alloc_space, inuse_objects and inuse_space, in use at the end, "
         "or with --bytes peak at the peak. html and json have what was tracked without it.\n\n"
         "FILE may be a .prof file too: it can be written as html, pstats and json. Or a .lprof "
-        "file: it can be written as lprof. Or stacks of other tools, as `stats` reads them.",
+        "file: it can be written as lprof and html. Or stacks of other tools, as `stats` reads "
+        "them.",
     .examples = {"pyrometer export app.pyro -o profile.svg",
                  "pyrometer export app.pyro -f speedscope -o app.speedscope.json",
                  "pyrometer export app.pyro -f collapsed -o - --clock cpu",

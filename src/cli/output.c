@@ -22,8 +22,8 @@ static int write_page(const struct pyro_profile *profile, const struct pyro_expo
 
 /* No row of pyro_formats: formats/ may not know view/, which makes it. */
 static const struct pyro_format page_format = {
-    "html",     ".html .htm",           "one page: summary, flame graph, table, source",
-    write_page, PYRO_HOLDS_TIMED_CALLS, true};
+    "html",     ".html .htm",   "one page: summary, flame graph, table, source",
+    write_page, PYRO_HOLDS_ALL, true};
 
 const struct pyro_format *pyro_output_format_by_name(const char *name)
 {
@@ -83,7 +83,8 @@ int pyro_output_plot(struct pyro_output *output, struct pyro_error *error)
 {
     if (output->format && ends_with(output->path, ".svg"))
         output->format = pyro_format_by_name("plot");
-    if (!output->format || output->format->holds == PYRO_HOLDS_LOOKS)
+    if (!output->format || output->format->holds == PYRO_HOLDS_LOOKS ||
+        output->format->holds == PYRO_HOLDS_ALL)
         return 0;
     pyro_error_set(error, -EINVAL, "what was resident has no place in %s: it holds no samples",
                    output->format->name);

@@ -5,6 +5,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/print.h"
+#include "cli/source.h"
 #include "cli/store.h"
 #include "formats/import.h"
 #include "profile/paths.h"
@@ -117,7 +118,11 @@ static int view(const char *path, const struct options *options, struct pyro_err
 {
     struct pyro_profile *profile = NULL, *baseline = NULL;
     int status = PYRO_EXIT_FILE;
-    if (pyro_import(&path, 1, &profile, error) == 0 &&
+    int result = options->baseline ? pyro_import(&path, 1, &profile, error)
+                                   : pyro_import_any(path, &profile, error);
+    if (result == 0 && profile->lines_alone)
+        pyro_source_read(profile);
+    if (result == 0 &&
         (!options->baseline || pyro_import(&options->baseline, 1, &baseline, error) == 0))
         status = write_page(profile, baseline, path, options, error);
     pyro_profile_free(profile);
@@ -153,7 +158,7 @@ const struct pyro_command pyro_command_view = {
         "offline, and can be sent to somebody. Without FILE it is the last recording. Reads .prof "
         "files "
         "too; these know no stacks, so their flame graph is estimated from who called whom. And "
-        "stacks of "
+        ".lprof files, which have lines alone, and stacks of "
         "other tools: collapsed, speedscope's, pprof's.\n\n"
         "The file is opened in the browser ($BROWSER, or what xdg-open chooses). Over SSH, or "
         "without a "

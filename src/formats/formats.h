@@ -40,6 +40,7 @@ struct pyro_format {
         PYRO_HOLDS_TIMED_CALLS,   /* those too, without samples */
         PYRO_HOLDS_COUNTED_LINES, /* those alone */
         PYRO_HOLDS_LOOKS,         /* at what was resident: those alone */
+        PYRO_HOLDS_ALL,           /* whatever there is */
     } holds;
     bool has_bytes; /* memory can weigh in it, or is in it whatever is asked */
 };

@@ -623,11 +623,14 @@ static int put_head(struct pyro_page_data *data, const struct pyro_page_options 
     pyro_json_bool(&json, "memory", profile->heaps != NULL);
     pyro_json_string(&json, "foreign", profile->foreign);
     pyro_json_bool(&json, "timeless", profile->timeless);
+    pyro_json_bool(&json, "lines_alone", profile->lines_alone);
     pyro_json_double(&json, "lines_from_s", data->lines_from_s);
     pyro_json_double(&json, "folded_us", folded_us);
     put_kinds(&json, cells);
     put_threads(&json, profile);
-    int result = pyro_page_findings(&json, "findings", profile, NULL, NULL, error);
+    int result = pyro_page_over_time(&data->columns, &json, profile, error);
+    if (result == 0)
+        result = pyro_page_findings(&json, "findings", profile, NULL, NULL, error);
     if (result == 0 && options->baseline) {
         put_title(&json, options->baseline, "baseline", NULL);
         result = pyro_page_compare(data, options->baseline, &json, error);

@@ -11,11 +11,12 @@
 #include "base/json.h"
 #include "base/map.h"
 #include "base/strings.h"
+#include "profile/timeline.h"
 #include "view/page.h"
 
 /* -- columns ------------------------------------------------------------------------------------ */
 
-#define PYRO_PAGE_COLUMNS_MAX 48
+#define PYRO_PAGE_COLUMNS_MAX 64
 
 struct pyro_page_columns {
     struct pyro_buffer bytes;
@@ -103,6 +104,11 @@ struct pyro_cell_kind {
     const char *waits; /* pyro_clock_wait_category() */
     uint8_t clocks;    /* bit: enum pyro_clock, under which it counts; no bit of a parked one */
 };
+/* Cells of the same stack, thread and kind, whatever their bucket. */
+struct pyro_cell_sum {
+    uint32_t stack, thread, kind;
+    double samples, time_us; /* without what counting cost */
+};
 struct pyro_cells {
     uint32_t *bucket, *thread, *stack, *kind,
         *samples;   /* [count], by bucket, then by thread, then as first seen */
@@ -111,6 +117,8 @@ struct pyro_cells {
     size_t count, capacity;
     struct pyro_cell_kind *kinds;
     size_t kind_count, kind_capacity;
+    struct pyro_cell_sum *sums; /* of all samples, some perhaps twice; NULL: nobody added them up */
+    size_t sum_count;
     uint32_t bucket_count;
     double bucket_us;
 };
@@ -124,14 +132,24 @@ static inline double pyro_cell_time_us(const struct pyro_cells *cells, size_t ce
     return (double)cells->time_us[cell] * (whole ? 1 : (double)cells->left[cells->stack[cell]]);
 }
 
-/* Cells of the same stack, thread and kind, whatever their bucket. */
-struct pyro_cell_sum {
-    uint32_t stack, thread, kind;
-    double samples, time_us; /* without what counting cost */
-};
 /* Their sums, to be freed, by NUMBERS of their stacks, which take the place of these, then by thread and kind. 0 or -ENOMEM. */
 int pyro_cells_sum_up(const struct pyro_cells *cells, const uint32_t *numbers,
                       struct pyro_cell_sum **ret_sums, size_t *ret_count);
+
+/* -- packing -------------------------------------------------------------------------------------- */
+
+#define PYRO_PACKED_MAX 2
+struct pyro_packed_data {
+    struct piece *pieces;
+    size_t first[PYRO_PACKED_MAX +
+                 1]; /* of each of the data its first piece; past the last, how many there are */
+};
+/* Compress COUNT of them, PYRO_PACKED_MAX at most; a zeroed PACKED is to be cleared whatever came of it. 0 or a negative errno. */
+int pyro_page_pack(struct pyro_packed_data *packed, const struct pyro_buffer *const *data,
+                   size_t count);
+/* Write one of them as text. 0 or -ENOMEM; OUT tells of itself. */
+int pyro_page_put_packed(FILE *out, const struct pyro_packed_data *packed, size_t which);
+void pyro_page_packed_clear(struct pyro_packed_data *packed, size_t count);
 
 /* -- the data ------------------------------------------------------------------------------------- */
 
@@ -167,6 +185,11 @@ int pyro_page_findings(struct pyro_json *json, const char *key, const struct pyr
 /* The head's "difference" and "findings_before", and the columns of the baseline's tree. 0 or a negative errno. */
 int pyro_page_compare(struct pyro_page_data *data, const struct pyro_profile *baseline,
                       struct pyro_json *json, struct pyro_error *error);
+
+/* Memory over time, if somebody looked: columns of steps (KiB) and of lines that had what was alive, and the head's "over_time". 0 or a negative
+ * errno. */
+int pyro_page_over_time(struct pyro_page_columns *columns, struct pyro_json *json,
+                        const struct pyro_profile *profile, struct pyro_error *error);
 
 /* More cells than this, and a page that was to open them first would open late: it begins with their sums. */
 #define PYRO_CELLS_AT_ONCE 200000

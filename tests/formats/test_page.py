@@ -307,7 +307,7 @@ def test_recursion_is_collapsed_and_frames_are_hidden(show: Show, page_file: Pat
 def saved(page, name: str) -> Path:
     """What the button NAME hands out."""
     with page.expect_download() as download:
-        page.get_by_role("group", name="Save what is shown").get_by_role("button", name=name).click()
+        page.get_by_role("group", name="Save or copy what is shown").get_by_role("button", name=name).click()
     page.wait_for_function("document.querySelector('.status').textContent.startsWith('saved ')")
     assert download.value.suggested_filename.endswith(f".{name.lower()}")
     return Path(download.value.path())
@@ -441,7 +441,7 @@ def test_a_prof_file_is_labelled_an_estimate(show: Show, pyrometer: Path, tmp_pa
     assert page.locator("#callers tbody tr", has_text="inner").locator("td").nth(1).text_content() == "6 000"
 
 
-def test_a_baseline_shows_what_moved(show: Show, pyrometer: Path, tmp_path: Path) -> None:
+def test_a_baseline_shows_what_moved(show: Show, pyrometer: Path, tmp_path: Path, axe: str) -> None:
     for name, rounds in (("before", 6), ("after", 2)):
         script = f"import time\ndef gone():\n    time.sleep(0.2)\ndef new():\n    time.sleep(0.2)\ndef work():\n    for _ in range({rounds}):\n        time.sleep(0.05)\nwork()\n{'gone' if name == 'before' else 'new'}()\n"
         (tmp_path / name).mkdir()
@@ -449,16 +449,35 @@ def test_a_baseline_shows_what_moved(show: Show, pyrometer: Path, tmp_path: Path
         subprocess.run([pyrometer, "run", "--python", sys.executable, "-o", tmp_path / f"{name}.pyro", tmp_path / name / "app.py"], check=True, cwd=tmp_path / name)
     file = tmp_path / "difference.html"
     subprocess.run([pyrometer, "view", tmp_path / "after.pyro", "--baseline", tmp_path / "before.pyro", "-o", file], check=True)
-    page = show(file)
+    page = show(file, permissions=CLIPBOARD)
     page.keyboard.press("6")
     rows = [[cell.text_content() for cell in row.locator("td").all()] for row in page.locator(".moves tbody tr").all()]
-    words = {cells[7].split("  ")[0]: cells[0] for cells in rows}
+    words = {cells[8].split("  ")[0]: cells[0] for cells in rows}
     assert words["gone"] == "gone" and words["new"] == "new"
+    came = [cells[0] != "" for cells in rows]
+    assert any(came[:2]) and "work" not in [cells[8].split("  ")[0] for cells in rows[: came.index(False)]]  # these first
+    (work,) = [cells for cells in rows if cells[8].startswith("work  ")]
+    factor = seconds(work[2]) / seconds(work[1]) if work[1] != "0" and work[2] != "0" else None
+    assert work[4] == "" if factor is None else float(work[4].lstrip("× ")) == pytest.approx(factor, abs=0.02)
+    assert re.search(r"× 0\.\d\d", page.locator(".difference-view .headline").text_content())
+    boxes = fills(page)
+    page.get_by_role("button", name="before").click()
+    address_has(page, "widths=before")
+    boxes |= fills(page)
+    less = next(fill for name, fill in boxes.items() if name.startswith("gone  −"))
+    more = next(fill for name, fill in boxes.items() if name.startswith("new  +"))
+    assert less != more  # and the sign says it too
+    page.evaluate(axe)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    assert [(it["id"], it["nodes"][0]["html"][:200]) for it in found] == []
+    page.keyboard.press("y")
+    text = clipboard(page)
+    assert "| gone | `gone` |" in text and "before | after |" in text
     page.keyboard.press("/")
     page.keyboard.type("^work")
     page.locator(".moves:not(:has(tbody tr + tr))").wait_for()
     assert page.locator(".moves tbody td").first.text_content() == ""
-    assert page.locator(".moves tbody td").nth(4).text_content().lstrip("~").startswith("−")
+    assert page.locator(".moves tbody td").nth(5).text_content().lstrip("~").startswith("−")
 
 
 MEMBERS = """
@@ -514,6 +533,287 @@ def test_bytes_are_those_of_memory(show: Show, pyrometer: Path, tmp_path: Path) 
     page = show(file)
     assert "Memory was tracked" in page.locator(".split").text_content()
     assert "calls are not counted with --memory" in page.locator(".quality").text_content()
+
+
+# ---- colours, copies, keys ----
+
+
+def fills(page) -> dict[str, str]:
+    """Of the flame graph, the colour of each function's first box."""
+    svg = ElementTree.fromstring(saved(page, "SVG").read_text(encoding="utf-8"))
+    space = "{http://www.w3.org/2000/svg}"
+    boxes = [box for box in svg.iter(f"{space}g") if box.find(f"{space}title") is not None]
+    return {box.find(f"{space}title").text: box.find(f"{space}rect").get("fill") for box in reversed(boxes)}
+
+
+def test_colours_tell_what_is_chosen(show: Show, page_file: Path) -> None:
+    page = show(page_file, "view=flame")
+    by_code = fills(page)
+    assert len({by_code[name] for name in ("down", "main", "Thread._bootstrap")}) == 3  # a shade for each, in families
+    assert "own code" in page.locator(".flame-view .notes").text_content()
+    for color, words in (("module", "module has one colour"), ("file", "file has one colour")):
+        page.keyboard.press("m")
+        address_has(page, f"color={color}")
+        found = fills(page)
+        assert found["down"] == found["main"] != found["Thread._bootstrap"] == found["Thread.run"]
+        assert words in page.locator(".flame-view .notes").text_content()
+    page.keyboard.press("m")
+    address_has(page, "color=waiting")
+    assert "waiting" in page.locator(".flame-view .notes").text_content()
+    found = fills(page)
+    waited = {fill for name, fill in found.items() if re.search(r", ([3-9]\d|100) % waiting$", name)}  # main sleeps at its end
+    ran = {fill for name, fill in found.items() if not name.endswith("% waiting")}
+    assert waited and ran and not waited & ran
+
+
+def test_callers_stand_above_and_callees_below(show: Show, page_file: Path) -> None:
+    page = show(page_file, "view=table")
+    page.locator(".functions tbody tr", has_text="hostile_spin").first.click()
+    page.keyboard.press("f")
+    address_has(page, "focus=")
+    flames: dict[str, list[str]] = {"0": [], "1": []}
+    for row in table_of(saved(page, "CSV")):
+        flames[row["flame"]].append(row["function"])
+    assert flames["0"][:2] == ["hostile_spin", "main"] and HOSTILE not in flames["0"]
+    assert flames["1"][:2] == ["hostile_spin", HOSTILE] and "main" not in flames["1"]
+    page.keyboard.press("Escape")
+    address_has(page, "focus=", there=False)
+
+
+CLIPBOARD = ["clipboard-read", "clipboard-write"]
+
+
+def clipboard(page) -> str:
+    page.wait_for_function("document.querySelector('.status').textContent === 'copied as Markdown'")
+    return page.evaluate("navigator.clipboard.readText()")
+
+
+def test_what_is_shown_is_copied_as_markdown(show: Show, page_file: Path, stats: dict) -> None:
+    page = show(page_file, "view=table&sort=self", permissions=CLIPBOARD)
+    page.get_by_role("button", name="Copy as Markdown").click()
+    head, rule, *rows = clipboard(page).splitlines()
+    assert head == "| ncalls | tottime | cumtime | function | place |" and rule == "| ---: | ---: | ---: | --- | --- |"
+    cells = next(row.split(" | ") for row in rows if "| `down` |" in row)
+    assert float(cells[1].lstrip("~<")) == pytest.approx(function_named(stats, "down")["tottime_s"], abs=0.0011)
+    assert all(row.count(" | ") == 4 for row in rows)  # whatever names hold
+    page = show(page_file, permissions=CLIPBOARD)
+    page.keyboard.press("y")
+    text = clipboard(page)
+    assert text.startswith("**`busy.py`**") and "busy.py:" in text and "count += 1" in text
+    page = show(page_file, "view=flame", permissions=CLIPBOARD)
+    page.locator(".detail").get_by_role("button", name="Copy").click()
+    text = clipboard(page)
+    assert text.startswith("**`down`** `") and "called by |" in text and re.search(r"self [\d.]+ ms|self [\d.]+ s", text)
+
+
+def test_the_keyboard_does_it_all(show: Show, page_file: Path) -> None:
+    page = show(page_file)
+    for key, view in zip("12345", ("summary", "flame", "table", "source", "timeline"), strict=True):
+        page.keyboard.press(key)
+        page.locator(f".tab[data-view={view}][aria-current]").wait_for()
+    page.keyboard.press("3")
+    page.keyboard.press("ArrowDown")
+    row = page.locator(".functions tbody tr:focus")
+    before = row.get_attribute("data-fn")
+    page.keyboard.press("ArrowDown")
+    assert page.locator(".functions tbody tr:focus").get_attribute("data-fn") != before
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    page.locator(".tab[data-view=source][aria-current]").wait_for()
+    page.keyboard.press("5")
+    timeline = page.locator("canvas.timeline")
+    timeline.press("ArrowDown")
+    address_has(page, "thread=")
+    timeline.press("ArrowRight")
+    address_has(page, "to=")
+    width = int(re.search(r"to=(\d+)", page.url)[1])
+    timeline.press("Shift+ArrowRight")
+    page.wait_for_url(lambda url: int(re.search(r"to=(\d+)", url)[1]) > width)
+    page.keyboard.press("2")
+    root = table_of(saved(page, "CSV"))[0]
+    assert 0 < float(root["total_s"]) < 0.6  # a part of the time, of one thread
+    address = page.url
+    again = show(page_file, address.partition("#")[2])
+    assert table_of(saved(again, "CSV"))[0] == root  # an address shows the same again
+    page.keyboard.press("r")
+    address_has(page, "thread=", there=False)
+    page.keyboard.press("?")
+    keys = page.locator("dialog dt").all_text_contents()
+    assert {"/", "Esc", "f", "l", "k", "h", "o", "m", "p", "s", "c", "y", "r", "d", "?"} <= set(keys)
+
+
+# ---- memory over time ----
+
+
+GROWS = """
+import time
+
+def grow(kept):
+    for i in range(20):
+        kept.append(b"x" * 1_000_000)  # grow
+        time.sleep(0.05)
+
+def spike():
+    large = b"x" * 30_000_000  # spike
+    time.sleep(0.6)
+
+kept = []
+grow(kept)
+spike()
+kept.clear()
+time.sleep(0.4)
+"""
+
+
+@pytest.fixture(scope="module")
+def grown(pyrometer: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """The page of a program that grows, and what `memory --json` says of it over time."""
+    folder = tmp_path_factory.mktemp("grown")
+    script, recording, page = folder / "grows.py", folder / "grows.pyro", folder / "grows.html"
+    script.write_text(GROWS)
+    subprocess.run([pyrometer, "run", "--memory", "--python", sys.executable, "-o", recording, script], check=True, capture_output=True, cwd=folder)
+    subprocess.run([pyrometer, "view", recording, "-o", page], check=True)
+    told = subprocess.run([pyrometer, "memory", recording, "--json"], check=True, capture_output=True)
+    return page, json.loads(told.stdout)["timeline"]
+
+
+def line_of(comment: str) -> int:
+    (line,) = [at for at, text in enumerate(GROWS.splitlines(), 1) if text.endswith(f"# {comment}")]
+    return line
+
+
+def held(page) -> dict[str, float]:
+    """The lines in the panel, and their bytes in MiB."""
+    rows = page.locator("table.holders tbody tr").all()
+    sizes = {row.locator(".name button, .name span").first.text_content(): row.locator("td").first.text_content().split() for row in rows}
+    return {name: float(size) * {"B": 2**-20, "KiB": 2**-10, "MiB": 1}[unit] for name, (size, unit) in sizes.items()}
+
+
+def test_memory_over_time_is_that_of_the_recording(show: Show, grown: tuple[Path, dict]) -> None:
+    file, timeline = grown
+    page = show(file, "view=timeline")
+    rows = table_of(saved(page, "CSV"))
+    steps = timeline["steps"]
+    assert len(rows) == len(steps)
+    for row, step in zip(rows, steps, strict=True):
+        for column, member in (("resident_bytes", "rss_bytes"), ("live_bytes", "live_bytes"), ("native_live_bytes", "native_live_bytes")):
+            assert float(row[column]) == pytest.approx(step[member], abs=1024)
+        assert float(row["time_s"]) == pytest.approx(step["time_s"], abs=0.001) and int(row["processes"]) == step["processes"]
+    chart = page.locator("canvas.memory")
+    assert f"at most {timeline['peak_bytes'] / 2**20:.1f} MiB resident, at {timeline['peak_s']:.2f} s" in chart.get_attribute("aria-label")
+    assert "the peak" in page.locator(".held h2").text_content()
+    assert held(page)[f"grows.py:{line_of('spike')}"] == pytest.approx(30_000_000 / 2**20, rel=0.01)
+    assert "large = b" in page.locator("table.holders").text_content()
+
+
+def test_a_moment_of_memory_is_chosen(show: Show, grown: tuple[Path, dict]) -> None:
+    """By the keyboard, by the mouse, and from the table."""
+    file, timeline = grown
+    page = show(file, "view=timeline")
+    chart = page.locator("canvas.memory")
+    chart.press("Home")
+    address_has(page, "at=")
+    steps = timeline["steps"]
+    last = len(steps) - 1
+
+    def is_at(text: str, step: int) -> bool:
+        return seconds(text) == pytest.approx(steps[step]["time_s"], abs=0.006)
+
+    assert is_at(status(page), 0)
+    chart.press("ArrowRight")
+    chart.press("Shift+ArrowRight")
+    assert is_at(status(page), min(11, last))
+    chart.press("ArrowLeft")
+    assert is_at(page.locator(".held h2").text_content(), min(11, last) - 1)
+    chart.press("End")
+    assert is_at(status(page), last) and "no process" in status(page) and page.locator("table.holders").count() == 0
+    page.locator("main").press("p")
+    address_has(page, "at=", there=False)
+    assert "the peak" in status(page)
+    box = chart.bounding_box()
+    plot = box["width"] - 190 - 12
+    duration = float(page.get_by_label("range to, in seconds").input_value())
+    middle = box["x"] + 190 + plot * 0.8 / duration
+    page.mouse.move(middle, box["y"] + 60)
+    assert "MiB resident" in page.locator(".held .tip").text_content() and "grows.py:" in page.locator(".held .tip").text_content()
+    page.mouse.click(middle, box["y"] + 60)
+    address_has(page, "at=")
+    assert 3 < held(page)[f"grows.py:{line_of('grow')}"] < 20
+    page.get_by_text("Memory over time as a table").click()
+    rows = page.locator("details.steps tbody tr")
+    rows.first.wait_for()
+    assert rows.count() > 5 and rows.filter(has_text="peak").count() == 1
+    assert "grows.py:" in rows.nth(5).locator("td").last.text_content()
+    rows.filter(has_text="peak").get_by_role("button").click()
+    address_has(page, "at=", there=False)
+    page.mouse.move(middle, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(middle + plot / 4, box["y"] + 60, steps=3)
+    page.mouse.up()
+    address_has(page, "from=")
+    address_has(page, "at=", there=False)  # what is dragged is a range
+    page.locator("table.holders button").first.click()
+    assert page.locator(".lines .here").count() == 1
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_memory_is_not_told_by_colour_alone(show: Show, grown: tuple[Path, dict], axe: str, theme: str) -> None:
+    page = show(grown[0], "view=timeline", color_scheme=theme)
+    page.get_by_text("Memory over time as a table").click()
+    page.evaluate(axe)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    assert [(it["id"], it["nodes"][0]["html"][:200]) for it in found] == []
+    styles = page.evaluate("['rss', 'live', 'native'].map(it => getComputedStyle(document.querySelector(`.stroke.${it}`), '::before').borderTopStyle)")
+    assert styles == ["solid", "dashed", "dotted"]
+    drawn = page.evaluate(COLOURS, ["--m-rss", "--m-live", "--m-native", "--accent"])
+    assert all(count > 20 for count in drawn.values()), drawn
+
+
+COLOURS = """names => {
+  const canvas = document.querySelector('canvas.memory'), pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  const found = {};
+  for (const name of names) {
+    const hex = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    const [r, g, b] = [1, 3, 5].map(at => parseInt(hex.slice(at, at + 2), 16));
+    found[name] = 0;
+    for (let i = 0; i < pixels.length; i += 4)
+      if (Math.abs(pixels[i] - r) + Math.abs(pixels[i + 1] - g) + Math.abs(pixels[i + 2] - b) < 40) found[name]++;
+  }
+  return found;
+}"""
+
+
+def test_what_was_only_looked_at_is_a_timeline(show: Show, pyrometer: Path, tmp_path: Path) -> None:
+    recording, file = tmp_path / "rss.pyro", tmp_path / "rss.html"
+    subprocess.run([pyrometer, "run", "--rss", "-o", recording, "--", sys.executable, "-c", "import time; a = b'x' * 50_000_000; time.sleep(.5)"], check=True, capture_output=True)
+    subprocess.run([pyrometer, "view", recording, "-o", file], check=True)
+    page = show(file)
+    assert page.locator("canvas.timeline").is_hidden()
+    rows = table_of(saved(page, "CSV"))
+    assert max(float(row["resident_bytes"]) for row in rows) > 50_000_000 and "live_bytes" not in rows[0]
+    assert "--memory" in page.locator(".held").text_content()
+    page.keyboard.press("1")
+    text = page.locator("main").text_content()
+    assert "what was resident over time is in the timeline" in text and "worth changing" not in text
+    for key in "2345":
+        page.keyboard.press(key)
+    subprocess.run([pyrometer, "export", recording, "-o", tmp_path / "other.html"], check=True)
+    assert (tmp_path / "other.html").stat().st_size > 10_000
+
+
+def test_a_file_of_counted_lines_is_its_source(show: Show, pyrometer: Path, tmp_path: Path) -> None:
+    script, counted, file = tmp_path / "app.py", tmp_path / "app.lprof", tmp_path / "lprof.html"
+    script.write_text("import time\n\ndef work(n):\n    for i in range(n):\n        time.sleep(0.01)\n\nwork(7)\n")
+    subprocess.run([pyrometer, "run", "--lines=work", "--python", sys.executable, "-o", counted, script], check=True, capture_output=True, cwd=tmp_path)
+    subprocess.run([pyrometer, "view", counted, "-o", file], check=True, cwd=tmp_path)
+    page = show(file)
+    row = page.locator(".lines tbody tr", has_text="time.sleep(0.01)")
+    assert row.locator("td").nth(1).text_content() == "7"
+    assert seconds(row.locator(".barred").text_content()) > 0.07
+    for key in "1234":
+        page.keyboard.press(key)
+    page.keyboard.press("1")
+    assert "counted lines and nothing else" in page.locator("main").text_content()
 
 
 # ---- what is hard to show ----

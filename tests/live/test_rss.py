@@ -166,7 +166,7 @@ def test_refusals(pyrometer: Path) -> None:
     assert "no place in json" in refused(pyrometer, 2, "run", "--rss", "-o", "x.json", "--", "true")
     assert "run --rss -o x.plot.svg" in refused(pyrometer, 2, "record", "--pid", "1", "-o", "x.plot.svg")
     watch_code(pyrometer, "import time; time.sleep(.2)")
-    for asked in ("stats", "findings", "lines", "view"):
+    for asked in ("stats", "findings", "lines"):
         assert "pyrometer memory shows it" in refused(pyrometer, 4, asked, "rss.pyro")
     assert "no place in flamegraph" in refused(pyrometer, 2, "export", "rss.pyro", "-f", "flamegraph", "-o", "-")
     assert "run --memory" in refused(pyrometer, 4, "memory", "rss.pyro", "--leaks")

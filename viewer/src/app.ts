@@ -82,4 +82,6 @@ export interface View {
   key?(event: KeyboardEvent): boolean;
   /** How what is shown can be saved. */
   exports?(): Export[];
+  /** What is shown, for a ticket. */
+  markdown?(): string;
 }

@@ -81,8 +81,10 @@ export interface Head {
   traced: boolean;
   counted: boolean;
   memory: boolean; // was tracked
+  over_time?: { tracked: boolean; until_us: number; thinned: boolean }; // somebody looked at memory, over and over
   foreign: string | null; // what other tool's file it was read from
   timeless: boolean; // which has counts and no times
+  lines_alone: boolean; // a file of counted lines, with nothing else
   lines_from_s: number; // lines were counted from then on; 0: always, or never
   total_us: number;
   parked_us: number;
@@ -131,4 +133,12 @@ export class Data {
     for (let plane = 0, at = 0; plane < width; plane++) for (let to = plane; to < whole.length; to += width) whole[to] = bytes[at++]!;
     return column;
   }
+}
+
+/** Ways from each number to the next, up or down, become the numbers. */
+export function fromWays(ways: Column): Uint32Array {
+  const values = new Uint32Array(ways.length);
+  let at = 0;
+  for (let i = 0; i < ways.length; i++) values[i] = at += (ways[i]! >>> 1) ^ -(ways[i]! & 1);
+  return values;
 }

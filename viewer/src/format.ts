@@ -55,6 +55,11 @@ export function change(us: number): string {
   return us === 0 ? "±0" : `${us < 0 ? "−" : "+"}${time(Math.abs(us))}`;
 }
 
+/** "× 0.13"; "" where there is nothing to compare. */
+export function ratio(before: number, after: number): string {
+  return before > 0 && after > 0 ? `× ${(after / before).toFixed(2)}` : "";
+}
+
 /** What a finding would give back: "about 5.94 s" or "about 111 MiB", what of it is meant, and " (4.78 s to 6.75 s)" or "". */
 export function gainOf(it: Finding): { likely: string; what: string; range: string } {
   const isTime = !(it.gain_bytes > 0);

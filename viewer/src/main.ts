@@ -6,6 +6,7 @@ import { h } from "./dom";
 import { save } from "./export";
 import { plural, time } from "./format";
 import { helpDialog } from "./help";
+import { copyMarkdown } from "./markdown";
 import { isBytes, Profile, type Clock } from "./model";
 import { open } from "./packed";
 import { clocksOf, fromFragment, initialState, needsTimes, toFragment, VIEWS, type State, type ViewName } from "./state";
@@ -47,7 +48,7 @@ class Page {
   private readonly status = h("p.status", { role: "status", "aria-live": "polite" });
   private readonly search = h("input.search", { type: "search", placeholder: "Search  /", "aria-label": "Search names, by a regular expression", spellcheck: "false" });
   private readonly found = h("span.quiet.found", { id: "found" });
-  private readonly saves = h("span.saves", { role: "group", "aria-label": "Save what is shown" });
+  private readonly saves = h("span.saves", { role: "group", "aria-label": "Save or copy what is shown" });
   private readonly clock = h("select", { "aria-label": "What is measured" });
   private readonly process = h("select", { "aria-label": "Which process" });
   private readonly help = helpDialog();
@@ -170,7 +171,9 @@ class Page {
 
   private showSaves(view: View): void {
     const stem = `${this.profile.head.title}-${this.app.state.view}`;
+    const text = view.markdown?.bind(view);
     this.saves.replaceChildren(
+      ...(text ? [h("button", { click: () => void copyMarkdown(this.app, text()), title: "copy what is shown as Markdown (y)", "aria-label": "Copy as Markdown" }, "MD")] : []),
       ...(view.exports?.() ?? []).map((what) =>
         h("button", { click: () => void save(what, stem).then((name) => this.app.say(`saved ${name}`)), title: `save what is shown as ${what.name}` }, what.name),
       ),
@@ -257,6 +260,12 @@ class Page {
       case "s":
         app.openSource(state.fn);
         return true;
+      case "y": {
+        const view = this.views.get(state.view);
+        if (!view?.markdown) return false;
+        void copyMarkdown(app, view.markdown());
+        return true;
+      }
       case "r":
         this.search.value = "";
         this.set({ ...this.initial, view: state.view, theme: state.theme, fn: state.fn });

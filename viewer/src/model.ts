@@ -1,6 +1,7 @@
 // What a page knows of a recording, and what it answers: no DOM in here.
 
-import { Data, type Column, type Head } from "./data";
+import { fromWays, type Column, type Data, type Head } from "./data";
+import { MemoryOverTime } from "./memory";
 import { inOrder, layOut, openPreorder, sumUp, Trie, type Nodes, type Preorder, type Tree } from "./tree";
 
 export const CLOCKS = ["wall", "cpu", "gil", "wait"] as const;
@@ -80,6 +81,9 @@ export class Profile {
   timesKnown: boolean;
   /** Of a file that knows no stacks: the tree is a guess, times of functions are those of the file. */
   readonly estimated: boolean;
+  readonly overTime: MemoryOverTime | null;
+  /** Nothing was sampled: somebody only looked at what was resident. */
+  readonly onlyLooks: boolean;
   readonly calls: Float64Array; // by function, NaN: not counted
   readonly primitive: Float64Array;
   readonly sigma: Float64Array;
@@ -117,13 +121,15 @@ export class Profile {
     this.functionCount = this.name.length;
     this.rootFunction = this.functionCount;
     this.estimated = this.head.timed;
-    this.hasTimeline = this.head.buckets > 1;
+    this.overTime = MemoryOverTime.of(data);
+    this.hasTimeline = this.head.buckets > 1 || this.overTime !== null;
     this.trie = openPreorder(data.column("node_up"), data.column("node_function"));
     this.frameFunction = fromWays(data.column("frame_function"));
     this.frameLine = fromWays(data.column("frame_line"));
     ({ parent: this.stackParent, frame: this.stackFrame, nodeOf: this.nodeOf } = this.takeStacks(data));
     this.cell = data.column("sum_stack").length ? this.takeSums(data) : this.takeCells(data);
     this.timesKnown = data.column("sum_stack").length === 0;
+    this.onlyLooks = this.overTime !== null && this.timesKnown && this.cell.stack.length === 0 && !this.head.memory;
     this.waiting = Uint8Array.from(this.head.kinds, (kind) => Number(kind.waits !== "" || kind.parked || kind.state === "waiting" || kind.state === "gil_wait"));
     this.memory = {
       stack: fromWays(data.column("memory_stack")),
@@ -655,8 +661,9 @@ export class Profile {
 
   // -- lines --
 
-  /** Each line with time: in itself and the C functions it calls, and with everything it called. */
+  /** Each line with time: in itself and the C functions it calls, and with everything it called. Of a file of counted lines that is one time. */
   private lines(filter: Filter): { fn: number; line: number; own: number; total: number }[] {
+    if (this.head.lines_alone) return [...this.counted].flatMap(([fn, lines]) => [...lines].map(([line, [, us]]) => ({ fn, line, own: us, total: us })));
     const { stackSelf } = this.totals(filter);
     const stackTotal = stackSelf.slice();
     for (let stack = stackTotal.length - 1; stack > 0; stack--) stackTotal[this.stackParent[stack]!]! += stackTotal[stack]!;
@@ -710,7 +717,7 @@ export class Profile {
     for (const line of this.sources.get(file)?.keys() ?? []) at(line);
     for (const it of this.lines(filter)) {
       if (this.fileOf(it.fn) !== file) continue;
-      at(it.line).own += it.own;
+      if (!this.head.lines_alone) at(it.line).own += it.own;
       at(it.line).total += it.total;
     }
     if (this.head.memory)
@@ -809,12 +816,4 @@ function waysOf(ways: Column, thread: Column, threads: number): Uint32Array {
   const stacks = new Uint32Array(ways.length);
   for (let i = 0; i < ways.length; i++) stacks[i] = last[thread[i]!]! += (ways[i]! >>> 1) ^ -(ways[i]! & 1);
   return stacks;
-}
-
-/** Ways from each number to the next, up or down, become the numbers. */
-export function fromWays(ways: Column): Uint32Array {
-  const values = new Uint32Array(ways.length);
-  let at = 0;
-  for (let i = 0; i < ways.length; i++) values[i] = at += (ways[i]! >>> 1) ^ -(ways[i]! & 1);
-  return values;
 }

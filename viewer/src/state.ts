@@ -20,6 +20,7 @@ export interface State {
   clock: Clock;
   from: number; // buckets
   to: number;
+  at: number; // the moment whose memory is shown, in milliseconds; -1: the peak
   thread: number; // -1: all
   process: number; // its pid; -1: all
   fn: number; // the chosen function; -1: none
@@ -49,10 +50,11 @@ function hottest(profile: Profile): number {
 
 export function initialState(profile: Profile): State {
   return {
-    view: "summary",
+    view: profile.onlyLooks ? "timeline" : profile.head.lines_alone ? "source" : "summary",
     clock: "wall",
     from: 0,
     to: profile.head.buckets,
+    at: -1,
     thread: -1,
     process: -1,
     fn: hottest(profile),
@@ -121,6 +123,7 @@ export function fromFragment(text: string, initial: State, profile: Profile): St
     clock: oneOf<Clock>(fragment.get("clock"), clocksOf(profile), initial.clock),
     from: number("from", 0, buckets - 1),
     to: number("to", 1, buckets),
+    at: number("at", -1, 0xffffffff),
     thread: number("thread", -1, threads.length - 1),
     process: number("process", -1, 0x7fffffff),
     fn: number("fn", -1, profile.functionCount - 1),

@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
 
 import { csv, escaped } from "../src/export";
-import { change, count, time } from "../src/format";
+import { change, count, ratio, time } from "../src/format";
+import { code, markdownTable } from "../src/markdown";
 import { PLAIN, Profile, type Filter } from "../src/model";
 import { fromFragment, initialState, needsTimes, toFragment } from "../src/state";
 import type { Tree } from "../src/tree";
-import { recording } from "./recording";
+import { recording, ways } from "./recording";
 
 const SAMPLES = [
   { stack: ["main@1", "a@2"], us: 30 },
@@ -156,6 +157,74 @@ test("a table for a spreadsheet: quoted where it must be, and no formula", () =>
   expect(escaped('<a b="&">\u0000\ud800')).toBe("&#60;a b=&#34;&#38;&#34;&#62;\ufffd\ufffd");
 });
 
+/** Six steps in 10 ms; at 2 and 6 ms it was noted which lines had it. */
+function overTime(change: Partial<{ tracked: boolean }> = {}): Profile {
+  return new Profile(
+    recording(SAMPLES, { over_time: { tracked: true, until_us: 10000, thinned: false, ...change } }, {
+      look_ms: ways([1, 2, 4, 5, 6, 9]),
+      look_rss: ways([10, 20, 90, 40, 40, 30]),
+      look_live: ways([5, 10, 30, 60, 20, 10]),
+      look_native: ways([0, 1, 2, 3, 2, 1]),
+      look_processes: ways([1, 1, 2, 2, 1, 1]),
+      moment_ms: ways([2, 6]),
+      moment_live: [8, 20],
+      moment_lines: [1, 2],
+      holder_function: [1, 1, 0],
+      holder_line: [2, 2, 1],
+      holder_bytes: [4096, 10240, 2048],
+      holder_blocks: [1, 2, 3],
+    }),
+  );
+}
+
+test("memory over time: a step holds until the next one", () => {
+  const memory = overTime().overTime!;
+  expect([memory.count, memory.peak, memory.top]).toEqual([6, 2, 90 * 1024]);
+  expect([0, 999, 1000, 3999, 4000, 9999, 1e9].map((us) => memory.at(us))).toEqual([0, 0, 0, 1, 2, 5, 5]);
+  expect([memory.of("rss", 2), memory.of("live", 3), memory.of("native", 3), memory.of("rss", 6)]).toEqual([90 * 1024, 60 * 1024, 3 * 1024, 0]);
+  expect([...memory.processes]).toEqual([1, 1, 2, 2, 1, 1]);
+});
+
+test("memory over time: a picture has the most of each part, and nothing before the first look", () => {
+  const memory = overTime().overTime!;
+  const kib = (values: Float64Array): number[] => [...values].map((it) => it / 1024);
+  expect(kib(memory.columns("rss", 10, 10000))).toEqual([NaN, 10, 20, 20, 90, 40, 40, 40, 40, 30]);
+  expect(kib(memory.columns("rss", 2, 10000))).toEqual([90, 40]);
+  expect(kib(memory.columns("live", 2, 10000))).toEqual([30, 60]);
+  expect(kib(memory.columns("rss", 4, 20000))).toEqual([90, 40, 30, NaN]);
+});
+
+test("memory over time: which lines had it, as noted while a step held, or near it", () => {
+  const profile = overTime();
+  const memory = profile.overTime!;
+  expect(memory.moments.map((it) => it.holders.map(({ fn, line, bytes, blocks }) => [profile.nameOf(fn), line, bytes, blocks]))).toEqual([
+    [["a", 2, 4096, 1]],
+    [["a", 2, 10240, 2], ["main", 1, 2048, 3]],
+  ]);
+  expect([0, 1, 2, 3, 4, 5].map((step) => memory.momentOf(step)!.us)).toEqual([2000, 2000, 2000, 6000, 6000, 6000]);
+  expect(memory.momentOf(0)!.live).toBe(8192);
+  expect(memory.rows(3)).toEqual([0, 2, 3, 5]);
+  expect(memory.rows(10)).toEqual([0, 1, 2, 3, 4, 5]);
+});
+
+test("what was only looked at begins with the timeline", () => {
+  const looks = { look_ms: ways([1, 2]), look_rss: ways([10, 20]), look_processes: ways([1, 1]) };
+  const head = { over_time: { tracked: false, until_us: 5000, thinned: false } };
+  const alone = new Profile(recording([], head, looks));
+  expect([alone.onlyLooks, initialState(alone).view, alone.overTime!.series, alone.overTime!.momentOf(0)]).toEqual([true, "timeline", ["rss"], null]);
+  const sampled = new Profile(recording(SAMPLES, head, looks));
+  expect([sampled.onlyLooks, initialState(sampled).view]).toEqual([false, "summary"]);
+  expect(new Profile(recording(SAMPLES)).overTime).toBe(null);
+  expect(fromFragment("#at=1500", initialState(sampled), sampled).at).toBe(1500);
+});
+
+test("of a file of counted lines a line has its time, and begins with the source", () => {
+  const profile = new Profile(recording([{ stack: ["main@1"], us: 0 }], { lines_alone: true }, { line_function: [0, 0], line_line: [1, 3], line_hits: [3, 1], line_total: [500, 70] }));
+  expect(initialState(profile).view).toBe("source");
+  expect(profile.fileLines(0, profile.everything()).map((it) => [it.line, it.hits, it.own, it.total])).toEqual([[1, 2, 0, 500], [3, 0, 0, 70]]);
+  expect(profile.hotFiles(profile.everything())).toEqual([{ file: 0, own: 570 }]);
+});
+
 test("range, thread and clock choose samples", () => {
   const { profile, all } = open();
   expect(profile.totals({ ...all, from: 2, to: 6 }).all).toBe(70);
@@ -240,6 +309,12 @@ test("what an address holds is what is shown; what is no value is left out", () 
   expect(fromFragment(`#${toFragment(state, initial)}`, initial, profile)).toEqual(state);
   expect(toFragment(initial, initial)).toBe("");
   expect(fromFragment("#view=x&fn=1e9&from=7&to=3&thread=-5&zoom=1.5&view=difference&hidden=x,,-1,99&order=up&color=red", initial, profile)).toEqual(initial);
+});
+
+test("names are code in Markdown, whatever they hold", () => {
+  expect(["down", "a|b", "two\nlines", "a `b` c", "``", " x"].map(code)).toEqual(["`down`", "`a\\|b`", "`two lines`", "`` a `b` c ``", "``` `` ```", "`  x `"]);
+  expect(markdownTable(["n", "name"], [["1", code("x")]], 1)).toBe("| n | name |\n| ---: | --- |\n| 1 | `x` |");
+  expect([ratio(4, 1), ratio(0, 1), ratio(1, 0), ratio(NaN, 1)]).toEqual(["× 0.25", "", "", ""]);
 });
 
 test("numbers as people read them", () => {

@@ -12,7 +12,7 @@ export interface Sampled {
 
 /** Up is even, down is odd. */
 const way = (from: number, to: number): number => (to >= from ? 2 * (to - from) : 2 * (from - to) - 1);
-const ways = (values: number[]): number[] => values.map((it, i) => way(i ? values[i - 1]! : 0, it));
+export const ways = (values: number[]): number[] => values.map((it, i) => way(i ? values[i - 1]! : 0, it));
 const ALL_CLOCKS = 0b1111;
 
 /** Stacks merged by function, as src/view/order.c numbers them; children as they were first seen. */
@@ -43,7 +43,7 @@ function inPreorder(stacks: [number, number][], frames: [number, number][]): Rec
   return made;
 }
 
-export function recording(samples: Sampled[], change: Partial<Head> = {}): Data {
+export function recording(samples: Sampled[], change: Partial<Head> = {}, more: Record<string, number[]> = {}): Data {
   const strings = ["", "/srv/app/app.py", "app.py", "/usr/lib/python3/json.py", "json.py"];
   const functions: string[] = [];
   const frames: [number, number][] = [];
@@ -93,6 +93,7 @@ export function recording(samples: Sampled[], change: Partial<Head> = {}): Data 
     cell_kind: cells.map((it) => it.kind),
     cell_samples: cells.map(() => 1),
     cell_us: cells.map((it) => it.us),
+    ...more,
   };
   const places: Head["columns"] = {};
   let offset = 0;
@@ -101,7 +102,7 @@ export function recording(samples: Sampled[], change: Partial<Head> = {}): Data 
     offset += 8 * values.length;
   }
   const head = {
-    title: "app.py", recording: {}, split: "", timed: false, traced: false, counted: false, memory: false, foreign: null, timeless: false, lines_from_s: 0, total_us: 0, buckets: 10, bucket_us: 1000,
+    title: "app.py", recording: {}, split: "", timed: false, traced: false, counted: false, memory: false, foreign: null, timeless: false, lines_alone: false, lines_from_s: 0, total_us: 0, buckets: 10, bucket_us: 1000,
     kinds: clocks.map((it) => ({ state: "running", gil: true, gc: false, parked: it === 0, waits: "", clocks: it })),
     threads: [{ name: "main", id: 1, pid: 1, command: "" }, { name: "worker", id: 2, pid: 1, command: "" }],
     strings, files: [[1, 2, 0], [3, 4, 1]], columns: places, ...change,

@@ -4,6 +4,7 @@ import type { App } from "../app";
 import { familyOf, FAMILY_WORDS } from "../colors";
 import { bar, h } from "../dom";
 import { count, percent } from "../format";
+import { code, copyMarkdown, markdownTable } from "../markdown";
 import type { Edge } from "../model";
 
 const EDGES_SHOWN = 12;
@@ -46,28 +47,13 @@ function markdown(app: App, fn: number): string {
   const totals = profile.totals(app.filter);
   const { callers, callees } = profile.neighbours(fn, app.filter);
   const rows = (title: string, edges: Edge[]): string =>
-    [`| ${title} | calls | ${app.inBytes ? "bytes" : "time"} |`, "|---|---:|---:|"]
-      .concat(edges.slice(0, EDGES_SHOWN).map((it) => `| \`${profile.nameOf(it.function)}\` | ${count(it.calls)} | ${app.amount(it.time)} |`))
-      .join("\n");
+    markdownTable(["calls", app.inBytes ? "bytes" : "time", title], edges.slice(0, EDGES_SHOWN).map((it) => [count(it.calls), app.amount(it.time), code(profile.nameOf(it.function))]), 2);
   return [
-    `**\`${profile.nameOf(fn)}\`** ${profile.placeOf(fn)}`,
+    `**${code(profile.nameOf(fn))}** ${profile.placeOf(fn) && code(profile.placeOf(fn))}`,
     `self ${app.amount(totals.self[fn]!)} (${percent(totals.self[fn]!, totals.all)}), total ${app.amount(totals.total[fn]!)} (${percent(totals.total[fn]!, totals.all)}), calls ${count(profile.calls[fn]!)}`,
     rows("called by", callers),
     rows("calls", callees),
   ].join("\n\n");
-}
-
-async function copy(app: App, text: string): Promise<void> {
-  try {
-    await navigator.clipboard.writeText(text);
-    app.say("copied as Markdown");
-  } catch {
-    const area = h("textarea", {}, text);
-    document.body.append(area);
-    area.select();
-    app.say(document.execCommand("copy") ? "copied as Markdown" : "the browser does not let this page copy");
-    area.remove();
-  }
 }
 
 /** Fill PANEL. */
@@ -104,7 +90,7 @@ export function showDetail(app: App, panel: HTMLElement): void {
       {},
       h("button", { click: () => app.openSource(fn), disabled: !profile.isPython(fn) }, "Source"),
       h("button", { click: () => app.set({ view: "flame", focus: fn, zoom: 0 }) }, "Callers and callees"),
-      h("button", { click: () => void copy(app, markdown(app, fn)) }, "Copy"),
+      h("button", { title: "as Markdown", click: () => void copyMarkdown(app, markdown(app, fn)) }, "Copy"),
     ),
     edgeTable(app, "Called by", callers, Math.max(total, 1), "callers"),
     edgeTable(app, "Calls", callees, Math.max(total, 1), "callees"),

@@ -6,11 +6,14 @@ import { h } from "../dom";
 import type { Finding, Move } from "../data";
 import { csv, joined, type Export } from "../export";
 import { Flame } from "../flame";
-import { change, count, gainOf, percent, time } from "../format";
+import { change, count, gainOf, percent, ratio, time } from "../format";
+import { code, markdownTable } from "../markdown";
 import { isDark } from "./flame";
 
 const ROWS = 60;
+const MARKDOWN_ROWS = 30;
 
+const becameOf = (it: Move): string => (!it.was ? "new" : !it.is ? "gone" : "");
 const us = (seconds: number | null): number => (seconds === null ? NaN : seconds * 1e6);
 
 export class DifferenceView implements View {
@@ -58,7 +61,7 @@ export class DifferenceView implements View {
         ` ${time(before)} → `,
         h("b", {}, app.profile.head.title),
         ` ${time(after)}: `,
-        h("strong", { class: after > before ? "more" : "less" }, `${change(after - before)}  (${before > 0 ? `× ${(after / before).toFixed(2)}` : "new"})`),
+        h("strong", { class: after > before ? "more" : "less" }, `${change(after - before)}  (${ratio(before, after) || "new"})`),
       ),
       h("span", {}, "widths are the time ", button("after"), button("before")),
       h("span.legend", {}, h("span.key.less", {}, "− less time"), h("span.key.more", {}, "+ more time")),
@@ -111,7 +114,7 @@ export class DifferenceView implements View {
     );
     const { flame } = this;
     const words = (entry: number): string =>
-      `${entry === 0 ? "all" : profile.nameOf(tree.key[entry]!)}: ${time(before[entry]!)} before, ${time(after[entry]!)} after, ${moved(entry)}`;
+      `${entry === 0 ? "all" : profile.nameOf(tree.key[entry]!)}: ${time(before[entry]!)} before, ${time(after[entry]!)} after, ${moved(entry)} ${ratio(before[entry]!, after[entry]!)}`.trim();
     flame.onChoose = (entry) => {
       if (entry > 0) app.choose(tree.key[entry]!);
       app.say(words(entry));
@@ -142,6 +145,19 @@ export class DifferenceView implements View {
       .sort((a, b) => rank(a) - rank(b) || moved(b) - moved(a));
   }
 
+  markdown(): string {
+    const { head } = this.app.profile;
+    const [before, after] = head.difference!.total.map(us) as [number, number];
+    const rows = this.moves().slice(0, MARKDOWN_ROWS).map((it) => {
+      const [was, is] = it.self.map(us) as [number, number];
+      return [time(was), time(is), `${it.self_sure ? "" : "~"}${change(is - was)}`, ratio(was, is), count(it.calls[0] ?? NaN), count(it.calls[1] ?? NaN), becameOf(it), code(this.app.profile.nameOf(it.function))];
+    });
+    return [
+      `${code(head.baseline ?? "")} ${time(before)} → ${code(head.title)} ${time(after)}: **${change(after - before)}** ${ratio(before, after)}`,
+      markdownTable(["self before", "after", "change", "×", "calls before", "after", "", "function"], rows, 6),
+    ].join("\n\n");
+  }
+
   exports(): Export[] {
     const { profile } = this.app;
     const value = (it: number | null): number => it ?? NaN;
@@ -159,13 +175,13 @@ export class DifferenceView implements View {
 
   private fillTable(): void {
     const moves = this.moves();
-    const heads: [string, string][] = [["", "what became of it"], ["self before", ""], ["after", ""], ["change", ""], ["total change", ""], ["calls before", ""], ["after", ""], ["function", ""]];
+    const heads: [string, string][] = [["", "what became of it"], ["self before", ""], ["after", ""], ["change", ""], ["×", "self after, as a part of self before"], ["total change", ""], ["calls before", ""], ["after", ""], ["function", ""]];
     this.table.replaceChildren(
       h(
         "table.moves",
         {},
         h("caption.hidden", {}, "What moved"),
-        h("thead", {}, h("tr", {}, heads.map(([name, about], i) => h("th", { scope: "col", class: i === 0 || i === 7 ? null : "number", title: about || null }, name || h("span.hidden", {}, about))))),
+        h("thead", {}, h("tr", {}, heads.map(([name, about], i) => h("th", { scope: "col", class: i === 0 || i === 8 ? null : "number", title: about || null }, name || h("span.hidden", {}, about))))),
         h("tbody", {}, moves.slice(0, ROWS).map((it) => this.row(it))),
       ),
       ...(moves.length > ROWS ? [h("p.quiet", {}, `and ${count(moves.length - ROWS)} more, which moved less`)] : []),
@@ -177,15 +193,15 @@ export class DifferenceView implements View {
     const { profile } = app;
     const [before, after] = it.self.map(us) as [number, number];
     const total = us(it.total[1]) - us(it.total[0]);
-    const word = !it.was ? "new" : !it.is ? "gone" : "";
     const all = us(profile.head.difference!.total[0]);
     return h(
       "tr",
       { class: it.function === app.state.fn ? "chosen" : null },
-      h("td.word", {}, word),
+      h("td.word", {}, becameOf(it)),
       h("td.number", {}, time(before)),
       h("td.number", {}, time(after)),
       h("td.number", { class: after > before ? "number more" : "number less", title: percent(Math.abs(after - before), all) }, `${it.self_sure ? "" : "~"}${change(after - before)}`),
+      h("td.number", {}, ratio(before, after)),
       h("td.number", {}, `${it.total_sure ? "" : "~"}${change(total)}`),
       h("td.number", {}, count(it.calls[0] ?? NaN)),
       h("td.number", {}, count(it.calls[1] ?? NaN)),

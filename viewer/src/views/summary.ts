@@ -3,6 +3,7 @@
 import type { App, View } from "../app";
 import { bar, h } from "../dom";
 import { count, gainOf, percent, plural, time } from "../format";
+import { code, markdownTable } from "../markdown";
 import type { Finding } from "../data";
 
 const TOP = 10;
@@ -27,6 +28,21 @@ export class SummaryView implements View {
     this.element.replaceChildren(
       ...[this.split(), this.findings(), h("div.columns", {}, this.functions(), this.lines()), this.quality()].filter((it) => it !== null),
     );
+  }
+
+  markdown(): string {
+    const { app } = this;
+    const { profile } = app;
+    const { head } = profile;
+    const { all } = profile.totals(app.filter);
+    const duration = head.recording.duration_s === null ? head.total_us : head.recording.duration_s * 1e6;
+    const findings = (head.findings ?? []).map((it, i) => `${i + 1}. ${it.confidence === "low" ? "maybe " : ""}${it.title}, ${code(profile.placeOf(it.function, it.line))}: ${gainOf(it).likely} ${gainOf(it).what}. ${it.why}. Fix: ${it.fix}`);
+    const lines = profile.hottestLines(app.filter, TOP).map((it) => [time(it.own), percent(it.own, all), code(profile.placeOf(it.fn, it.line)), it.source && code(it.source)]);
+    return [
+      `**${code(head.title)}** ${time(duration)}${head.timed ? "" : ` ${head.split}`}`,
+      ...(findings.length ? [findings.join("\n")] : []),
+      markdownTable(["time", "share", "line", "source"], lines, 2),
+    ].join("\n\n");
   }
 
   private parts(): Part[] {
@@ -61,15 +77,17 @@ export class SummaryView implements View {
         ? h("ul.legend", {}, parts.map((it) => h(`li.key.${it.className}`, {}, `${it.name} `, h("b", {}, percent(it.us, all)), ` ${time(it.us)}`)))
         : null,
       head.parked_us > 0 ? h("p.quiet", {}, `${time(head.parked_us)} of threads that were parked (idle workers) is in none of this.`) : null,
-      head.memory ? h("p.quiet", {}, "Memory was tracked as well: choose bytes in place of time above; the table and the source have it beside. What was left at the end, or freed at once, `pyrometer memory` tells.") : null,
+      head.memory ? h("p.quiet", {}, `Memory was tracked as well: choose bytes in place of time above; the table and the source have it beside${this.app.profile.overTime ? ", the timeline has it over time" : ""}. What was left at the end, or freed at once, \`pyrometer memory\` tells.`) : null,
+      this.app.profile.onlyLooks ? h("p", {}, "Nobody sampled it: what was resident over time is in the ", h("button.link", { click: () => this.app.set({ view: "timeline" }) }, "timeline"), ".") : null,
       head.foreign ? h("p.quiet", {}, `Read from ${head.foreign}${head.timeless ? ", which has no times: each sample is taken for 1 ms" : ""}. How well it was measured the file does not say.`) : null,
+      head.lines_alone ? h("p", {}, "The file has counted lines and nothing else: they are in the ", h("button.link", { click: () => this.app.set({ view: "source" }) }, "source"), ".") : null,
       head.timed ? h("p.warning", {}, "Made from a file of calls and their times: it knows who called whom, but no stacks, threads or waiting.") : null,
     );
   }
 
   private findings(): HTMLElement | null {
     const { findings } = this.app.profile.head;
-    if (!findings) return null;
+    if (!findings || this.app.profile.onlyLooks || this.app.profile.head.lines_alone) return null;
     return h(
       "section.card.findings",
       {},

@@ -5,9 +5,11 @@ import { familyOf } from "../colors";
 import { bar, h } from "../dom";
 import { csv, type Export } from "../export";
 import { bytes, count, percent, seconds } from "../format";
+import { code, markdownTable } from "../markdown";
 import { SORTS, type Sort } from "../state";
 
 const ROWS = 200;
+const MARKDOWN_ROWS = 30;
 
 interface Row {
   fn: number;
@@ -71,6 +73,13 @@ export class TableView implements View {
     const chosen = this.body.querySelector<HTMLElement>("tr.chosen") ?? this.body.querySelector<HTMLElement>("tr");
     chosen?.focus();
     return chosen !== null;
+  }
+
+  markdown(): string {
+    const { profile, inBytes } = this.app;
+    const names = inBytes ? ["self", "total"] : ["tottime", "cumtime"];
+    const rows = this.rows().slice(0, MARKDOWN_ROWS);
+    return markdownTable(["ncalls", ...names, "function", "place"], rows.map((it) => [count(it.calls), this.figure(it.self), this.figure(it.total), code(profile.nameOf(it.fn)), profile.placeOf(it.fn) && code(profile.placeOf(it.fn))]), 3);
   }
 
   exports(): Export[] {

@@ -5,6 +5,7 @@ import { css, h } from "../dom";
 import type { Export } from "../export";
 import { percent, time } from "../format";
 import type { Kind } from "../data";
+import { MEMORY_HEIGHT, MemoryTrack } from "./memory";
 
 const ROW = 34;
 const LOW_ROW = 18; // of many threads
@@ -64,7 +65,8 @@ export class TimelineView implements View {
   private readonly notes = h("div.notes");
   private readonly range = h("div.range");
   private readonly axis = h("canvas.axis", { "aria-hidden": "true" });
-  private readonly scroll = h("div.scroll", { tabindex: -1 }, this.axis, this.canvas);
+  private readonly memory: MemoryTrack | null;
+  private readonly scroll: HTMLElement;
   private rows: Row[] | null = null;
   private rowsOf = NaN; // the process that is chosen
   private present = new Map<number, Float64Array>();
@@ -74,10 +76,15 @@ export class TimelineView implements View {
   private pending: [number, number] | null = null;
 
   constructor(private readonly app: App) {
-    this.element.append(this.notes, this.range, this.scroll);
-    this.canvas.addEventListener("pointerdown", (event) => this.press(event));
-    this.canvas.addEventListener("pointermove", (event) => this.move(event));
-    this.canvas.addEventListener("pointerup", (event) => this.release(event));
+    const { overTime } = app.profile;
+    this.memory = overTime && new MemoryTrack(app, overTime, () => ({ left: LABEL, width: this.plotWidth, endUs: this.endUs }));
+    this.scroll = h("div.scroll", { tabindex: -1 }, this.axis, this.memory?.canvas, this.canvas);
+    this.element.append(this.notes, this.range, this.scroll, this.memory?.panel ?? "");
+    for (const canvas of [this.canvas, this.memory?.canvas]) {
+      canvas?.addEventListener("pointerdown", (event) => this.press(event, canvas));
+      canvas?.addEventListener("pointermove", (event) => this.move(event, canvas));
+      canvas?.addEventListener("pointerup", (event) => this.release(event, canvas));
+    }
     this.canvas.addEventListener("keydown", (event) => {
       if (!this.canvasKey(event)) return;
       event.preventDefault();
@@ -95,6 +102,7 @@ export class TimelineView implements View {
       this.presentFor = app.state.fn;
     }
     this.note();
+    this.memory?.update();
     this.paint();
   }
 
@@ -103,15 +111,27 @@ export class TimelineView implements View {
       this.app.set({ from: 0, to: this.buckets });
       return true;
     }
+    if (event.key === "p" && this.memory) {
+      this.memory.choosePeak();
+      return true;
+    }
     return false;
   }
 
   exports(): Export[] {
-    return [{ name: "PNG", canvases: () => [this.axis, this.canvas] }];
+    const { memory } = this;
+    const canvases = [this.axis, ...(memory ? [memory.canvas] : []), this.canvas].filter((it) => !it.hidden);
+    return [{ name: "PNG", canvases: () => canvases }, ...(memory ? [{ name: "CSV" as const, type: "text/csv", make: () => memory.csv() }] : [])];
   }
 
   private get buckets(): number {
     return this.app.profile.head.buckets;
+  }
+
+  /** Where the axis ends: that of the samples, if there are any. */
+  private get endUs(): number {
+    const { head, overTime } = this.app.profile;
+    return Math.max(head.buckets * head.bucket_us, this.rows?.length ? 0 : (overTime?.untilUs ?? 0));
   }
 
   private isRange(): boolean {
@@ -153,6 +173,7 @@ export class TimelineView implements View {
     for (const row of rows) row.byDoing.forEach((times, i) => times.some((us) => us > 0) && here.add(i));
     this.notes.replaceChildren(
       h("span.legend", {}, DOINGS.filter((_, i) => here.has(i)).map((it) => h(`span.key.${it.color.slice(2)}`, {}, it.name))),
+      this.memory?.legend ?? "",
       ...(app.state.fn >= 0 ? [h("span", {}, "▔ ", h("b", {}, app.profile.nameOf(app.state.fn)), " was on the stack")] : []),
       ...(rows.length > ROWS_SHOWN ? [h("span.quiet", {}, `the ${ROWS_SHOWN} busiest of ${rows.length} threads`)] : []),
     );
@@ -195,7 +216,13 @@ export class TimelineView implements View {
     const rows = this.rows?.slice(0, ROWS_SHOWN);
     if (!rows || this.element.hidden || this.scroll.clientWidth === 0) return;
     const height = rows.length * this.rowHeight + 4;
+    this.canvas.hidden = rows.length === 0;
     this.paintAxis(this.clear(this.axis, AXIS));
+    if (this.memory) {
+      const context = this.clear(this.memory.canvas, MEMORY_HEIGHT);
+      this.memory.paint(context);
+      this.paintRange(context, MEMORY_HEIGHT);
+    }
     const context = this.clear(this.canvas, height);
     for (const name of ["--ink", ...DOINGS.map((it) => it.color)]) this.ink.set(name, css(name));
     rows.forEach((row, index) => this.paintRow(context, row, index * this.rowHeight));
@@ -217,7 +244,7 @@ export class TimelineView implements View {
   }
 
   private paintAxis(context: CanvasRenderingContext2D): void {
-    const all = this.seconds(this.buckets);
+    const all = this.endUs / 1e6;
     const rough = all / Math.max(2, this.plotWidth / 110);
     const power = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((it) => it * power).find((it) => it >= rough) ?? rough;
@@ -296,28 +323,31 @@ export class TimelineView implements View {
     return Math.max(0, Math.min(this.buckets, Math.round(((x - LABEL) / this.plotWidth) * this.buckets)));
   }
 
-  private press(event: PointerEvent): void {
+  private press(event: PointerEvent, canvas: HTMLCanvasElement): void {
     if (event.offsetX < LABEL) {
+      if (canvas !== this.canvas) return;
       const row = this.rows?.slice(0, ROWS_SHOWN)[Math.floor(event.offsetY / this.rowHeight)];
       if (row) this.app.set({ thread: this.app.state.thread === row.thread ? -1 : row.thread });
       return;
     }
-    this.canvas.setPointerCapture(event.pointerId);
+    canvas.setPointerCapture(event.pointerId);
     this.dragFrom = this.bucketAt(event.offsetX);
   }
 
-  private move(event: PointerEvent): void {
+  private move(event: PointerEvent, canvas: HTMLCanvasElement): void {
+    if (canvas !== this.canvas) this.memory?.hover(event);
     if (this.dragFrom < 0) return;
     const to = this.bucketAt(event.offsetX);
     this.pending = [Math.min(this.dragFrom, to), Math.max(this.dragFrom, to)];
     this.paint();
   }
 
-  private release(_event: PointerEvent): void {
+  private release(event: PointerEvent, canvas: HTMLCanvasElement): void {
     const pending = this.pending;
     this.dragFrom = -1;
     this.pending = null;
     if (pending && pending[1] > pending[0]) this.choose(pending[0], pending[1]);
+    else if (canvas !== this.canvas) this.memory?.choosePlace(event.offsetX);
     else this.paint();
   }
 
