@@ -1,5 +1,6 @@
 /* view/cells.c - samples of the same stack, thread and state, close in time, become one cell. */
 #include "base/grow.h"
+#include "base/parallel.h"
 #include "profile/traced.h"
 #include "view/internal.h"
 
@@ -15,6 +16,8 @@ struct maker {
     const struct pyro_profile *profile;
     struct pyro_clock_view views[4]; /* one a clock; they share what the first one owns */
     struct pyro_map places;          /* (stack, thread and kind) -> cell of this bucket */
+    uint32_t *
+        last; /* [thread_count] the cell of each thread's last sample: mostly that of its next one, too */
     /* Of each kind of sample, and what its stack says, the kind of its cell; UNKNOWN: not asked yet. */
     uint32_t *kinds;
 };
@@ -66,9 +69,29 @@ struct cell {
     double time_us;
 };
 
+/* Is it that of cell AT, in the bucket that is being filled? */
+static bool is_cell(const struct pyro_cells *cells, size_t at, const struct cell *cell)
+{
+    return at < cells->count && cells->bucket[at] == cell->bucket &&
+           cells->thread[at] == cell->thread && cells->stack[at] == cell->stack &&
+           cells->kind[at] == cell->kind;
+}
+
+static void add_to(struct pyro_cells *cells, size_t at, const struct cell *cell)
+{
+    uint64_t samples = cells->samples[at] + cell->samples;
+    cells->samples[at] = samples < UINT32_MAX ? (uint32_t)samples : UINT32_MAX;
+    cells->time_us[at] += (float)cell->time_us;
+}
+
 static int add(struct maker *maker, const struct cell *cell)
 {
     struct pyro_cells *cells = maker->cells;
+    uint32_t *last = &maker->last[cell->thread];
+    if (is_cell(cells, *last, cell)) {
+        add_to(cells, *last, cell);
+        return 0;
+    }
     if (cells->count && cells->bucket[cells->count - 1] != cell->bucket)
         pyro_map_clear(&maker->places);
     bool is_new;
@@ -85,82 +108,88 @@ static int add(struct maker *maker, const struct cell *cell)
         cells->samples[at] = 0;
         cells->time_us[at] = 0;
     }
-    uint64_t samples = cells->samples[*place] + cell->samples;
-    cells->samples[*place] = samples < UINT32_MAX ? (uint32_t)samples : UINT32_MAX;
-    cells->time_us[*place] += (float)cell->time_us;
+    *last = (uint32_t)*place;
+    add_to(cells, *place, cell);
     return 0;
 }
 
-static uint32_t kind_of_sample(struct maker *maker, size_t sample)
+static uint32_t kind_of_sum(struct maker *maker, const struct pyro_sample_sum *sum)
 {
-    const struct pyro_profile *profile = maker->profile;
-    uint8_t flags = pyro_sample_flags(profile, sample);
+    const struct pyro_sample_kind *of = &maker->profile->samples.kinds[sum->kind];
     struct pyro_cell_kind kind = {
-        .state = pyro_sample_state(profile, sample),
-        .gil = flags & PYRO_SAMPLE_GIL,
-        .gc = flags & PYRO_SAMPLE_GC,
-        .parked = pyro_clock_parked(&maker->views[0], sample),
-        .waits = pyro_clock_wait_category(&maker->views[0], sample),
+        .state = (enum pyro_state)of->state,
+        .gil = of->flags & PYRO_SAMPLE_GIL,
+        .gc = of->flags & PYRO_SAMPLE_GC,
+        .parked = pyro_clock_parked_sum(&maker->views[0], sum),
+        .waits = pyro_clock_wait_category_sum(&maker->views[0], sum),
     };
     for (unsigned clock = 0; clock < 4; clock++)
-        if (pyro_clock_counts(&maker->views[clock], sample))
+        if (pyro_clock_counts_sum(&maker->views[clock], sum))
             kind.clocks |= (uint8_t)(1u << clock);
     return kind_number(maker->cells, &kind);
 }
 
 /* There are millions of samples, of some dozens of kinds: each is looked at once. */
-static uint32_t known_kind(struct maker *maker, size_t sample)
+static uint32_t *known_kind(const struct maker *maker, uint32_t stack, uint32_t kind)
 {
-    const struct pyro_sample *it = pyro_sample_at(maker->profile, sample);
-    unsigned said = maker->views[0].parked_stacks[it->stack] % STACKS_SAY;
-    uint32_t *known = &maker->kinds[(size_t)it->kind * STACKS_SAY + said];
-    if (*known == UNKNOWN)
-        *known = kind_of_sample(maker, sample);
-    return *known;
+    unsigned said = maker->views[0].parked_stacks[stack] % STACKS_SAY;
+    return &maker->kinds[(size_t)kind * STACKS_SAY + said];
 }
 
-static int add_samples(struct maker *maker)
+static int know_kind(struct maker *maker, const struct pyro_sample_sum *sum)
 {
-    const struct pyro_profile *profile = maker->profile;
-    struct pyro_cells *cells = maker->cells;
-    size_t kinds = profile->samples.kind_count * STACKS_SAY;
+    uint32_t *known = known_kind(maker, sum->stack, sum->kind);
+    if (*known == UNKNOWN)
+        *known = kind_of_sum(maker, sum);
+    return *known == PYRO_NO_ID ? -ENOMEM : 0;
+}
+
+/* Of all samples, in the order in which they were first seen. */
+static int know_kinds(struct maker *maker)
+{
+    const struct pyro_profile_samples *samples = &maker->profile->samples;
+    size_t kinds = samples->kind_count * STACKS_SAY;
     int result = 0;
     maker->kinds = calloc(kinds + 1, sizeof(*maker->kinds));
     if (!maker->kinds)
         return -ENOMEM;
     for (size_t i = 0; i < kinds; i++)
         maker->kinds[i] = UNKNOWN;
-    for (size_t i = 0; result == 0 && i < profile->samples.count; i++) {
-        double bucket = (double)pyro_sample_time_us(profile, i) / cells->bucket_us;
-        struct cell cell = {
-            .bucket = bucket < cells->bucket_count - 1 ? (uint32_t)bucket : cells->bucket_count - 1,
-            .thread = pyro_sample_thread(profile, i),
-            .stack = pyro_sample_stack(profile, i),
-            .kind = known_kind(maker, i),
-            .samples = 1,
-            .time_us = (double)pyro_sample_weight_us(profile, i),
-        };
-        if (cell.kind == PYRO_NO_ID)
-            return -ENOMEM;
-        result = add(maker, &cell);
+    for (size_t i = 0; samples->sums && result == 0 && i < samples->sum_count; i++)
+        result = know_kind(maker, &samples->sums[i]);
+    for (size_t i = 0; !samples->sums && result == 0 && i < samples->count; i++) {
+        const struct pyro_sample *it = pyro_sample_at(maker->profile, i);
+        result = know_kind(maker, &(struct pyro_sample_sum){.stack = it->stack, .kind = it->kind});
     }
     return result;
 }
 
-static int add_traced(struct maker *maker)
+static uint32_t bucket_of(const struct pyro_profile *profile, const struct pyro_cells *cells,
+                          size_t sample)
+{
+    double bucket = (double)pyro_sample_time_us(profile, sample) / cells->bucket_us;
+    return bucket < cells->bucket_count - 1 ? (uint32_t)bucket : cells->bucket_count - 1;
+}
+
+/* Samples up to END. Those of a sweep have their time and their weight in common. */
+static int add_samples(struct maker *maker, size_t begin, size_t end)
 {
     const struct pyro_profile *profile = maker->profile;
-    const struct pyro_cell_kind kind = {.waits = "", .clocks = 1 << PYRO_CLOCK_WALL};
-    struct pyro_traced_time *times = pyro_traced_times(profile);
-    int result = times && kind_number(maker->cells, &kind) == 0 ? 0 : -ENOMEM;
-    for (size_t i = 0; result == 0 && i < profile->traced_count; i++) {
-        const struct pyro_traced *traced = &profile->traced[i];
-        result = add(maker, &(struct cell){.thread = traced->thread,
-                                           .stack = traced->stack,
-                                           .samples = traced->calls,
-                                           .time_us = times[i].self_us});
+    uint32_t sweep = PYRO_NO_ID;
+    struct cell cell = {.samples = 1};
+    int result = 0;
+    for (size_t i = begin; result == 0 && i < end; i++) {
+        const struct pyro_sample *it = pyro_sample_at(profile, i);
+        if (it->sweep != sweep) {
+            sweep = it->sweep;
+            cell.bucket = bucket_of(profile, maker->cells, i);
+            cell.time_us = (double)pyro_sample_weight_us(profile, i);
+        }
+        cell.thread = profile->samples.kinds[it->kind].thread;
+        cell.stack = it->stack;
+        cell.kind = *known_kind(maker, it->stack, it->kind);
+        result = add(maker, &cell);
     }
-    free(times);
     return result;
 }
 
@@ -197,41 +226,216 @@ static void order_by_thread(const struct pyro_cells *cells, size_t threads, uint
     }
 }
 
-/* What a thread did stands together, in the order in which it was seen. */
-static int sort_by_thread(struct pyro_cells *cells, size_t threads)
+/* What a thread did stands together, in the order in which it was seen: CELLS so, from place TO on in SORTED, which has room for it. */
+static int sort_by_thread(const struct pyro_cells *cells, size_t threads, struct pyro_cells *sorted,
+                          size_t to)
 {
-    uint32_t **const columns[] = {&cells->thread, &cells->stack, &cells->kind, &cells->samples};
-    uint32_t *from = calloc(cells->count + 1, sizeof(*from));
-    uint32_t *next = calloc(threads + 2, sizeof(*next));
+    uint32_t *from = malloc((cells->count + 1) * sizeof(*from));
+    uint32_t *next = malloc((threads + 2) * sizeof(*next));
     int result = from && next ? 0 : -ENOMEM;
     if (result == 0)
         order_by_thread(cells, threads, from, next);
-    for (size_t column = 0; result == 0 && column < sizeof(columns) / sizeof(*columns); column++) {
-        uint32_t *sorted = calloc(cells->capacity + 1, sizeof(*sorted));
-        result = sorted ? 0 : -ENOMEM;
-        for (size_t i = 0; sorted && i < cells->count; i++)
-            sorted[i] = (*columns[column])[from[i]];
-        if (sorted) {
-            free(*columns[column]);
-            *columns[column] = sorted;
-        }
-    }
-    float *times = result == 0 ? calloc(cells->capacity + 1, sizeof(*times)) : NULL;
-    for (size_t i = 0; times && i < cells->count; i++)
-        times[i] = cells->time_us[from[i]];
-    if (times) {
-        free(cells->time_us);
-        cells->time_us = times;
+    for (size_t i = 0; result == 0 && i < cells->count; i++) {
+        sorted->bucket[to + i] = cells->bucket[from[i]];
+        sorted->thread[to + i] = cells->thread[from[i]];
+        sorted->stack[to + i] = cells->stack[from[i]];
+        sorted->kind[to + i] = cells->kind[from[i]];
+        sorted->samples[to + i] = cells->samples[from[i]];
+        sorted->time_us[to + i] = cells->time_us[from[i]];
     }
     free(from);
     free(next);
-    return times ? 0 : -ENOMEM;
+    return result;
+}
+
+static int reserve_cells(struct pyro_cells *cells, size_t count)
+{
+    uint32_t **const columns[] = {&cells->bucket, &cells->thread, &cells->stack, &cells->kind,
+                                  &cells->samples};
+    for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++)
+        if (!(*columns[i] = malloc((count + 1) * sizeof(**columns[i]))))
+            return -ENOMEM;
+    cells->time_us = malloc((count + 1) * sizeof(*cells->time_us));
+    cells->capacity = count + 1;
+    return cells->time_us ? 0 : -ENOMEM;
+}
+
+/* -- parts, each of some buckets -------------------------------------------------------------------- */
+
+#define PARTS         8
+#define PARTS_SAMPLES (1u << 19)
+
+struct parts {
+    const struct maker *maker; /* what they have in common */
+    size_t count;
+    struct part {
+        size_t begin, end; /* samples */
+        struct pyro_cells cells;
+        size_t to; /* where its cells stand among all */
+        int result;
+    } parts[PARTS];
+};
+
+static void make_part(void *context, size_t which)
+{
+    struct parts *parts = context;
+    struct part *part = &parts->parts[which];
+    struct maker maker = *parts->maker;
+    size_t threads = maker.profile->thread_count;
+    maker.cells = &part->cells;
+    maker.last = malloc((threads + 1) * sizeof(*maker.last));
+    part->cells.bucket_us = parts->maker->cells->bucket_us;
+    part->cells.bucket_count = parts->maker->cells->bucket_count;
+    part->result = maker.last ? 0 : -ENOMEM;
+    for (size_t i = 0; maker.last && i < threads; i++)
+        maker.last[i] = PYRO_NO_ID;
+    if (part->result == 0)
+        part->result = add_samples(&maker, part->begin, part->end);
+    pyro_map_free(&maker.places);
+    free(maker.last);
+}
+
+static void put_part(void *context, size_t which)
+{
+    struct parts *parts = context;
+    struct part *part = &parts->parts[which];
+    part->result = sort_by_thread(&part->cells, parts->maker->profile->thread_count,
+                                  parts->maker->cells, part->to);
+    pyro_cells_clear(&part->cells);
+}
+
+/* A part ends where a bucket does. */
+static void cut(struct parts *parts, const struct maker *maker)
+{
+    const struct pyro_profile *profile = maker->profile;
+    size_t samples = profile->samples.count;
+    *parts = (struct parts){.maker = maker, .count = samples < PARTS_SAMPLES ? 1 : PARTS};
+    for (size_t i = 0, begin = 0; i < parts->count; i++) {
+        size_t end = samples * (i + 1) / parts->count;
+        if (end < begin)
+            end = begin;
+        while (end > begin && end < samples &&
+               bucket_of(profile, maker->cells, end) == bucket_of(profile, maker->cells, end - 1))
+            end++;
+        parts->parts[i].begin = begin;
+        parts->parts[i].end = begin = end;
+    }
+}
+
+static int result_of(const struct parts *parts)
+{
+    for (size_t i = 0; i < parts->count; i++)
+        if (parts->parts[i].result < 0)
+            return parts->parts[i].result;
+    return 0;
+}
+
+static int make_cells(struct maker *maker)
+{
+    struct parts parts;
+    size_t count = 0;
+    cut(&parts, maker);
+    pyro_parallel(parts.count, make_part, &parts);
+    int result = result_of(&parts);
+    for (size_t i = 0; i < parts.count; i++) {
+        parts.parts[i].to = count;
+        count += parts.parts[i].cells.count;
+    }
+    if (result == 0)
+        result = reserve_cells(maker->cells, count);
+    if (result == 0) {
+        pyro_parallel(parts.count, put_part, &parts);
+        maker->cells->count = count;
+        result = result_of(&parts);
+    }
+    for (size_t i = 0; i < parts.count; i++)
+        pyro_cells_clear(&parts.parts[i].cells);
+    return result;
+}
+
+/* What the samples have been added up to, as kinds of cells have it. */
+static int take_sums(struct maker *maker)
+{
+    const struct pyro_profile_samples *samples = &maker->profile->samples;
+    struct pyro_cells *cells = maker->cells;
+    if (!samples->sums)
+        return 0;
+    cells->sums = malloc((samples->sum_count + 1) * sizeof(*cells->sums));
+    for (size_t i = 0; cells->sums && i < samples->sum_count; i++) {
+        const struct pyro_sample_sum *sum = &samples->sums[i];
+        uint32_t kind = *known_kind(maker, sum->stack, sum->kind);
+        bool whole = !cells->left || cells->kinds[kind].parked;
+        cells->sums[i] = (struct pyro_cell_sum){
+            .stack = sum->stack,
+            .thread = samples->kinds[sum->kind].thread,
+            .kind = kind,
+            .samples = (double)sum->count,
+            .time_us = sum->weight_us * (whole ? 1 : (double)cells->left[sum->stack]),
+        };
+    }
+    cells->sum_count = samples->sum_count;
+    return cells->sums ? 0 : -ENOMEM;
+}
+
+static int make_sampled(struct maker *maker)
+{
+    lay_out_buckets(maker->cells, maker->profile);
+    int result = pyro_totals_left(&maker->views[0], &maker->cells->left);
+    if (result == 0)
+        result = know_kinds(maker);
+    if (result == 0)
+        result = take_sums(maker);
+    return result == 0 ? make_cells(maker) : result;
+}
+
+static int add_traced(struct maker *maker)
+{
+    const struct pyro_profile *profile = maker->profile;
+    const struct pyro_cell_kind kind = {.waits = "", .clocks = 1 << PYRO_CLOCK_WALL};
+    struct pyro_traced_time *times = pyro_traced_times(profile);
+    int result = times && kind_number(maker->cells, &kind) == 0 ? 0 : -ENOMEM;
+    for (size_t i = 0; result == 0 && i < profile->traced_count; i++) {
+        const struct pyro_traced *traced = &profile->traced[i];
+        result = add(maker, &(struct cell){.thread = traced->thread,
+                                           .stack = traced->stack,
+                                           .samples = traced->calls,
+                                           .time_us = times[i].self_us});
+    }
+    free(times);
+    return result;
+}
+
+/* In one bucket, since it is not known when. */
+static int make_traced(struct maker *maker)
+{
+    struct pyro_cells unsorted = {0}, *cells = maker->cells;
+    size_t threads = maker->profile->thread_count;
+    maker->last = malloc((threads + 1) * sizeof(*maker->last));
+    int result = maker->last ? 0 : -ENOMEM;
+    for (size_t i = 0; maker->last && i < threads; i++)
+        maker->last[i] = PYRO_NO_ID;
+    maker->cells = &unsorted;
+    if (result == 0)
+        result = add_traced(maker);
+    if (result == 0)
+        result = reserve_cells(cells, unsorted.count);
+    if (result == 0)
+        result = sort_by_thread(&unsorted, threads, cells, 0);
+    if (result == 0) {
+        cells->count = unsorted.count;
+        cells->kinds = unsorted.kinds;
+        cells->kind_count = unsorted.kind_count;
+        unsorted.kinds = NULL;
+    }
+    pyro_cells_clear(&unsorted);
+    return result;
 }
 
 static void free_maker(struct maker *maker)
 {
     pyro_clock_view_clear(&maker->views[0]);
     pyro_map_free(&maker->places);
+    free(maker->last);
     free(maker->kinds);
 }
 
@@ -246,16 +450,7 @@ int pyro_cells_make(struct pyro_cells *cells, const struct pyro_profile *profile
         maker.views[clock] = maker.views[0];
         maker.views[clock].clock = (enum pyro_clock)clock;
     }
-    if (pyro_traced_answers(&maker.views[0])) {
-        result = add_traced(&maker);
-    } else {
-        lay_out_buckets(cells, profile);
-        result = pyro_totals_left(&maker.views[0], &cells->left);
-        if (result == 0)
-            result = add_samples(&maker);
-    }
-    if (result == 0)
-        result = sort_by_thread(cells, profile->thread_count);
+    result = pyro_traced_answers(&maker.views[0]) ? make_traced(&maker) : make_sampled(&maker);
     free_maker(&maker);
     if (result < 0)
         pyro_cells_clear(cells);
@@ -263,29 +458,6 @@ int pyro_cells_make(struct pyro_cells *cells, const struct pyro_profile *profile
 }
 
 /* -- sums of cells -------------------------------------------------------------------------------- */
-
-struct sums {
-    struct pyro_cell_sum *items;
-    size_t count, capacity;
-    struct pyro_map places; /* stack, thread and kind -> place in ITEMS */
-};
-
-static int add_to_sum(struct sums *sums, const struct pyro_cells *cells, size_t i)
-{
-    bool is_new;
-    uint64_t *place = pyro_map_insert(&sums->places, cells->stack[i],
-                                      (uint64_t)cells->thread[i] << 32 | cells->kind[i], &is_new);
-    if (!place || pyro_grow(&sums->items, sums->count, &sums->capacity, sizeof(*sums->items)) < 0)
-        return -ENOMEM;
-    if (is_new) {
-        *place = sums->count;
-        sums->items[sums->count++] = (struct pyro_cell_sum){
-            .stack = cells->stack[i], .thread = cells->thread[i], .kind = cells->kind[i]};
-    }
-    sums->items[*place].samples += cells->samples[i];
-    sums->items[*place].time_us += pyro_cell_time_us(cells, i);
-    return 0;
-}
 
 static int compare_sums(const void *a_pointer, const void *b_pointer)
 {
@@ -297,24 +469,40 @@ static int compare_sums(const void *a_pointer, const void *b_pointer)
     return a->kind < b->kind ? -1 : a->kind > b->kind;
 }
 
+/* Sorted, those of the same stack, thread and kind together; how many are left. */
+static size_t merge(struct pyro_cell_sum *sums, size_t count)
+{
+    size_t kept = 0;
+    if (count)
+        qsort(sums, count, sizeof(*sums), compare_sums);
+    for (size_t i = 0; i < count; i++)
+        if (kept && compare_sums(&sums[kept - 1], &sums[i]) == 0) {
+            sums[kept - 1].samples += sums[i].samples;
+            sums[kept - 1].time_us += sums[i].time_us;
+        } else {
+            sums[kept++] = sums[i];
+        }
+    return kept;
+}
+
 int pyro_cells_sum_up(const struct pyro_cells *cells, const uint32_t *numbers,
                       struct pyro_cell_sum **ret_sums, size_t *ret_count)
 {
-    struct sums sums = {0};
-    int result = 0;
-    for (size_t i = 0; result == 0 && i < cells->count; i++)
-        result = add_to_sum(&sums, cells, i);
-    pyro_map_free(&sums.places);
-    if (result < 0) {
-        free(sums.items);
-        return result;
+    size_t count = cells->sums ? cells->sum_count : cells->count;
+    struct pyro_cell_sum *sums = malloc((count + 1) * sizeof(*sums));
+    if (!sums)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        sums[i] = cells->sums ? cells->sums[i]
+                              : (struct pyro_cell_sum){.stack = cells->stack[i],
+                                                       .thread = cells->thread[i],
+                                                       .kind = cells->kind[i],
+                                                       .samples = cells->samples[i],
+                                                       .time_us = pyro_cell_time_us(cells, i)};
+        sums[i].stack = numbers[sums[i].stack];
     }
-    for (size_t i = 0; i < sums.count; i++)
-        sums.items[i].stack = numbers[sums.items[i].stack];
-    if (sums.count)
-        qsort(sums.items, sums.count, sizeof(*sums.items), compare_sums);
-    *ret_sums = sums.items;
-    *ret_count = sums.count;
+    *ret_sums = sums;
+    *ret_count = merge(sums, count);
     return 0;
 }
 
@@ -328,5 +516,6 @@ void pyro_cells_clear(struct pyro_cells *cells)
     free(cells->time_us);
     free(cells->left);
     free(cells->kinds);
+    free(cells->sums);
     *cells = (struct pyro_cells){0};
 }

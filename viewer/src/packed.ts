@@ -26,20 +26,34 @@ export function unpack(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** The element ID, once the browser has read to its end. */
-async function whole(id: string): Promise<Element> {
-  for (;;) {
-    const element = document.getElementById(id);
-    if (element && (element.nextElementSibling || document.readyState !== "loading")) return element;
-    if (document.readyState !== "loading") throw new Error(`there is no ${id} in it`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+/** The element ID, once the browser has read to its end: that is when another one follows it, or nothing more comes. Whoever waits by a timer waits
+ *  longer, since a browser that is loading lets timers wait. */
+function whole(id: string): Promise<Element> {
+  return new Promise((resolve, reject) => {
+    const look = (): boolean => {
+      const element = document.getElementById(id);
+      const ended = document.readyState !== "loading";
+      if (element && (element.nextElementSibling || ended)) resolve(element);
+      else if (ended) reject(new Error(`there is no ${id} in it`));
+      else return false;
+      observer.disconnect();
+      return true;
+    };
+    const observer = new MutationObserver(look);
+    if (look()) return;
+    observer.observe(document, { childList: true, subtree: true });
+    document.addEventListener("readystatechange", look);
+  });
 }
 
 /** What is packed in the element ID of the page, which is not needed any more then. */
 export async function open(id: string): Promise<ArrayBuffer> {
   const element = await whole(id);
-  const stream = new Blob([unpack(element.textContent!.trim())]).stream();
+  const bytes = unpack(element.textContent!.trim());
   element.remove();
-  return new Response(stream.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  const stream = new DecompressionStream("gzip");
+  const writer = stream.writable.getWriter();
+  const written = writer.write(bytes).then(() => writer.close());
+  const [opened] = await Promise.all([new Response(stream.readable).arrayBuffer(), written]);
+  return opened;
 }
