@@ -1,11 +1,13 @@
 #!/usr/bin/python3
-"""How long the page of `pyrometer view` takes to open a large recording, beside speedscope, in the same headless browser.
+"""How long the page of `pyrometer view` takes to open a large recording, beside speedscope and snakeviz, in the same headless browser.
 
     bench/page.py [--build FOLDER] [--nodes N] [--samples N] [--rounds N] [--limit SECONDS]
 
 FOLDER (build) holds the program and the libraries that the recordings are written with (bench/make_profiles nodes, bench/large.c). Run it with a
 Python that has Playwright (build/venv/bin/python). In each round every viewer (others than ours in the first two) opens the recording of a tree of N nodes in a browser of its own, in turn.
-Open is from asking for the file to a picture on the screen; of speedscope, to the moment it names the profile in its title, which is a little before. Who needs
+Open is from asking for the file to a picture on the screen; of speedscope, to the moment it names the profile in its title, which is a little before; of snakeviz, which
+opens what pstats knows of it, to its first picture. snakeviz loads two scripts from a CDN: they are handed to it from npm, since the browser has no network (without them it
+draws nothing). Who needs
 longer than the limit is not asked again. Then our flame graph is zoomed and panned by the wheel, an event a frame; a frame is the time between two calls of
 requestAnimationFrame, which is 16.7 ms at least. The CPU time of the page's main thread stands beside, since these times are those of the machine, too. At last `view` of a recording of N samples: writing the page, and opening it."""
 
@@ -16,6 +18,7 @@ import base64
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,6 +29,8 @@ from playwright.sync_api import CDPSession, Error, Page, Playwright, sync_playwr
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SPEEDSCOPE = "1.25.0"
+SNAKEVIZ = "2.2.2"
+FROM_CDN = {"immutable": "3.8.1", "lodash": "4.17.4"}  # what its page asks for
 PEER_ROUNDS = 2  # they take long, and differ little
 FRAMES = """() => new Promise(done => {
   const canvas = document.querySelector('canvas.flame'), box = canvas.getBoundingClientRect(), times = [];
@@ -57,8 +62,13 @@ def make(build: Path, folder: Path, nodes: int) -> None:
     bare = (folder / "page.html").read_text(encoding="utf-8").rpartition('type="application/octet-stream">')[0]
     print(f"{nodes:,} nodes: recording {sizes['nodes.pyro'] / 1e6:.1f} MB; page {sizes['page.html'] / 1e6:.1f} MB, written in {took:.2f} s; "
           f"of speedscope {sizes['nodes.json'] / 1e6:.1f} MB; the page without data {len(bare) / 1e3:.0f} KB\n", flush=True)
-    subprocess.run(["npm", "pack", "--silent", f"speedscope@{SPEEDSCOPE}"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["tar", "-xzf", f"speedscope-{SPEEDSCOPE}.tgz"], cwd=folder, check=True)
+    for package, version in {"speedscope": SPEEDSCOPE, **FROM_CDN}.items():
+        (folder / package).mkdir()
+        subprocess.run(["npm", "pack", "--silent", f"{package}@{version}"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["tar", "-xzf", f"{package}-{version}.tgz", "-C", package, "--strip-components=1"], cwd=folder, check=True, stderr=subprocess.DEVNULL)
+    subprocess.run([build / "pyrometer", "export", recording, "-f", "pstats", "-o", folder / "nodes.prof"], check=True)
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    subprocess.run([folder / "venv" / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check", f"snakeviz=={SNAKEVIZ}"], check=True)
     content = base64.b64encode((folder / "nodes.json").read_bytes()).decode()
     (folder / "nodes.js").write_text(f'speedscope.loadFileFromBase64("nodes.json", "{content}")')
 
@@ -72,13 +82,28 @@ def open_ours(page: Page, folder: Path, limit_ms: float) -> None:
 
 def open_speedscope(page: Page, folder: Path, limit_ms: float) -> None:
     """Until it has read the file; as its own command line opens one."""
-    index = folder / "package" / "dist" / "release" / "index.html"
+    index = folder / "speedscope" / "dist" / "release" / "index.html"
     page.goto(f"{index.as_uri()}#localProfilePath={folder / 'nodes.js'}", wait_until="commit")
     page.wait_for_function("document.title.endsWith(' - speedscope')", timeout=limit_ms)
 
 
+def open_snakeviz(page: Page, folder: Path, limit_ms: float) -> None:
+    """Until there is a chart. Its server is another one each time."""
+    for name, script in (("immutable", "dist/immutable.min.js"), ("lodash", "lodash.min.js")):
+        page.route(f"**/{name}.min.js", lambda route, path=folder / name / script: route.fulfill(path=path, content_type="text/javascript"))
+    command = [folder / "venv" / "bin" / "python", "-u", "-m", "snakeviz", "-s", folder / "nodes.prof"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        address = next(line for line in server.stdout or [] if line.startswith("http"))
+        page.goto(address.strip(), wait_until="commit", timeout=limit_ms)
+        page.wait_for_function("document.querySelectorAll('#chart svg *').length > 1", timeout=limit_ms)
+    finally:
+        server.terminate()
+        server.wait()
+
+
 Opener = Callable[[Page, Path, float], None]
-VIEWERS: dict[str, Opener] = {"pyrometer view": open_ours, "speedscope": open_speedscope}
+VIEWERS: dict[str, Opener] = {"pyrometer view": open_ours, "speedscope": open_speedscope, "snakeviz": open_snakeviz}
 
 
 def busy_s(session: CDPSession) -> float:
