@@ -5,6 +5,7 @@
  * out must hold the promises of profile/profile.h. */
 #include "profile/chunk.h"
 #include "profile/clock.h"
+#include "profile/held.h"
 #include "profile/profile.h"
 #include "profile/timeline.h"
 
@@ -61,13 +62,15 @@ static void check_looks(const struct pyro_profile *profile)
         require(profile->looks[i].process < profile->process_count);
         require(i == 0 || profile->looks[i - 1].time_us <= profile->looks[i].time_us);
     }
-    for (size_t i = 0; i < profile->holders_count; i++) {
-        const struct pyro_holders *holders = &profile->holders[i];
-        require(holders->process < profile->process_count && holders->count <= PYRO_HOLDERS_MAX);
-        require(holders->first + holders->count <= profile->holder_line_count);
-    }
-    for (size_t i = 0; i < profile->holder_line_count; i++)
-        require(profile->holder_lines[i].frame < profile->frame_count);
+}
+
+static void check_held(void *context, size_t step, const struct pyro_held *held)
+{
+    const struct pyro_profile *profile = context;
+    require(step < 7 && held->process < profile->process_count);
+    require(held->count > 0 && held->count <= PYRO_HELD_LINES);
+    for (size_t i = 0; i < held->count; i++)
+        require(held->lines[i].frame < profile->frame_count);
 }
 
 static void ask_timeline(const struct pyro_profile *profile)
@@ -78,7 +81,6 @@ static void ask_timeline(const struct pyro_profile *profile)
         return;
     require(timeline->step_count && timeline->life_count);
     require(timeline->peak < timeline->step_count && timeline->holder < timeline->life_count);
-    require(timeline->moment_count <= PYRO_TIMELINE_MOMENTS_MAX);
     for (size_t i = 0; i < timeline->life_count; i++)
         require(timeline->lives[i].process < profile->process_count);
     pyro_timeline_columns(timeline, columns, 7);
@@ -131,6 +133,7 @@ static void read_bytes(const void *data, size_t size)
     check_looks(profile);
     ask_clock(profile);
     ask_timeline(profile);
+    (void)pyro_held_each(profile, 7, check_held, profile);
     pyro_profile_free(profile);
 }
 

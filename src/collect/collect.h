@@ -24,8 +24,8 @@ int pyro_collector_fd(const struct pyro_collector *collector);
  * COUNTERS, those that tell what was not counted are set. */
 void pyro_collector_drain(struct pyro_collector *collector, struct pyro_writer *writer,
                           struct pyro_counters *counters);
-/* Where memory is tracked: note what is alive and resident now, and of which lines. To be called often; it does something at most ten
- * times a second, and with LAST. TIME_US since the recording began never decreases. */
+/* Where memory is tracked: note what is alive and resident now. To be called often; it does something at most ten times a second, and
+ * with LAST. TIME_US since the recording began never decreases. */
 void pyro_collector_look(struct pyro_collector *collector, struct pyro_writer *writer,
                          uint64_t time_us, bool last);
 /* For a program whose memory is tracked: write what stacks have alive, if it is time for that. To be called often. */

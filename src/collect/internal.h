@@ -41,6 +41,7 @@ struct pyro_seen_process {
     struct pyro_resident resident; /* when memory was last looked at */
     bool memory_due;               /* in this drain */
     struct pyro_look look;         /* that was written last (series.c) */
+    bool replaced;                 /* it became another program */
     bool stop_told;                /* when tracking memory stopped */
 };
 
@@ -71,8 +72,8 @@ struct pyro_collector {
     int32_t failed_pid;            /* whose struct pyro_load_failure was written down */
     uint64_t memory_ns, moment_ns; /* when memory is due again, and moments are (memory.c) */
     struct pyro_map newest;        /* pid -> its last block, while it is looked */
-    uint64_t look_ns, lines_ns,
-        looks; /* when it is looked at again, which lines have it, and how often that was done (series.c) */
+    uint64_t look_ns,
+        looks; /* when it is looked at again, and how often that was done (series.c) */
 };
 
 static inline void *pyro_block_at(const struct pyro_collector *collector, uint32_t block)
@@ -120,9 +121,6 @@ bool pyro_thread_is_there(struct pyro_collector *collector, uint32_t block);
 
 /* Know of what the probes have claimed and named by now. */
 void pyro_catch_up(struct pyro_collector *collector, struct pyro_writer *writer);
-/* memory.c: the stack at INDEX of a STACKS block, in the recording; PYRO_NO_ID: not named yet, or no good. */
-uint32_t pyro_recorded_stack(struct pyro_collector *collector, uint32_t block, uint32_t index,
-                             struct pyro_writer *writer);
 
 /* The state the kernel shows for a thread: 'S', 'R', 'Z' ...; 0: there is none. */
 char pyro_thread_state_of(int32_t pid, uint32_t native_id);
@@ -130,9 +128,9 @@ char pyro_thread_state_of(int32_t pid, uint32_t native_id);
 /* memory.c: write what stacks allocated, and all of each process, where that is due. */
 void pyro_take_memory(struct pyro_collector *collector, struct pyro_writer *writer);
 
-/* memory.c: is it time to see again what stacks have alive? If so it is not for a while. */
-bool pyro_moment_is_due(struct pyro_collector *collector);
-/* Write what those have alive that have much, and not what they had. */
+/* memory.c: is it time to see again what stacks have alive? */
+bool pyro_moment_is_due(const struct pyro_collector *collector);
+/* Write what those have alive that have much, and not what they had; the next time is later. */
 void pyro_take_moments(struct pyro_collector *collector, struct pyro_writer *writer);
 
 /* lines.c: what the clock shows that the thread of a THREAD block counts lines by: of all threads, before pyro_take_lines(). */

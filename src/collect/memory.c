@@ -3,7 +3,8 @@
  * Figures are written as they stand, so how often they are written does not matter to who reads them: at first each time we
  * look, later when a sixteenth of the time has passed since the last time, and of a process that has ended once more.
  *
- * What stacks have alive over time is written besides (moments): more often, but only of those with much. */
+ * What stacks have alive over time is written besides (moments): more often, but only of those with much, and so seldom that it takes us
+ * a small part of the time. */
 #include "collect/internal.h"
 
 #include "base/clock.h"
@@ -15,7 +16,8 @@
 #define GAP_SHARE \
     16 /* of the time so far: the part that may pass until figures are written again */
 #define MOMENT_SHARE  32                    /* so with moments, */
-#define MOMENT_GAP_NS (10 * PYRO_NS_PER_MS) /* and at least so much */
+#define MOMENT_GAP_NS (10 * PYRO_NS_PER_MS) /* and at least so much, */
+#define MOMENT_COST   64                    /* and so often what the last ones took */
 #define MOMENT_BYTES  (UINT64_C(4) << 10) /* alive: less, then and before, is not worth a moment */
 #define FIGURE_MAX    (UINT64_C(1) << 56) /* docs/format.md */
 
@@ -175,8 +177,9 @@ static bool room_for_stacks(struct pyro_seen_block *known)
     return true;
 }
 
-uint32_t pyro_recorded_stack(struct pyro_collector *collector, uint32_t block, uint32_t index,
-                             struct pyro_writer *writer)
+/* The stack at INDEX of a STACKS block, in the recording; PYRO_NO_ID: not named yet, or no good. */
+static uint32_t recorded_stack(struct pyro_collector *collector, uint32_t block, uint32_t index,
+                               struct pyro_writer *writer)
 {
     const struct pyro_block_head *head = pyro_block_at(collector, block);
     if (!room_for_stacks(&collector->blocks[block]))
@@ -199,8 +202,9 @@ static void take_moment(struct pyro_collector *collector, uint32_t block, uint32
     uint64_t *was = &collector->blocks[block].moments[index];
     struct pyro_stack_entry entry;
     memcpy(&entry, (const struct pyro_stack_entry *)(head + 1) + index, sizeof(entry));
-    const uint64_t live = entry.allocated - entry.freed;
-    const uint32_t stack = pyro_recorded_stack(collector, block, index, writer); /* a parent, too */
+    const bool replaced = pyro_process_of(collector, block)->replaced;
+    const uint64_t live = replaced ? 0 : entry.allocated - entry.freed;
+    const uint32_t stack = recorded_stack(collector, block, index, writer); /* a parent, too */
     if (stack == PYRO_NO_ID || entry.freed > entry.allocated || live >= FIGURE_MAX ||
         live == *was || (live < MOMENT_BYTES && *was < MOMENT_BYTES))
         return;
@@ -224,7 +228,7 @@ static void take_stack(struct pyro_collector *collector, uint32_t block, uint32_
     struct pyro_stack_memory *known = &collector->blocks[block].stacks[index];
     struct pyro_stack_entry entry;
     memcpy(&entry, (const struct pyro_stack_entry *)(head + 1) + index, sizeof(entry));
-    (void)pyro_recorded_stack(collector, block, index, writer);
+    (void)recorded_stack(collector, block, index, writer);
     if (known->stack == PYRO_NO_ID || !entry.allocations)
         return;
     bool has_mark = entry.mark == __atomic_load_n(&shared->heap.mark, __ATOMIC_RELAXED);
@@ -244,6 +248,15 @@ static void take_stack(struct pyro_collector *collector, uint32_t block, uint32_
         return;
     pyro_writer_memory(writer, &now);
     *known = now;
+}
+
+static void name_stacks(struct pyro_collector *collector, uint32_t block,
+                        struct pyro_writer *writer)
+{
+    const struct pyro_block_head *head = pyro_block_at(collector, block);
+    uint32_t used = atomic_load_explicit(&head->used, memory_order_acquire);
+    for (uint32_t i = 0; i < used && i < PYRO_BLOCK_STACK_COUNT; i++)
+        (void)recorded_stack(collector, block, i, writer);
 }
 
 static void take_stacks(struct pyro_collector *collector, uint32_t block, bool figures,
@@ -291,19 +304,37 @@ void pyro_take_memory(struct pyro_collector *collector, struct pyro_writer *writ
     }
 }
 
-bool pyro_moment_is_due(struct pyro_collector *collector)
+static uint64_t later(uint64_t one, uint64_t other)
 {
-    const uint64_t now = pyro_clock_ns(), gap = (now - collector->first_ns) / MOMENT_SHARE;
-    if (now < collector->moment_ns)
-        return false;
-    collector->moment_ns = now + (gap > MOMENT_GAP_NS ? gap : MOMENT_GAP_NS);
-    return true;
+    return one > other ? one : other;
 }
 
+bool pyro_moment_is_due(const struct pyro_collector *collector)
+{
+    return pyro_clock_ns() >= collector->moment_ns;
+}
+
+static bool is_seen_over_time(const struct pyro_collector *collector, uint32_t block,
+                              const struct pyro_writer *writer)
+{
+    return collector->blocks[block].kind == PYRO_BLOCK_STACKS &&
+           pyro_process_of(collector, block) &&
+           pyro_is_recorded(collector, collector->blocks[block].process, writer);
+}
+
+/* New stacks get their names once: that is not what moments take. On a busy machine the others' time is none of ours. */
 void pyro_take_moments(struct pyro_collector *collector, struct pyro_writer *writer)
 {
+    const uint64_t now_ns = pyro_clock_ns();
     for (uint32_t i = 1; i < collector->known; i++)
-        if (collector->blocks[i].kind == PYRO_BLOCK_STACKS && pyro_process_of(collector, i) &&
-            pyro_is_recorded(collector, collector->blocks[i].process, writer))
+        if (is_seen_over_time(collector, i, writer))
+            name_stacks(collector, i, writer);
+    const uint64_t named_ns = pyro_clock_thread_cpu_ns();
+    for (uint32_t i = 1; i < collector->known; i++)
+        if (is_seen_over_time(collector, i, writer))
             take_stacks(collector, i, false, writer);
+    const uint64_t cost_ns = pyro_clock_thread_cpu_ns() - named_ns;
+    collector->moment_ns =
+        now_ns + later(later(MOMENT_GAP_NS, (now_ns - collector->first_ns) / MOMENT_SHARE),
+                       cost_ns * MOMENT_COST);
 }

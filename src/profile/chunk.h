@@ -45,7 +45,6 @@ enum pyro_chunk_type {
     PYRO_CHUNK_LOOKS = 30,
     PYRO_CHUNK_WATCH = 31,
     PYRO_CHUNK_SIZES = 32,
-    PYRO_CHUNK_HOLDERS = 33,
     PYRO_CHUNK_CONFINEMENT = 34,
     PYRO_CHUNK_MOMENTS = 35,
 };
@@ -85,7 +84,6 @@ enum pyro_info_key {
 #define PYRO_LINES_MAX         (UINT32_C(1) << 22)
 #define PYRO_MEMORY_MAX        (UINT32_C(1) << 24)
 #define PYRO_LOOKS_MAX         (UINT32_C(1) << 22)
-#define PYRO_HOLDERS_STEPS_MAX (UINT32_C(1) << 18) /* with the lines of all of them below 2^22 */
 #define PYRO_MOMENTS_MAX       (UINT32_C(1) << 22)
 #define PYRO_SOURCES_MAX       (UINT32_C(1) << 22)
 #define PYRO_SWEEP_SAMPLES_MAX (UINT32_C(1) << 20) /* one a thread */

@@ -67,25 +67,6 @@ bool pyro_writer_knows_process(const struct pyro_writer *writer, int32_t pid)
     return pyro_map_find(&writer->pids, (uint32_t)pid, 0) != NULL;
 }
 
-void pyro_writer_holders(struct pyro_writer *writer, const struct pyro_holders *holders,
-                         const struct pyro_holder *lines)
-{
-    if (writer->error < 0 || holders->process >= writer->process_ids.count ||
-        holders->count > PYRO_HOLDERS_MAX || writer->holders >= PYRO_HOLDERS_STEPS_MAX)
-        return;
-    for (size_t i = 0; i < holders->count; i++)
-        if (lines[i].frame >= writer->frames.count)
-            return;
-    writer->holders++;
-    const uint64_t first[] = {holders->process, holders->time_us, holders->live, holders->count};
-    put_all(writer, PENDING_HOLDERS, first, 4);
-    for (size_t i = 0; i < holders->count; i++) {
-        const uint64_t fields[] = {lines[i].frame, lines[i].bytes, lines[i].blocks};
-        put_all(writer, PENDING_HOLDERS, fields, 3);
-    }
-    pyro_writer_defined(writer, PENDING_HOLDERS);
-}
-
 enum { HAS_REACHED = 1, HAS_OOM = 2, HAS_KILLS = 4, HAS_PRESSURE = 8, OF_MACHINE = 16 };
 
 void pyro_writer_confinement(struct pyro_writer *writer, const struct pyro_confinement *confinement)
@@ -187,46 +168,6 @@ int pyro_parse_sizes(struct pyro_parse *parse, struct pyro_reader *block)
     }
     profile->sizes[*at] = sizes;
     return 0;
-}
-
-static int take_holder(struct pyro_parse *parse, struct pyro_reader *block)
-{
-    struct pyro_profile *profile = parse->profile;
-    struct pyro_holder line;
-    uint64_t frame;
-    uint64_t *const fields[] = {&frame, &line.bytes, &line.blocks};
-    take_all(block, fields, 3);
-    if (block->failed || frame >= profile->frame_count)
-        return bad(parse, "memory of no known line");
-    line.frame = (uint32_t)frame;
-    int error = pyro_grow(&profile->holder_lines, profile->holder_line_count,
-                          &parse->holder_line_capacity, sizeof(line));
-    if (error == 0)
-        profile->holder_lines[profile->holder_line_count++] = line;
-    return error;
-}
-
-int pyro_parse_holders(struct pyro_parse *parse, struct pyro_reader *block)
-{
-    struct pyro_profile *profile = parse->profile;
-    struct pyro_holders holders = {.first = profile->holder_line_count};
-    uint64_t process, count;
-    uint64_t *const first[] = {&process, &holders.time_us, &holders.live, &count};
-    take_all(block, first, 4);
-    if (block->failed || process >= profile->process_count || count > PYRO_HOLDERS_MAX ||
-        profile->holders_count >= PYRO_HOLDERS_STEPS_MAX ||
-        (profile->holders_count &&
-         holders.time_us < profile->holders[profile->holders_count - 1].time_us))
-        return bad(parse, "lines that held memory in no known process");
-    holders.process = (uint32_t)process;
-    holders.count = count;
-    int error = pyro_grow(&profile->holders, profile->holders_count, &parse->holders_capacity,
-                          sizeof(holders));
-    for (uint64_t i = 0; error == 0 && i < count; i++)
-        error = take_holder(parse, block);
-    if (error == 0)
-        profile->holders[profile->holders_count++] = holders;
-    return error;
 }
 
 int pyro_parse_confinement(struct pyro_parse *parse, struct pyro_reader *block)

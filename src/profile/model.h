@@ -217,19 +217,6 @@ struct pyro_look {
     uint64_t live, native; /* tracked: alive, and of that what C code took itself */
 };
 
-/* Which lines had what was alive of a process at a moment, each what it allocated itself: those with the most, largest first. */
-#define PYRO_HOLDERS_MAX 16
-struct pyro_holder {
-    uint32_t frame;
-    uint64_t bytes, blocks;
-};
-struct pyro_holders {
-    uint32_t process;
-    uint64_t time_us;
-    uint64_t live;       /* of all lines */
-    size_t first, count; /* in pyro_profile's lines of holders */
-};
-
 /* How these looks came about. */
 struct pyro_watch {
     uint64_t looks, interval_us; /* 0: there were none; what was between two of them, at last */

@@ -770,8 +770,6 @@ static int take_chunk(struct pyro_parse *parse, struct pyro_chunk *chunk)
         return take_records(parse, &chunk->payload, pyro_parse_watch);
     case PYRO_CHUNK_SIZES:
         return take_records(parse, &chunk->payload, pyro_parse_sizes);
-    case PYRO_CHUNK_HOLDERS:
-        return take_records(parse, &chunk->payload, pyro_parse_holders);
     case PYRO_CHUNK_CONFINEMENT:
         return take_records(parse, &chunk->payload, pyro_parse_confinement);
     case PYRO_CHUNK_MOMENTS:

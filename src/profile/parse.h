@@ -52,7 +52,6 @@ struct pyro_parse {
     size_t wait_capacity, source_capacity, call_capacity, probe_capacity, traced_capacity;
     size_t query_capacity, lookup_capacity, argument_capacity, line_capacity;
     size_t memory_capacity, heap_capacity, look_capacity, size_capacity;
-    size_t holders_capacity, holder_line_capacity;
     size_t moment_capacity;
     size_t probe_count, heap_count;
     struct pyro_map size_ids;   /* process -> place among the sizes */
@@ -67,7 +66,6 @@ int pyro_parse_run(struct pyro_parse *parse, struct pyro_input *input);
 /* looks.c: one record each. */
 int pyro_parse_look(struct pyro_parse *parse, struct pyro_reader *block);
 int pyro_parse_sizes(struct pyro_parse *parse, struct pyro_reader *block);
-int pyro_parse_holders(struct pyro_parse *parse, struct pyro_reader *block);
 int pyro_parse_confinement(struct pyro_parse *parse, struct pyro_reader *block);
 int pyro_parse_watch(struct pyro_parse *parse, struct pyro_reader *block);
 void pyro_parse_clear(struct pyro_parse *parse); /* not the profile */

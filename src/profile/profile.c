@@ -148,8 +148,6 @@ void pyro_profile_free(struct pyro_profile *profile)
     free(profile->heaps);
     free(profile->sizes);
     free(profile->looks);
-    free(profile->holders);
-    free(profile->holder_lines);
     free(profile->probes);
     free(profile->timed_functions);
     free(profile->timed_edges);

@@ -94,9 +94,6 @@ struct pyro_profile {
     size_t look_count;
     struct pyro_watch watch;
     struct pyro_confinement confinement;
-    struct pyro_holders *holders; /* in the order of their times, as they were written */
-    struct pyro_holder *holder_lines;
-    size_t holders_count, holder_line_count;
     size_t function_count, frame_count, stack_count, process_count, thread_count, wait_count,
         source_count;
     struct pyro_profile_samples samples;

@@ -128,34 +128,6 @@ static void share_peak(struct adding *adding)
             timeline->holder = (uint32_t)i;
 }
 
-/* Each second one is left out, the last one kept. */
-static void thin(struct pyro_timeline *timeline)
-{
-    size_t kept = 0, count = timeline->moment_count;
-    for (size_t i = (count - 1) % 2; i < count; i += 2)
-        timeline->moments[kept++] = timeline->moments[i];
-    timeline->moment_count = kept;
-}
-
-static int find_moments(struct pyro_timeline *timeline)
-{
-    const struct pyro_profile *profile = timeline->profile;
-    size_t count = 0;
-    timeline->moments = calloc(profile->holders_count + 1, sizeof(*timeline->moments));
-    if (!timeline->moments)
-        return -ENOMEM;
-    for (size_t i = 0; i < profile->holders_count; i++) {
-        if (!count || timeline->moments[count - 1].time_us != profile->holders[i].time_us)
-            timeline->moments[count++] =
-                (struct pyro_moment){.time_us = profile->holders[i].time_us, .first = i};
-        timeline->moments[count - 1].count++;
-    }
-    timeline->moment_count = count;
-    while (timeline->moment_count > PYRO_TIMELINE_MOMENTS_MAX)
-        thin(timeline);
-    return 0;
-}
-
 static int make(struct pyro_timeline *timeline)
 {
     const struct pyro_profile *profile = timeline->profile;
@@ -163,8 +135,6 @@ static int make(struct pyro_timeline *timeline)
                             .now = calloc(profile->process_count + 1, sizeof(struct now)),
                             .life_of = calloc(profile->look_count + 1, sizeof(uint32_t))};
     int error = adding.now && adding.life_of ? add_looks(&adding) : -ENOMEM;
-    if (error == 0)
-        error = find_moments(timeline);
     if (error == 0) {
         uint64_t last_us = timeline->steps[timeline->step_count - 1].time_us;
         timeline->until_us = profile->watch.until_us > last_us ? profile->watch.until_us : last_us;
@@ -206,7 +176,6 @@ void pyro_timeline_free(struct pyro_timeline *timeline)
         return;
     free(timeline->steps);
     free(timeline->lives);
-    free(timeline->moments);
     free(timeline);
 }
 

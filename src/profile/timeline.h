@@ -15,13 +15,6 @@ struct pyro_timeline_step {
     uint32_t processes;           /* that were there */
 };
 
-/* A moment at which it was noted which lines had what is alive: records of the profile, one a process. */
-#define PYRO_TIMELINE_MOMENTS_MAX 64
-struct pyro_moment {
-    uint64_t time_us;
-    size_t first, count; /* in profile->holders */
-};
-
 #define PYRO_LIFE_GOES_ON UINT64_MAX
 struct pyro_life {
     uint32_t process;          /* as it was named last */
@@ -37,9 +30,6 @@ struct pyro_timeline {
     size_t step_count;
     struct pyro_life *lives; /* in the order in which they came */
     size_t life_count;
-    struct pyro_moment *
-        moments; /* PYRO_TIMELINE_MOMENTS_MAX at most: of more, each second one, and so on; the last one always */
-    size_t moment_count;
     size_t peak;       /* the step with the most resident */
     uint32_t holder;   /* the life that had the most of it */
     uint64_t swapped;  /* bytes that were swapped out at most */

@@ -85,9 +85,6 @@ void pyro_writer_sizes(struct pyro_writer *writer, const struct pyro_process_siz
 
 /* What is resident now; the times never decrease. False: it was not kept, there are too many. */
 bool pyro_writer_look(struct pyro_writer *writer, const struct pyro_look *look);
-/* Which lines have what is alive: LINES are count of them, `first` is not asked. */
-void pyro_writer_holders(struct pyro_writer *writer, const struct pyro_holders *holders,
-                         const struct pyro_holder *lines);
 /* A process with PID was named. */
 bool pyro_writer_knows_process(const struct pyro_writer *writer, int32_t pid);
 /* What kept it small; the last one counts. */

@@ -27,7 +27,6 @@ enum pending {
     PENDING_LOOKS,
     PENDING_WATCH,
     PENDING_SIZES,
-    PENDING_HOLDERS,
     PENDING_CONFINEMENT,
     PENDING_MOMENTS,
     PENDING_CALLS, /* these refer to threads and come after them */
@@ -67,7 +66,7 @@ struct pyro_writer {
     struct pyro_map function_ids, frame_ids, stack_ids, wait_ids, process_ids, thread_ids;
     struct pyro_map edges, sources; /* sets */
     struct pyro_map pids;           /* pid -> the last process that had it */
-    uint64_t calls, contexts, queries, lookups, arguments, lines, memory, looks, holders,
+    uint64_t calls, contexts, queries, lookups, arguments, lines, memory, looks,
         moments;      /* records of them */
     uint64_t look_us; /* of the last one */
 

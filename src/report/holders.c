@@ -1,8 +1,8 @@
 /* report/holders.c - which lines had what was alive, over time. */
 #include "base/grow.h"
+#include "profile/held.h"
 #include "profile/paths.h"
 #include "profile/summary.h"
-#include "profile/timeline.h"
 #include "report/internal.h"
 
 #include <errno.h>
@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOMENTS    5 /* columns of the table */
+#define STEPS      5 /* columns of the table */
+#define JSON_STEPS 64
 #define ROWS       6
 #define SIZE       11 /* columns of the terminal */
 #define CELL_BYTES 32
@@ -19,25 +20,18 @@
 /* A line of the table. */
 struct row {
     uint32_t frame;
-    uint64_t most, bytes[MOMENTS];
+    uint64_t most, bytes[STEPS];
 };
 
 struct table {
-    const struct pyro_timeline *timeline;
-    size_t moments[MOMENTS], count; /* which, and how many */
+    const struct pyro_profile *profile;
+    uint64_t time_us[STEPS];
+    size_t count; /* of steps */
     struct row *rows;
     size_t row_count, row_capacity;
     struct pyro_map at; /* frame -> its row, + 1 */
+    bool failed;
 };
-
-/* From the first to the last, the same distance apart. */
-static void choose_moments(struct table *table)
-{
-    size_t all = table->timeline->moment_count;
-    table->count = all < MOMENTS ? all : MOMENTS;
-    for (size_t i = 0; i < table->count; i++)
-        table->moments[i] = table->count > 1 ? i * (all - 1) / (table->count - 1) : 0;
-}
 
 static struct row *row_of(struct table *table, uint32_t frame)
 {
@@ -54,22 +48,22 @@ static struct row *row_of(struct table *table, uint32_t frame)
     return &table->rows[*at - 1];
 }
 
-/* Of all processes at a moment, a column. */
-static int fill_column(struct table *table, size_t column)
+/* All processes together. */
+static void fill_column(void *context, size_t step, const struct pyro_held *held)
 {
-    const struct pyro_profile *profile = table->timeline->profile;
-    const struct pyro_moment *moment = &table->timeline->moments[table->moments[column]];
-    for (size_t i = moment->first; i < moment->first + moment->count; i++)
-        for (size_t k = 0; k < profile->holders[i].count; k++) {
-            const struct pyro_holder *line = &profile->holder_lines[profile->holders[i].first + k];
-            struct row *row = row_of(table, line->frame);
-            if (!row)
-                return -ENOMEM;
-            row->bytes[column] += line->bytes;
-            if (row->bytes[column] > row->most)
-                row->most = row->bytes[column];
+    struct table *table = context;
+    table->time_us[step] = held->time_us;
+    table->count = step + 1;
+    for (size_t i = 0; i < held->count; i++) {
+        struct row *row = row_of(table, held->lines[i].frame);
+        if (!row) {
+            table->failed = true;
+            return;
         }
-    return 0;
+        row->bytes[step] += held->lines[i].bytes;
+        if (row->bytes[step] > row->most)
+            row->most = row->bytes[step];
+    }
 }
 
 static int most_first(const void *left, const void *right)
@@ -102,7 +96,7 @@ static void print_table(FILE *out, const struct table *table, const struct pyro_
     int columns = style->width - (SIZE + 1) * (int)table->count;
     fprintf(out, "\n%s", pyro_ink_on(style, PYRO_INK_BOLD));
     for (size_t i = 0; i < table->count; i++) {
-        double seconds = (double)table->timeline->moments[table->moments[i]].time_us / 1e6;
+        double seconds = (double)table->time_us[i] / 1e6;
         snprintf(cell, sizeof(cell), "%.2f s", seconds);
         pyro_cell_print(out, cell, SIZE);
     }
@@ -112,20 +106,18 @@ static void print_table(FILE *out, const struct table *table, const struct pyro_
             pyro_summary_size(cell, sizeof(cell), table->rows[row].bytes[i]);
             pyro_cell_print(out, table->rows[row].bytes[i] ? cell : "-", SIZE);
         }
-        put_place(text, table->timeline->profile, table->rows[row].frame, style,
-                  columns > 20 ? columns : 20);
+        put_place(text, table->profile, table->rows[row].frame, style, columns > 20 ? columns : 20);
         fprintf(out, "%s\n", text);
     }
 }
 
-int pyro_report_holders(FILE *out, const struct pyro_timeline *timeline,
+int pyro_report_holders(FILE *out, const struct pyro_profile *profile,
                         const struct pyro_report_style *style, struct pyro_error *error)
 {
-    struct table table = {.timeline = timeline};
-    int code = 0;
-    choose_moments(&table);
-    for (size_t i = 0; code == 0 && i < table.count; i++)
-        code = fill_column(&table, i);
+    struct table table = {.profile = profile};
+    int code = pyro_held_each(profile, STEPS, fill_column, &table);
+    if (code == 0 && table.failed)
+        code = -ENOMEM;
     if (table.row_count)
         qsort(table.rows, table.row_count, sizeof(*table.rows), most_first);
     if (code == 0 && table.row_count)
@@ -137,42 +129,44 @@ int pyro_report_holders(FILE *out, const struct pyro_timeline *timeline,
 
 /* -- JSON --------------------------------------------------------------------------------------- */
 
-static void json_line(struct pyro_json *json, const struct pyro_profile *profile,
-                      const struct pyro_holder *line)
+struct writing {
+    struct pyro_json *json;
+    const struct pyro_profile *profile;
+};
+
+static void json_line(const struct writing *writing, uint32_t id, uint64_t bytes)
 {
-    const struct pyro_frame *frame = &profile->frames[line->frame];
-    const struct pyro_function *function = &profile->functions[frame->function];
-    pyro_json_object(json, NULL);
-    pyro_json_string(json, "name", pyro_profile_text(profile, function->name));
-    pyro_json_string(json, "file", pyro_profile_text(profile, function->file));
-    pyro_json_u64(json, "line", frame->line);
-    pyro_json_u64(json, "live_bytes", line->bytes);
-    pyro_json_u64(json, "blocks", line->blocks);
-    pyro_json_end(json);
+    const struct pyro_frame *frame = &writing->profile->frames[id];
+    const struct pyro_function *function = &writing->profile->functions[frame->function];
+    pyro_json_object(writing->json, NULL);
+    pyro_json_string(writing->json, "name", pyro_profile_text(writing->profile, function->name));
+    pyro_json_string(writing->json, "file", pyro_profile_text(writing->profile, function->file));
+    pyro_json_u64(writing->json, "line", frame->line);
+    pyro_json_u64(writing->json, "live_bytes", bytes);
+    pyro_json_end(writing->json);
 }
 
-static void json_holders(struct pyro_json *json, const struct pyro_profile *profile,
-                         const struct pyro_holders *holders)
+static void json_held(void *context, size_t step, const struct pyro_held *held)
 {
+    const struct writing *writing = context;
+    struct pyro_json *json = writing->json;
     pyro_json_line(json);
     pyro_json_object(json, NULL);
-    pyro_json_us_as_s(json, "time_s", holders->time_us);
-    pyro_json_i64(json, "pid", profile->processes[holders->process].pid);
-    pyro_json_u64(json, "live_bytes", holders->live);
+    pyro_json_us_as_s(json, "time_s", held->time_us);
+    pyro_json_i64(json, "pid", writing->profile->processes[held->process].pid);
+    pyro_json_u64(json, "live_bytes", held->live);
     pyro_json_array(json, "lines");
-    for (size_t i = 0; i < holders->count; i++)
-        json_line(json, profile, &profile->holder_lines[holders->first + i]);
+    for (size_t i = 0; i < held->count; i++)
+        json_line(writing, held->lines[i].frame, held->lines[i].bytes);
     pyro_json_end(json);
     pyro_json_end(json);
 }
 
-void pyro_report_holders_member(struct pyro_json *json, const struct pyro_timeline *timeline)
+int pyro_report_holders_member(struct pyro_json *json, const struct pyro_profile *profile)
 {
+    struct writing writing = {.json = json, .profile = profile};
     pyro_json_array(json, "holders");
-    for (size_t i = 0; i < timeline->moment_count; i++) {
-        const struct pyro_moment *moment = &timeline->moments[i];
-        for (size_t k = moment->first; k < moment->first + moment->count; k++)
-            json_holders(json, timeline->profile, &timeline->profile->holders[k]);
-    }
+    int code = pyro_held_each(profile, JSON_STEPS, json_held, &writing);
     pyro_json_end(json);
+    return code;
 }

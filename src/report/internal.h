@@ -22,11 +22,10 @@ void pyro_report_standard_name(char *text, size_t size, const struct pyro_profil
 int pyro_cell_columns(const char *cell);                        /* a character of UTF-8 is one */
 void pyro_cell_print(FILE *out, const char *cell, int columns); /* right-aligned, and a blank */
 
-/* holders.c: which lines had what is alive, at some moments; and at all of them, as a member of an object. */
-struct pyro_timeline;
-int pyro_report_holders(FILE *out, const struct pyro_timeline *timeline,
+/* holders.c: which lines had what was alive, at some steps of time; and at more of them, as a member of an object: -ENOMEM. */
+int pyro_report_holders(FILE *out, const struct pyro_profile *profile,
                         const struct pyro_report_style *style, struct pyro_error *error);
-void pyro_report_holders_member(struct pyro_json *json, const struct pyro_timeline *timeline);
+int pyro_report_holders_member(struct pyro_json *json, const struct pyro_profile *profile);
 
 /* confinement.c: what kept memory small from outside, in a line; SWAPPED bytes were swapped out at most. And as a member. */
 void pyro_report_confinement(FILE *out, const struct pyro_profile *profile, uint64_t swapped,

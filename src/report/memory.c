@@ -609,7 +609,7 @@ static int json_over_time(struct pyro_json *json, const struct pyro_allocations 
         return 0;
     int code = pyro_timeline_make(memory->profile, &timeline, error);
     if (code == 0)
-        pyro_report_timeline_member(json, timeline);
+        code = pyro_report_timeline_member(json, timeline, error);
     pyro_timeline_free(timeline);
     return code;
 }

@@ -179,7 +179,7 @@ int pyro_report_over_time(FILE *out, const struct pyro_timeline *timeline,
 {
     fputc('\n', out);
     int code = pyro_report_chart(out, timeline, style, error);
-    return code == 0 ? pyro_report_holders(out, timeline, style, error) : code;
+    return code == 0 ? pyro_report_holders(out, timeline->profile, style, error) : code;
 }
 
 /* -- JSON --------------------------------------------------------------------------------------- */
@@ -222,8 +222,10 @@ static void json_life(struct pyro_json *json, const struct pyro_timeline *timeli
     pyro_json_end(json);
 }
 
-void pyro_report_timeline_member(struct pyro_json *json, const struct pyro_timeline *timeline)
+int pyro_report_timeline_member(struct pyro_json *json, const struct pyro_timeline *timeline,
+                                struct pyro_error *error)
 {
+    int code = 0;
     const struct pyro_watch *watch = &timeline->profile->watch;
     const struct pyro_timeline_step *peak = &timeline->steps[timeline->peak];
     pyro_json_line(json);
@@ -248,9 +250,10 @@ void pyro_report_timeline_member(struct pyro_json *json, const struct pyro_timel
     for (size_t i = 0; i < timeline->life_count; i++)
         json_life(json, timeline, &timeline->lives[i]);
     pyro_json_end(json);
-    if (timeline->moment_count)
-        pyro_report_holders_member(json, timeline);
+    if (timeline->profile->moment_count)
+        code = pyro_report_holders_member(json, timeline->profile);
     pyro_json_end(json);
+    return code < 0 ? pyro_error_set(error, code, "no memory") : 0;
 }
 
 int pyro_report_timeline_json(FILE *out, const struct pyro_timeline *timeline,
@@ -258,9 +261,11 @@ int pyro_report_timeline_json(FILE *out, const struct pyro_timeline *timeline,
 {
     struct pyro_json json = pyro_json_to(out);
     pyro_json_object(&json, NULL);
-    pyro_report_timeline_member(&json, timeline);
+    int code = pyro_report_timeline_member(&json, timeline, error);
     pyro_report_confinement_member(&json, timeline->profile, timeline->swapped);
     pyro_json_end(&json);
     putc('\n', out);
-    return ferror(out) ? pyro_error_set(error, -EIO, "cannot write the JSON") : 0;
+    if (code == 0 && ferror(out))
+        return pyro_error_set(error, -EIO, "cannot write the JSON");
+    return code;
 }

@@ -13,14 +13,15 @@ int pyro_report_timeline(FILE *out, const struct pyro_timeline *timeline,
 int pyro_report_timeline_json(FILE *out, const struct pyro_timeline *timeline,
                               struct pyro_error *error);
 
-/* What `memory` shows of a run that was tracked: the chart, and which lines had what is alive at some moments. */
+/* What `memory` shows of a run that was tracked: the chart, and which lines had what was alive at some steps of it. */
 int pyro_report_over_time(FILE *out, const struct pyro_timeline *timeline,
                           const struct pyro_report_style *style, struct pyro_error *error);
 
 /* The chart alone. Where memory was tracked what is alive is drawn in it, too. */
 int pyro_report_chart(FILE *out, const struct pyro_timeline *timeline,
                       const struct pyro_report_style *style, struct pyro_error *error);
-/* The member "timeline" of an object. */
-void pyro_report_timeline_member(struct pyro_json *json, const struct pyro_timeline *timeline);
+/* The member "timeline" of an object. -ENOMEM. */
+int pyro_report_timeline_member(struct pyro_json *json, const struct pyro_timeline *timeline,
+                                struct pyro_error *error);
 
 #endif

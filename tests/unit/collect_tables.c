@@ -615,32 +615,18 @@ static void stacks_are_as_they_were_last(void)
     pyro_profile_free(profile);
 }
 
-/* What is alive of a process that is tracked, and of which lines; it is there, since it is this one. */
+/* What is alive of a process that is tracked; it is there, since it is this one. */
 static void memory_is_looked_at_over_time(void)
 {
     start();
     uint32_t index = add_process(getpid(), 0, 0);
     struct pyro_process_block *process = block(index);
-    uint32_t names = claim(PYRO_BLOCK_NAMES, index, 0);
-    uint32_t stacks = claim(PYRO_BLOCK_STACKS, index, 0);
     process->tracks = 1;
     process->heap = (struct pyro_heap_totals){.live = 70, .native = 20};
-    add_name(names, 2, "order_list", "/srv/views.py");
-    add_stack(stacks, PYRO_STACK_NONE, 2, 17);
-    struct pyro_stack_entry *one = add_stack(stacks, stacks << 8, 2, 18);
-    struct pyro_stack_entry *same = add_stack(stacks, PYRO_STACK_NONE, 2, 18);
-    one->allocated = 100;
-    one->freed = 60;
-    one->allocations = 10;
-    one->frees = 6;
-    same->allocated = 30;
-    same->allocations = 1;
     pyro_collector_look(collector, writer, 5, false); /* the sampler has not named it yet */
     uint32_t recorded = pyro_writer_process(writer, getpid(), 1, "app.py", "3.12.1");
     pyro_collector_look(collector, writer, 10, true);
     process->heap.live = 41;
-    one->freed = 99;
-    same->freed = 31;                                  /* torn: it is not negative */
     pyro_collector_look(collector, writer, 15, false); /* too soon */
     pyro_collector_look(collector, writer, 20, true);
     process->heap.live = UINT64_MAX;
@@ -658,16 +644,74 @@ static void memory_is_looked_at_over_time(void)
     CHECK_EQ(profile->looks[1].live, 41);
     CHECK_EQ(profile->looks[2].live, UINT64_C(1) << 56);
     CHECK(profile->looks[3].gone);
-    CHECK_EQ(profile->holders_count, 4); /* of its last moment, too: it was there before */
-    const struct pyro_holders *first = &profile->holders[0], *second = &profile->holders[1];
-    CHECK_EQ(first->live, 70);
-    CHECK_EQ(first->count, 1);
-    CHECK_EQ(profile->frames[profile->holder_lines[first->first].frame].line, 18);
-    CHECK_EQ(profile->holder_lines[first->first].bytes, 70);
-    CHECK_EQ(profile->holder_lines[first->first].blocks, 5);
-    CHECK_EQ(second->live, 1);
     CHECK_EQ(profile->watch.looks, 6);
     CHECK_EQ(profile->watch.until_us, 50);
+    pyro_profile_free(profile);
+}
+
+/* One that becomes another program has an end, and the other one a beginning. */
+static void a_replaced_program_is_looked_at_no_more(void)
+{
+    start();
+    uint32_t first = add_process(getpid(), 0, 0);
+    uint32_t names = claim(PYRO_BLOCK_NAMES, first, 0);
+    uint32_t stacks = claim(PYRO_BLOCK_STACKS, first, 0);
+    ((struct pyro_process_block *)block(first))->tracks = 1;
+    add_name(names, 2, "order_list", "/srv/views.py");
+    add_stack(stacks, PYRO_STACK_NONE, 2, 17)->allocated = 9000;
+    (void)pyro_writer_process(writer, getpid(), 1, "app.py", "3.12.1");
+    pyro_collector_look(collector, writer, 10, true);
+    pyro_collector_glance(collector, writer);
+    uint32_t second = add_process(getpid(), 0, 0);
+    ((struct pyro_process_block *)block(second))->tracks = 1;
+    pyro_collector_look(collector, writer, 20, true);
+    pyro_collector_look(collector, writer, 30, true);
+    struct pyro_profile *profile = finish();
+    CHECK(profile->look_count >= 3);
+    CHECK(!profile->looks[0].gone && profile->looks[1].gone && !profile->looks[2].gone);
+    CHECK_EQ(profile->looks[1].process, profile->looks[0].process);
+    CHECK_EQ(profile->looks[1].time_us, 20);
+    CHECK_EQ(profile->moment_count, 2);
+    CHECK_EQ(profile->moments[0].live, 9000);
+    CHECK_EQ(profile->moments[1].live, 0);
+    pyro_profile_free(profile);
+}
+
+/* Of stacks with much, where it changed; the largest block is told with it. */
+static void what_stacks_have_is_written_over_time(void)
+{
+    start();
+    uint32_t index = add_process(getpid(), 0, 0);
+    struct pyro_process_block *process = block(index);
+    uint32_t names = claim(PYRO_BLOCK_NAMES, index, 0);
+    uint32_t stacks = claim(PYRO_BLOCK_STACKS, index, 0);
+    process->tracks = 1;
+    add_name(names, 2, "order_list", "/srv/views.py");
+    struct pyro_stack_entry *little = add_stack(stacks, PYRO_STACK_NONE, 2, 17);
+    struct pyro_stack_entry *much = add_stack(stacks, stacks << 8, 2, 18);
+    struct pyro_stack_entry *torn = add_stack(stacks, PYRO_STACK_NONE, 2, 19);
+    (void)pyro_writer_process(writer, getpid(), 1, "app.py", "3.12.1");
+    little->allocated = 4095;
+    torn->freed = 1;
+    much->allocated = 9000;
+    much->freed = 1000;
+    much->largest = 3;
+    pyro_collector_glance(collector, writer);
+    much->freed = 9000;
+    pyro_collector_glance(collector, writer); /* too soon */
+    much->allocated = 9001;
+    process->heap.stopped_ns = pyro_clock_ns();
+    struct pyro_profile *profile = finish();
+    CHECK_EQ(profile->moment_count, 3);
+    const struct pyro_stack_moment *first = &profile->moments[0], *stop = &profile->moments[1],
+                                   *last = &profile->moments[2];
+    CHECK_EQ(profile->frames[profile->stacks[first->stack].frame].line, 18);
+    CHECK_EQ(first->live, 8000);
+    CHECK_EQ(first->largest, 3 * PYRO_STACK_LARGEST_UNIT);
+    CHECK_EQ(stop->stack, PYRO_STACK_ROOT);
+    CHECK_EQ(last->stack, first->stack);
+    CHECK_EQ(last->live, 1); /* less than is worth it, but it had more */
+    CHECK(first->time_us <= stop->time_us && stop->time_us <= last->time_us);
     pyro_profile_free(profile);
 }
 
@@ -971,6 +1015,7 @@ int main(void)
         TEST(a_slower_machine_makes_costs_larger), TEST(what_few_or_false_events_say_is_no_speed),
         TEST(what_a_thread_is_in_counts), TEST(what_a_dead_thread_was_in_ended_with_it),
         TEST(stacks_are_as_they_were_last), TEST(memory_is_looked_at_over_time),
+        TEST(a_replaced_program_is_looked_at_no_more), TEST(what_stacks_have_is_written_over_time),
         TEST(lies_about_stacks_are_not_written), TEST(lines_grow),
         TEST(open_lines_have_the_time_since), TEST(lies_about_lines_are_not_written),
         TEST(queries_grow), TEST(queries_without_names_wait_and_lies_are_not_written),
