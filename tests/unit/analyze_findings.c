@@ -1,9 +1,5 @@
 /* tests/unit/analyze_findings.c - rules over profiles that are made by hand: what they find, and what they leave alone. */
-#include "analyze/findings.h"
-
-#include "fixture_profile.h"
-
-#include <math.h>
+#include "fixture_findings.h"
 
 #define ORDERS   "SELECT \"shop_order\".\"id\", \"shop_order\".\"customer_id\" FROM \"shop_order\""
 #define CUSTOMER "SELECT \"shop_customer\".\"id\" FROM \"shop_customer\" WHERE \"id\" = ? LIMIT ?"
@@ -80,12 +76,6 @@ static struct pyro_findings *ask(const struct story *story)
     return findings;
 }
 
-static void end(struct story *story, struct pyro_findings *findings)
-{
-    pyro_findings_free(findings);
-    fixture_free(story->profile);
-}
-
 static const struct pyro_evidence *evidence_of(const struct pyro_finding *finding, const char *key)
 {
     for (size_t i = 0; i < finding->evidence_count; i++)
@@ -94,11 +84,6 @@ static const struct pyro_evidence *evidence_of(const struct pyro_finding *findin
     printf("# no evidence %s\n", key);
     CHECK(!"evidence");
     return NULL;
-}
-
-static bool near(double actual, double expected)
-{
-    return fabs(actual - expected) < 1e-3;
 }
 
 /* The N+1 of Django, with all that is known of one. */
@@ -129,7 +114,7 @@ static void an_n_plus_one_is_found_with_its_line_source_and_fix(void)
     CHECK_EQ(evidence_of(finding, "source")->line, 46);
     CHECK_STR(evidence_of(finding, "source_shape")->text, ORDERS);
     CHECK(!finding->doubt);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 /* 800 ms in the ORM below that line, of which the source query has next to nothing. */
@@ -138,12 +123,12 @@ static void the_gain_is_the_sampled_time_of_the_line(void)
     struct story story = n_plus_one();
     struct pyro_findings *findings = ask(&story);
     const struct pyro_finding *finding = &findings->items[0];
-    CHECK(near(findings->total_s, 1.0));
-    CHECK(near(evidence_of(finding, "time_s")->number, 0.8));
-    CHECK(near(finding->gain_s, 0.72));
+    CHECK(fixture_near(findings->total_s, 1.0));
+    CHECK(fixture_near(evidence_of(finding, "time_s")->number, 0.8));
+    CHECK(fixture_near(finding->gain_s, 0.72));
     CHECK(finding->gain_low_s > 0.5 && finding->gain_low_s < finding->gain_s);
     CHECK(finding->gain_high_s > finding->gain_s && finding->gain_high_s < 0.9);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void few_queries_or_little_time_are_left_alone(void)
@@ -152,14 +137,14 @@ static void few_queries_or_little_time_are_left_alone(void)
     add_query(&story, CUSTOMER, 46, 9);
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, 0);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
     story = n_plus_one();
     uint32_t other = fixture_code(story.profile, "other", "/srv/shop/other.py", 1);
     FIXTURE_ADD(story.profile, .stack = FIXTURE_PATH(story.profile, story.module, other),
                 .state = PYRO_STATE_RUNNING, .count = 20000);
     findings = ask(&story);
     CHECK_EQ(findings->count, 0);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 /* A handler that sends one query, called 846 times by the server: each request has its own. */
@@ -176,7 +161,7 @@ static void one_query_a_request_is_no_loop(void)
     add_query(&story, CUSTOMER, 46, 846);
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, 0);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void the_same_query_again_is_told_apart(void)
@@ -186,15 +171,15 @@ static void the_same_query_again_is_told_apart(void)
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, 1);
     CHECK_STR(findings->items[0].title, "the same query 200 times");
-    CHECK(near(findings->items[0].gain_s, 0.8 * 198 / 200));
-    end(&story, findings);
+    CHECK(fixture_near(findings->items[0].gain_s, 0.8 * 198 / 200));
+    fixture_end(story.profile, findings);
     story = story_of(200);
     struct pyro_query *query = add_query(&story, CUSTOMER, 46, 200);
     query->distinct = 2;
     query->unknown = 100; /* these may all be different */
     findings = ask(&story);
     CHECK_STR(findings->items[0].title, "N+1: 200 queries of one shape");
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void a_write_loop_is_told_apart(void)
@@ -205,17 +190,17 @@ static void a_write_loop_is_told_apart(void)
     CHECK_EQ(findings->count, 1);
     CHECK_STR(findings->items[0].title, "row by row: 200 writes of one shape");
     CHECK_STR(findings->items[0].fix, "one bulk_create() after the loop");
-    end(&story, findings);
+    fixture_end(story.profile, findings);
     story = story_of(200);
     add_query(&story, "INSERT INTO \"t\" VALUES (?, ...)", 46, 200)->many = true;
     findings = ask(&story);
     CHECK_EQ(findings->count, 0);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
     story = story_of(200);
     add_query(&story, "SAVEPOINT ?", 46, 200);
     findings = ask(&story);
     CHECK_EQ(findings->count, 0);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void check_doubt(const char *shape, uint64_t last_us, bool doubted)
@@ -228,7 +213,7 @@ static void check_doubt(const char *shape, uint64_t last_us, bool doubted)
     CHECK_EQ(findings->count, 1);
     CHECK_EQ(findings->items[0].confidence == PYRO_CONFIDENCE_LOW, doubted);
     CHECK_EQ(findings->items[0].doubt != NULL, doubted);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void paging_batches_and_polling_are_doubted(void)
@@ -248,9 +233,9 @@ static void shapes_of_one_line_share_its_time(void)
     add_query(&story, "SELECT a FROM city WHERE id = ?", 46, 200)->time_ns = 100000000;
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, 2);
-    CHECK(near(evidence_of(&findings->items[0], "time_s")->number, 0.6));
-    CHECK(near(evidence_of(&findings->items[1], "time_s")->number, 0.2));
-    end(&story, findings);
+    CHECK(fixture_near(evidence_of(&findings->items[0], "time_s")->number, 0.6));
+    CHECK(fixture_near(evidence_of(&findings->items[1], "time_s")->number, 0.2));
+    fixture_end(story.profile, findings);
 }
 
 /* SQLite finds the rows when they are fetched, which a library does after its sender has returned. */
@@ -270,7 +255,7 @@ static void fetching_the_rows_is_a_part_of_a_query(void)
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, 1);
     CHECK_STR(findings->items[0].title, "slow query: 2 of 1.90 s each");
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void few_slow_queries_are_found(void)
@@ -283,8 +268,8 @@ static void few_slow_queries_are_found(void)
     CHECK_STR(findings->items[0].rule->name, "slow-query");
     CHECK_STR(findings->items[0].title, "slow query: 2 of 0.40 s each");
     CHECK_EQ(findings->items[0].line, 46);
-    CHECK(near(findings->items[0].gain_high_s, 0.8));
-    end(&story, findings);
+    CHECK(fixture_near(findings->items[0].gain_high_s, 0.8));
+    fixture_end(story.profile, findings);
 }
 
 static void few_samples_make_no_query_slow(void)
@@ -306,7 +291,7 @@ static void few_samples_make_no_query_slow(void)
             .weight_us = (float)(2e6 / (double)samples));
         struct pyro_findings *findings = ask(&story);
         CHECK_EQ(findings->count, samples < 10 ? 0 : 1);
-        end(&story, findings);
+        fixture_end(story.profile, findings);
     }
 }
 
@@ -342,15 +327,15 @@ static void calls_of_a_driver_are_followed_up_to_the_loop(void)
     CHECK_STR(findings->items[0].title, "N+1: 500 queries");
     CHECK_EQ(findings->items[0].function, function_of(&story, story.view));
     CHECK_EQ(findings->items[0].line, 46);
-    CHECK(near(evidence_of(&findings->items[0], "time_s")->number, 1.0));
-    end(&story, findings);
+    CHECK(fixture_near(evidence_of(&findings->items[0], "time_s")->number, 1.0));
+    fixture_end(story.profile, findings);
     story = driver_story(3, 400000);
     findings = ask(&story);
     CHECK_EQ(findings->count, 1);
     CHECK_STR(findings->items[0].rule->name, "slow-query");
     CHECK_EQ(findings->items[0].function, function_of(&story, story.sender));
     CHECK_EQ(findings->items[0].line, 21);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 /* -- threads and the GIL ------------------------------------------------------------------------ */
@@ -410,10 +395,10 @@ static void threads_that_compute_in_turn_are_found(void)
     CHECK_EQ(finding->line, 21);
     CHECK_EQ(finding->confidence, PYRO_CONFIDENCE_HIGH);
     CHECK_EQ(evidence_of(finding, "task")->function, function_of(&story, story.module));
-    CHECK(near(evidence_of(finding, "in_turn_s")->number, 0.8));
-    CHECK(near(finding->gain_high_s, 0.4) && near(finding->gain_s, 0.36));
-    CHECK(near(finding->gain_low_s, 0.2));
-    end(&story, findings);
+    CHECK(fixture_near(evidence_of(finding, "in_turn_s")->number, 0.8));
+    CHECK(fixture_near(finding->gain_high_s, 0.4) && fixture_near(finding->gain_s, 0.36));
+    CHECK(fixture_near(finding->gain_low_s, 0.2));
+    fixture_end(story.profile, findings);
 }
 
 static void check_threads(uint32_t cpus, enum pyro_state other, size_t waits, size_t count)
@@ -421,7 +406,7 @@ static void check_threads(uint32_t cpus, enum pyro_state other, size_t waits, si
     struct story story = threads_story(cpus, other, waits);
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, count);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void nothing_is_won_without_a_second_cpu_or_thread(void)
@@ -444,9 +429,10 @@ static void who_wakes_up_for_the_gil_waits_all_the_same(void)
     add_sweeps(story.profile, 200, threads, 2);
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, 1);
-    CHECK(near(evidence_of(&findings->items[0], "in_turn_s")->number, 1.0));
-    CHECK(near(findings->items[0].gain_high_s, 0.4)); /* one thread held it for 600 of 1000 ms */
-    end(&story, findings);
+    CHECK(fixture_near(evidence_of(&findings->items[0], "in_turn_s")->number, 1.0));
+    CHECK(fixture_near(findings->items[0].gain_high_s,
+                       0.4)); /* one thread held it for 600 of 1000 ms */
+    fixture_end(story.profile, findings);
 }
 
 /* One computes, the other one is woken again and again, waits for the GIL and does next to nothing. */
@@ -460,7 +446,7 @@ static void a_thread_that_only_looks_in_is_left_alone(void)
     add_sweeps(story.profile, 8000, threads, 2);
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, 0);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void waits_and_unknown_cpus_are_doubted(void)
@@ -469,13 +455,13 @@ static void waits_and_unknown_cpus_are_doubted(void)
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, 1);
     CHECK_EQ(findings->items[0].confidence, PYRO_CONFIDENCE_LOW);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
     story = threads_story(2, PYRO_STATE_GIL_WAIT, 700);
     findings = ask(&story);
     CHECK_EQ(findings->count, 1);
     CHECK_STR(findings->items[0].doubt,
               "these threads wait for other things too: 30 % of their time");
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 /* -- waits --------------------------------------------------------------------------------------- */
@@ -533,16 +519,17 @@ static void waits_in_a_loop_are_found(void)
     CHECK_STR(finding->fix,
               "ask for all at once: ThreadPoolExecutor().map(fetch, ...), or asyncio.gather()");
     CHECK_EQ(finding->confidence, PYRO_CONFIDENCE_MEDIUM);
-    CHECK(near(finding->gain_s, 0.9) && finding->gain_low_s > 0.7 && finding->gain_low_s < 0.76);
+    CHECK(fixture_near(finding->gain_s, 0.9) && finding->gain_low_s > 0.7 &&
+          finding->gain_low_s < 0.76);
     CHECK_EQ(evidence_of(finding, "waits")->number, 10);
-    end(&waits.story, findings);
+    fixture_end(waits.story.profile, findings);
 }
 
 static size_t count_waits(struct waits *waits)
 {
     struct pyro_findings *findings = ask(&waits->story);
     size_t count = findings->count;
-    end(&waits->story, findings);
+    fixture_end(waits->story.profile, findings);
     return count;
 }
 
@@ -629,7 +616,7 @@ static void sleep_in_a_loop_is_a_pause_elsewhere_it_is_doubted(void)
     CHECK_EQ(findings->count, 1);
     CHECK_EQ(findings->items[0].confidence, PYRO_CONFIDENCE_LOW);
     CHECK(findings->items[0].doubt);
-    end(&waits.story, findings);
+    fixture_end(waits.story.profile, findings);
     waits = waits_story(PYRO_FUNCTION_C, "{built-in method time.sleep}", "", "sleep", "sleep");
     waits.story.profile->call_count = 0;
     fixture_calls(waits.story.profile, PYRO_NO_ID, function_of(&waits.story, waits.story.orm), 1);
@@ -665,8 +652,8 @@ static void what_blocks_an_event_loop_is_found(void)
     CHECK_STR(findings->items[0].fix, "await asyncio.sleep()");
     CHECK_EQ(findings->items[0].function, function_of(&waits.story, waits.story.orm));
     CHECK_EQ(findings->items[0].line, 21);
-    CHECK(near(findings->items[0].gain_s, 0.9) && findings->items[0].gain_low_s == 0);
-    end(&waits.story, findings);
+    CHECK(fixture_near(findings->items[0].gain_s, 0.9) && findings->items[0].gain_low_s == 0);
+    fixture_end(waits.story.profile, findings);
 }
 
 static void a_database_in_the_process_blocks_too(void)
@@ -680,7 +667,7 @@ static void a_database_in_the_process_blocks_too(void)
     struct pyro_findings *findings = ask(&waits.story);
     CHECK_EQ(findings->count, 1);
     CHECK_STR(evidence_of(&findings->items[0], "form")->text, "blocking");
-    end(&waits.story, findings);
+    fixture_end(waits.story.profile, findings);
 }
 
 /* -- connections --------------------------------------------------------------------------------- */
@@ -730,10 +717,10 @@ static void a_connection_for_each_request_is_found(void)
     CHECK_EQ(finding->function, function_of(&waits.story, waits.story.view));
     CHECK_EQ(finding->line, 11);
     CHECK_EQ(finding->confidence, PYRO_CONFIDENCE_HIGH);
-    CHECK(near(finding->gain_s, 0.4 * 0.99));
+    CHECK(fixture_near(finding->gain_s, 0.4 * 0.99));
     CHECK(strstr(finding->fix, "pooled session"));
     CHECK_STR(evidence_of(finding, "opened_by")->text, "HTTPSConnection.connect");
-    end(&waits.story, findings);
+    fixture_end(waits.story.profile, findings);
 }
 
 static void connections_that_are_kept_are_left_alone(void)
@@ -751,7 +738,7 @@ static void few_connections_are_left_alone(void)
     struct pyro_findings *findings = ask(&waits.story);
     CHECK_EQ(findings->count, 1);
     CHECK_STR(findings->items[0].rule->name, "sequential-wait");
-    end(&waits.story, findings);
+    fixture_end(waits.story.profile, findings);
 }
 
 static void connections_to_many_places_are_doubted(void)
@@ -762,7 +749,7 @@ static void connections_to_many_places_are_doubted(void)
     CHECK_EQ(findings->items[0].confidence, PYRO_CONFIDENCE_LOW);
     CHECK_STR(findings->items[0].doubt,
               "they lead to 4 or more different places: each may be needed");
-    end(&waits.story, findings);
+    fixture_end(waits.story.profile, findings);
 }
 
 /* A loop of TURNS turns with three steps: MS of the second is further in, OTHER_MS are of the third. */
@@ -793,7 +780,7 @@ static size_t count_in(struct story story)
 {
     struct pyro_findings *findings = ask(&story);
     size_t count = findings->count;
-    end(&story, findings);
+    fixture_end(story.profile, findings);
     return count;
 }
 
@@ -809,11 +796,11 @@ static void one_step_of_a_loop_stands_out(void)
     CHECK_EQ(finding->line, 46);
     CHECK_STR(evidence_of(finding, "step")->text, "enrich");
     CHECK_EQ(evidence_of(finding, "calls")->number, 1000);
-    CHECK(near(finding->gain_s, 0.75 * 0.89) && finding->gain_low_s == 0);
+    CHECK(fixture_near(finding->gain_s, 0.75 * 0.89) && finding->gain_low_s == 0);
     CHECK_STR(finding->why,
               "2 other steps of process are called as often and take 11 % together; most of it is "
               "in lookup");
-    end(&story, findings);
+    fixture_end(story.profile, findings);
     CHECK_EQ(count_in(pipeline(780, 220, 1000)), 0); /* the others are not small */
     CHECK_EQ(count_in(pipeline(890, 110, 9)), 0);    /* no loop */
     struct story large = pipeline(890, 110, 1000);
@@ -888,11 +875,11 @@ static void much_garbage_collection_is_found(void)
     CHECK_EQ(finding->function, function_of(&story, story.view));
     CHECK_EQ(finding->line, 46);
     CHECK_EQ(finding->confidence, PYRO_CONFIDENCE_MEDIUM);
-    CHECK(near(evidence_of(finding, "time_s")->number, 0.3));
-    CHECK(near(finding->gain_s, 0.7 * 0.3));
+    CHECK(fixture_near(evidence_of(finding, "time_s")->number, 0.3));
+    CHECK(fixture_near(finding->gain_s, 0.7 * 0.3));
     CHECK(finding->gain_low_s < 0.3 * 0.3 && finding->gain_high_s > 0.3);
     CHECK_STR(finding->why, "30 % of all time is in collections that come by themselves");
-    end(&story, findings);
+    fixture_end(story.profile, findings);
     CHECK_EQ(count_in(collecting(60)), 0); /* 4.2 % are not worth it */
     CHECK_EQ(count_in(collecting_of(110, 300)), 1);
     CHECK_EQ(count_in(collecting_of(90, 300)), 0); /* nor is a tenth of a second */
@@ -906,7 +893,7 @@ static void collections_below_a_line_of_many_calls_are_told_of_its_caller(void)
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, 1);
     CHECK_EQ(findings->items[0].function, function_of(&story, story.module));
-    end(&story, findings);
+    fixture_end(story.profile, findings);
     story = collecting(300);
     fixture_calls(story.profile, PYRO_NO_ID, function_of(&story, story.module), 10);
     add_calls(&story, story.module, story.view, 10);
@@ -917,7 +904,7 @@ static void collections_below_a_line_of_many_calls_are_told_of_its_caller(void)
     findings = ask(&story);
     CHECK_EQ(findings->count, 1);
     CHECK_EQ(findings->items[0].function, function_of(&story, story.module));
-    end(&story, findings);
+    fixture_end(story.profile, findings);
     story = collecting(300);
     story.profile->functions[function_of(&story, story.view)].file =
         fixture_text(story.profile, "<frozen importlib._bootstrap>"); /* while it imports */
@@ -939,7 +926,7 @@ static void collections_that_are_asked_for_are_doubted(void)
     CHECK_STR(findings->items[0].title, "garbage collection: gc.collect() 5 times");
     CHECK_EQ(findings->items[0].line, 46);
     CHECK_EQ(findings->items[0].confidence, PYRO_CONFIDENCE_LOW);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 /* -- imports ------------------------------------------------------------------------------------ */
@@ -992,8 +979,8 @@ static void an_import_that_is_not_used_is_found(void)
     CHECK_EQ(finding->confidence, PYRO_CONFIDENCE_LOW);
     CHECK_EQ(evidence_of(finding, "modules")->number, 2);
     CHECK_STR(evidence_of(finding, "imported")->text, "heavy/__init__.py");
-    CHECK(near(finding->gain_s, 0.9 * 0.4) && finding->gain_low_s == 0);
-    end(&made.story, findings);
+    CHECK(fixture_near(finding->gain_s, 0.9 * 0.4) && finding->gain_low_s == 0);
+    fixture_end(made.story.profile, findings);
 }
 
 static void an_import_that_is_used_is_left_alone(void)
@@ -1007,8 +994,8 @@ static void an_import_that_is_used_is_left_alone(void)
     struct pyro_findings *findings = ask(&made.story);
     CHECK_EQ(findings->count, 1);
     CHECK_EQ(findings->items[0].function, function_of(&made.story, made.heavy)); /* ... by that */
-    CHECK(near(findings->items[0].gain_s, 0.9 * 0.2));
-    end(&made.story, findings);
+    CHECK(fixture_near(findings->items[0].gain_s, 0.9 * 0.2));
+    fixture_end(made.story.profile, findings);
     made = loading("<string>", SITE "heavy.py"); /* by no line of a file */
     CHECK_EQ(count_in(made.story), 0);
     made = loading("/srv/shop/main.py", SITE "heavy.py");
@@ -1039,8 +1026,8 @@ static void a_package_passes_on_what_it_imports(void)
     add_calls(&made.story, made.story.module, quantize, 1);
     findings = ask(&made.story);
     CHECK_EQ(findings->count, 1);
-    CHECK(near(findings->items[0].gain_s, 0.9 * 0.2));
-    end(&made.story, findings);
+    CHECK(fixture_near(findings->items[0].gain_s, 0.9 * 0.2));
+    fixture_end(made.story.profile, findings);
 }
 
 /* FILE has TEXT on LINE; the last one that is added has the highest of both. */
@@ -1080,8 +1067,8 @@ static void what_others_import_is_not_won(void)
     add_source(made.story.profile, "/srv/shop/zebra.py", 2, "    Decimal)");
     struct pyro_findings *findings = ask(&made.story);
     CHECK_EQ(findings->count, 1);
-    CHECK(near(findings->items[0].gain_s, 0.9 * 0.2));
-    end(&made.story, findings);
+    CHECK(fixture_near(findings->items[0].gain_s, 0.9 * 0.2));
+    fixture_end(made.story.profile, findings);
 }
 
 /* What a library imports counts if that library stays: a used one does, and so does what it imports. */
@@ -1147,7 +1134,7 @@ static void lines_that_import_one_library_are_told_together(void)
     CHECK_EQ(evidence_of(&findings->items[0], "lines")->number, 3);
     CHECK_STR(findings->items[0].fix,
               "import it where it is used, within the function; 3 lines of this module do");
-    CHECK(near(findings->items[0].gain_s, 0.9 * 0.245)); /* decimal stays */
+    CHECK(fixture_near(findings->items[0].gain_s, 0.9 * 0.245)); /* decimal stays */
     pyro_findings_free(findings);
     /* in another module that line is too little to be moved: it stays, and what it imports */
     uint32_t other = fixture_code(profile, "<module>", "/srv/shop/other.py", 1);
@@ -1207,8 +1194,8 @@ static void check_a_body_that_needs(const char *shop, bool used, double saved_s)
         add_calls(&made.story, made.story.module, sell, 1);
     struct pyro_findings *findings = ask(&made.story);
     CHECK_EQ(findings->count, 1);
-    CHECK(near(findings->items[0].gain_s, 0.9 * saved_s));
-    end(&made.story, findings);
+    CHECK(fixture_near(findings->items[0].gain_s, 0.9 * saved_s));
+    fixture_end(made.story.profile, findings);
 }
 
 /* A decorator, say, or the version of the program, which is asked for while it is imported. */
@@ -1228,7 +1215,7 @@ static void a_line_that_is_explained_is_not_hot(void)
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, 1);
     CHECK_STR(findings->items[0].rule->name, "n-plus-one");
-    end(&story, findings);
+    fixture_end(story.profile, findings);
     story = n_plus_one();
     add_calls(&story, story.view, fixture_code(story.profile, "a", "/srv/shop/views.py", 80), 846);
     add_calls(&story, story.view, fixture_code(story.profile, "b", "/srv/shop/views.py", 90), 846);
@@ -1236,7 +1223,7 @@ static void a_line_that_is_explained_is_not_hot(void)
     findings = ask(&story);
     CHECK_EQ(findings->count, 1);
     CHECK_STR(findings->items[0].rule->name, "hot-line");
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 /* What the same function calls beside it, if that is little; else what its callers do. */
@@ -1251,13 +1238,13 @@ static void what_is_innocent_stands_beside_the_culprit(void)
                 .state = PYRO_STATE_RUNNING, .count = 90);
     struct pyro_findings *findings = ask(&story);
     CHECK_STR(findings->items[0].innocent, "rows.py");
-    CHECK(near(findings->items[0].innocent_s, 0.09));
+    CHECK(fixture_near(findings->items[0].innocent_s, 0.09));
     pyro_findings_free(findings);
     FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, story.module, other_line, data),
                 .state = PYRO_STATE_RUNNING, .count = 20);
     findings = ask(&story);
     CHECK_STR(findings->items[0].innocent, "serializers.py");
-    CHECK(near(findings->items[0].innocent_s, 0.02));
+    CHECK(fixture_near(findings->items[0].innocent_s, 0.02));
     pyro_findings_free(findings);
     /* libraries are suspected later, functions of the same file by their own names */
     FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, story.module, other_line, story.orm),
@@ -1272,7 +1259,7 @@ static void what_is_innocent_stands_beside_the_culprit(void)
                 .state = PYRO_STATE_RUNNING, .count = 400);
     findings = ask(&story);
     CHECK(!findings->items[0].innocent); /* it is a problem, too */
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 /* -- lists that are searched -------------------------------------------------------------------- */
@@ -1315,12 +1302,12 @@ static void a_long_list_that_is_searched_is_found(void)
     CHECK_EQ(finding->function, function_of(&story, story.view));
     CHECK_EQ(finding->line, 46);
     CHECK_EQ(finding->confidence, PYRO_CONFIDENCE_HIGH);
-    CHECK(near(evidence_of(finding, "time_s")->number, 0.8));
-    CHECK(near(finding->gain_s, 0.8 * (1 - 3.0 / 1000)));
+    CHECK(fixture_near(evidence_of(finding, "time_s")->number, 0.8));
+    CHECK(fixture_near(finding->gain_s, 0.8 * (1 - 3.0 / 1000)));
     CHECK(finding->gain_low_s > 0.7 && finding->gain_low_s < finding->gain_s);
     CHECK(finding->gain_high_s > 0.8 && finding->gain_high_s < 0.9);
     CHECK_EQ(evidence_of(finding, "searched_at_least")->number, 8000);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void a_list_that_grows_is_doubted(void)
@@ -1332,7 +1319,7 @@ static void a_list_that_grows_is_doubted(void)
     CHECK_EQ(findings->count, 1);
     CHECK_EQ(findings->items[0].confidence, PYRO_CONFIDENCE_LOW);
     CHECK_STR(findings->items[0].doubt, "the list changes meanwhile: it had 12 to 1000 items");
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void check_no_search(struct pyro_lookup lookup)
@@ -1340,7 +1327,7 @@ static void check_no_search(struct pyro_lookup lookup)
     struct story story = search_story(&lookup);
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, 0);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void other_searches_are_left_alone(void)
@@ -1372,7 +1359,7 @@ static void other_searches_are_left_alone(void)
         fixture_text(story.profile, "/usr/lib/python3.12/json/decoder.py");
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, 0);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 /* COUNT calls of METHOD by the view, of US microseconds each. */
@@ -1402,9 +1389,9 @@ static void check_method(const char *method, uint64_t count, uint64_t us, const 
         CHECK_STR(findings->items[0].title, title);
         CHECK_EQ(findings->items[0].line, 46);
         CHECK_EQ(findings->items[0].confidence, PYRO_CONFIDENCE_LOW);
-        CHECK(near(findings->items[0].gain_s, (double)count * ((double)us - 0.1) / 1e6));
+        CHECK(fixture_near(findings->items[0].gain_s, (double)count * ((double)us - 0.1) / 1e6));
     }
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void methods_that_search_long_lists_are_found(void)
@@ -1454,17 +1441,17 @@ static void a_call_that_is_repeated_is_found(void)
     CHECK_EQ(finding->line, 10);
     CHECK_EQ(finding->confidence, PYRO_CONFIDENCE_LOW);
     CHECK(finding->doubt);
-    CHECK(near(finding->gain_s, 0.8 * 0.9 - 0.0004));
+    CHECK(fixture_near(finding->gain_s, 0.8 * 0.9 - 0.0004));
     CHECK(finding->gain_low_s > 0.6 && finding->gain_low_s < finding->gain_s);
     CHECK(finding->gain_high_s > 0.8 * 0.95 && finding->gain_high_s < 0.85);
     CHECK_EQ(evidence_of(finding, "distinct")->number, 100);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
     story = repeated_story(1000, 400, 0);
     findings = ask(&story);
     CHECK_STR(findings->items[0].fix,
               "@functools.lru_cache(maxsize=1024) on it; without a bound it "
               "would keep whatever ever comes");
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void a_method_s_result_is_kept_on_its_object(void)
@@ -1477,7 +1464,7 @@ static void a_method_s_result_is_kept_on_its_object(void)
         struct pyro_findings *findings = ask(&story);
         CHECK_EQ(findings->count, 1);
         CHECK_EQ(strncmp(findings->items[0].fix, "keep the result on the object", 29) == 0, i < 2);
-        end(&story, findings);
+        fixture_end(story.profile, findings);
     }
 }
 
@@ -1485,7 +1472,7 @@ static void check_no_repetition(struct story story)
 {
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, 0);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void other_calls_are_left_alone(void)
@@ -1521,7 +1508,7 @@ static void of_a_chain_the_outer_call_is_told(void)
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, 1);
     CHECK_EQ(findings->items[0].function, function_of(&story, story.orm));
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void nothing_is_found_where_nothing_is(void)
@@ -1529,11 +1516,11 @@ static void nothing_is_found_where_nothing_is(void)
     struct story story = {.profile = fixture_orders()};
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, 0);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
     story.profile = fixture_profile();
     findings = ask(&story);
     CHECK_EQ(findings->count, 0);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 int main(void)

@@ -1,9 +1,5 @@
 /* tests/unit/analyze_kept.c - rules over what is alive over time, in profiles that are made by hand. */
-#include "analyze/findings.h"
-
-#include "fixture_profile.h"
-
-#include <math.h>
+#include "fixture_findings.h"
 
 #define SECONDS 10
 #define LOOKS   100
@@ -139,17 +135,6 @@ static struct pyro_findings *ask(const struct story *story)
     return findings;
 }
 
-static void end(struct story *story, struct pyro_findings *findings)
-{
-    pyro_findings_free(findings);
-    fixture_free(story->profile);
-}
-
-static bool near(double actual, double expected)
-{
-    return fabs(actual - expected) < 0.02 * expected;
-}
-
 static void a_list_that_is_filled_by_calls_is_found(void)
 {
     struct story story = story_of(50);
@@ -163,14 +148,15 @@ static void a_list_that_is_filled_by_calls_is_found(void)
     CHECK_EQ(finding->function, story.profile->frames[story.keep].function);
     CHECK_EQ(finding->line, 11);
     CHECK_EQ(finding->confidence, PYRO_CONFIDENCE_LOW);
-    CHECK(near(finding->gain_bytes, 0.95 * 32 * MIB) && near(finding->gain_high_bytes, 32 * MIB));
+    CHECK(fixture_near(finding->gain_bytes, 0.95 * 32 * MIB) &&
+          fixture_near(finding->gain_high_bytes, 32 * MIB));
     CHECK(fabs(finding->evidence[0].number - 8 * MIB) < 0.6 * MIB); /* after a quarter */
-    CHECK(near(finding->evidence[4].number, 2 * MIB));              /* the list itself */
+    CHECK(fixture_near(finding->evidence[4].number, 2 * MIB));      /* the list itself */
     CHECK_STR(finding->evidence[5].key, "called_again_at_least");
     CHECK_EQ(finding->evidence[5].number, 50);
     CHECK_EQ(finding->evidence[6].function, story.profile->frames[story.handle].function);
     CHECK(finding->doubt && finding->gain_s <= 0);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void a_dict_that_is_filled_by_calls_is_a_cache(void)
@@ -181,7 +167,7 @@ static void a_dict_that_is_filled_by_calls_is_a_cache(void)
     CHECK_EQ(findings->count, 1);
     CHECK_STR(findings->items[0].rule->name, "unbounded-cache");
     CHECK_STR(findings->items[0].title, "cache without a bound: 4.0 MiB that only grow");
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void check(size_t times, over_time grows, double (*block_of)(double bytes), size_t count)
@@ -190,7 +176,7 @@ static void check(size_t times, over_time grows, double (*block_of)(double bytes
     add_growth(&story, story.container, 4 * MIB, grows, block_of);
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, count);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void what_is_built_once_is_left_alone(void)
@@ -220,7 +206,7 @@ static void little_is_not_told(void)
     add_memory(story.profile, story.contents, 30 * MIB, 30 * MIB);
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, 0); /* under 5 % of the peak */
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void modules_and_generators_are_not_called_again(void)
@@ -229,13 +215,13 @@ static void modules_and_generators_are_not_called_again(void)
     add_growth(&story, FIXTURE_PATH(story.profile, story.module), 2 * MIB, evenly, of_a_list);
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, 0);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
     story = story_of(50);
     add_source(&story, 21, "        yield row"); /* in handle() */
     add_growth(&story, story.container, 2 * MIB, evenly, of_a_list);
     findings = ask(&story);
     CHECK_EQ(findings->count, 0);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 /* main() recurses into handle(), which it never leaves. */
@@ -252,7 +238,7 @@ static void recursion_is_no_new_call(void)
     add_growth(&story, deep, 2 * MIB, evenly, of_a_list);
     struct pyro_findings *findings = ask(&story);
     CHECK_EQ(findings->count, 0);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void check_cached(const char *decorator, size_t count)
@@ -270,7 +256,7 @@ static void check_cached(const char *decorator, size_t count)
         CHECK_EQ(findings->items[0].confidence, PYRO_CONFIDENCE_MEDIUM);
         CHECK(!findings->items[0].doubt);
     }
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void a_decorator_says_whether_a_cache_has_a_bound(void)
@@ -295,10 +281,10 @@ static void check_read(const char *source, double held, double all, over_time gr
     if (count) {
         CHECK_STR(findings->items[0].rule->name, "whole-file");
         CHECK_EQ(findings->items[0].line, 11);
-        CHECK(near(findings->items[0].gain_bytes, held));
+        CHECK(fixture_near(findings->items[0].gain_bytes, held));
         CHECK_EQ(findings->items[0].doubt != NULL, doubted);
     }
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 static void check_file(const char *source, double held, double all, over_time grows, size_t count)
@@ -340,7 +326,7 @@ static void what_comes_after_the_stop_does_not_count(void)
         }
         struct pyro_findings *findings = ask(&story);
         CHECK_EQ(findings->count, stops);
-        end(&story, findings);
+        fixture_end(story.profile, findings);
     }
 }
 
@@ -358,7 +344,7 @@ static void of_many_containers_the_largest_is_found(void)
     CHECK_EQ(findings->count, 1);
     CHECK_STR(findings->items[0].title, "8.4 MiB that only grow"); /* with the smallest ones */
     CHECK_EQ(findings->items[0].function, story.profile->frames[story.keep].function);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 /* Times and files of hostile recordings are taken as they are. */
@@ -369,7 +355,7 @@ static void nonsense_is_harmless(void)
     for (size_t i = 0; i < story.profile->moment_count; i++)
         story.profile->moments[i].time_us = i % 3 ? UINT64_C(1) << 56 : 0;
     struct pyro_findings *findings = ask(&story);
-    end(&story, findings);
+    fixture_end(story.profile, findings);
 }
 
 int main(void)
