@@ -93,7 +93,7 @@ def _track() -> None:
         import atexit
 
         try:
-            _probe.heap_start()
+            _probe.heap_start(False)
         except RuntimeError:  # by `pyrometer run --memory`
             return
         atexit.register(_probe.heap_stop)

@@ -5,8 +5,10 @@
 #include "probe/blocks.h"
 #include "probe/callers.h"
 #include "probe/inside.h"
+#include "probe/mappings.h"
 #include "probe/memory.h"
 #include "probe/names.h"
+#include "probe/native.h"
 #include "probe/own.h"
 
 #include <dlfcn.h>
@@ -85,7 +87,7 @@ static void learn_stacks(struct pyro_heap *heap)
     }
 }
 
-static int begin(void)
+static int begin(bool native)
 {
     if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0) {
         PyErr_SetString(PyExc_RuntimeError, "memory is tracked in the main interpreter only");
@@ -98,10 +100,13 @@ static int begin(void)
     }
     if (pyro_inside_init() < 0 || pyro_own_blocks() < 0)
         return -1;
-    if (started) /* by the process that this one was forked from */
+    if (started) { /* by the process that this one was forked from */
         pyro_memory_forked(NULL, PYRO_TRACKS_NOTHING);
+        pyro_native_stop();
+    }
     forget_stacks();
-    if (pyro_memory_start(pyro_blocks_process(), PYRO_TRACKS_PYTHON, &totals) < 0)
+    if (pyro_memory_start(pyro_blocks_process(), native ? PYRO_TRACKS_ALL : PYRO_TRACKS_PYTHON,
+                          &totals) < 0)
         return -1;
     struct pyro_heap *heap = pyro_memory_heap();
     pyro_heap_lock(heap);
@@ -118,9 +123,10 @@ static struct pyro_heap *own_heap(void)
     return started ? pyro_memory_heap() : NULL;
 }
 
-PyObject *pyro_heap_figures_start(PyObject *self, PyObject *unused)
+PyObject *pyro_heap_figures_start(PyObject *self, PyObject *native)
 {
-    if (!own_heap() && begin() < 0)
+    const int wanted = PyObject_IsTrue(native);
+    if (wanted < 0 || (!own_heap() && begin(wanted) < 0))
         return NULL;
     return Py_NewRef(Py_None);
 }
@@ -141,6 +147,7 @@ PyObject *pyro_heap_figures_clear(PyObject *self, PyObject *unused)
     if (heap) {
         pyro_heap_lock(heap);
         pyro_heap_forget_blocks(heap);
+        pyro_mappings_forget(false);
         pyro_callers_forget(false);
         forget_stacks();
         learn_stacks(heap);
@@ -158,6 +165,11 @@ PyObject *pyro_heap_figures_reset_peak(PyObject *self, PyObject *unused)
         pyro_heap_unlock(heap);
     }
     return Py_NewRef(Py_None);
+}
+
+PyObject *pyro_heap_figures_is_on(PyObject *self, PyObject *unused)
+{
+    return PyBool_FromLong(own_heap() != NULL);
 }
 
 PyObject *pyro_heap_figures_totals(PyObject *self, PyObject *unused)
@@ -273,17 +285,23 @@ static void making_release(struct making *making)
     release(&making->tracebacks);
 }
 
-/* COUNT traces of blocks of SIZE bytes, as tracemalloc has them: all of Python's allocators are one domain. */
-static int add_traces(struct making *making, PyObject *traces, uint64_t size, uint64_t count,
-                      uint32_t stack)
+/* Blocks of one kind. */
+struct alike {
+    uint32_t stack;
+    bool native;
+    uint64_t size, count;
+};
+
+/* Traces of them, as tracemalloc has them: all of Python's allocators are domain 0. */
+static int add_traces(struct making *making, PyObject *traces, const struct alike *alike)
 {
-    PyObject *traceback = traceback_of(making, stack);
+    PyObject *traceback = traceback_of(making, alike->stack);
     PyObject *trace =
-        traceback ? Py_BuildValue("iKOO", 0, (unsigned long long)size,
+        traceback ? Py_BuildValue("iKOO", alike->native, (unsigned long long)alike->size,
                                   PyTuple_GetItem(traceback, 0), PyTuple_GetItem(traceback, 1))
                   : NULL;
     int result = trace ? 0 : -1;
-    for (uint64_t i = 0; result == 0 && i < count; i++)
+    for (uint64_t i = 0; result == 0 && i < alike->count; i++)
         result = PyList_Append(traces, trace);
     Py_XDECREF(trace);
     return result;
@@ -291,20 +309,31 @@ static int add_traces(struct making *making, PyObject *traces, uint64_t size, ui
 
 /* -- what is asked ------------------------------------------------------------------------------ */
 
+#define BY_C (UINT64_C(1) << 63) /* of a size */
+
 struct counting {
     struct pyro_map blocks; /* (stack, size) -> how many */
     bool failed;
 };
 
-static void count_block(void *context, pyro_heap_cell cell)
+static void count(struct counting *counting, uint32_t stack, uint64_t size)
 {
-    struct counting *counting = context;
-    uint64_t *count =
-        pyro_map_insert(&counting->blocks, pyro_heap_stack_of(cell), pyro_heap_size_of(cell), NULL);
+    uint64_t *count = pyro_map_insert(&counting->blocks, stack, size, NULL);
     if (count)
         ++*count;
     else
         counting->failed = true;
+}
+
+static void count_block(void *context, pyro_heap_cell cell)
+{
+    const uint64_t by_c = cell & PYRO_HEAP_NATIVE ? BY_C : 0;
+    count(context, pyro_heap_stack_of(cell), pyro_heap_size_of(cell) | by_c);
+}
+
+static void count_mapping(void *context, uint32_t stack, uint64_t size)
+{
+    count(context, stack, size | BY_C);
 }
 
 static int add_blocks(struct making *making, PyObject *traces)
@@ -313,14 +342,19 @@ static int add_blocks(struct making *making, PyObject *traces)
     struct pyro_heap *heap = own_heap();
     pyro_heap_lock(heap);
     pyro_heap_each(heap, count_block, &counting);
+    pyro_mappings_each(count_mapping, &counting);
     pyro_heap_unlock(heap);
     int result = counting.failed ? -1 : 0;
     if (counting.failed)
         PyErr_NoMemory();
     for (size_t i = 0; result == 0 && i < counting.blocks.capacity; i++) {
         const struct pyro_map_slot *slot = &counting.blocks.slots[i];
+        const struct alike alike = {.stack = (uint32_t)slot->key[0],
+                                    .native = slot->key[1] & BY_C,
+                                    .size = slot->key[1] & ~BY_C,
+                                    .count = slot->value};
         if (slot->used)
-            result = add_traces(making, traces, slot->key[1], slot->value, (uint32_t)slot->key[0]);
+            result = add_traces(making, traces, &alike);
     }
     pyro_map_free(&counting.blocks);
     return result;
@@ -337,12 +371,15 @@ static int add_held(struct making *making, PyObject *traces)
             uint64_t size = has_mark ? entry->held : entry->allocated - entry->freed;
             uint64_t count = has_mark ? entry->held_count : entry->allocations - entry->frees;
             uint64_t larger = count ? size % count : 0; /* so that they add up */
-            if (larger)
-                result = add_traces(making, traces, size / count + 1, larger,
-                                    pyro_blocks_index(block) << 8 | i);
-            if (result == 0 && count)
-                result = add_traces(making, traces, size / count, count - larger,
-                                    pyro_blocks_index(block) << 8 | i);
+            struct alike alike = {.stack = pyro_blocks_index(block) << 8 | i};
+            alike.size = count ? size / count : 0;
+            alike.count = count - larger;
+            if (count)
+                result = add_traces(making, traces, &alike);
+            alike.size++;
+            alike.count = larger;
+            if (result == 0 && larger)
+                result = add_traces(making, traces, &alike);
         }
     return result;
 }

@@ -127,6 +127,12 @@ void pyro_mappings_add(struct pyro_heap *heap, uint32_t stack, uintptr_t start, 
         pyro_heap_mapped(heap, stack, size);
 }
 
+void pyro_mappings_each(void (*see)(void *context, uint32_t stack, uint64_t size), void *context)
+{
+    for (uint32_t i = 0; i < all.count; i++)
+        see(context, all.items[i].stack, all.items[i].end - all.items[i].start);
+}
+
 void pyro_mappings_forget(bool torn)
 {
     if (!torn && all.room)

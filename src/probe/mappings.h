@@ -11,6 +11,8 @@
 void pyro_mappings_add(struct pyro_heap *heap, uint32_t stack, uintptr_t start, size_t size);
 /* They are no more, as far as they are known: so many bytes. A mapping counts as one block until the last part of it is gone. */
 uint64_t pyro_mappings_remove(struct pyro_heap *heap, uintptr_t start, size_t size);
+/* Have SEE called with each range that is known, SIZE bytes of STACK's. */
+void pyro_mappings_each(void (*see)(void *context, uint32_t stack, uint64_t size), void *context);
 /* None is known any more. TORN: in a forked child, where another thread may have been at it. */
 void pyro_mappings_forget(bool torn);
 

@@ -231,6 +231,20 @@ static int open_heap(struct pyro_process_block *process, enum pyro_tracking trac
     return 0;
 }
 
+/* A run goes on without; who asked for himself is told. */
+static int without_native(struct pyro_process_block *process, const struct pyro_heap_totals *totals)
+{
+    static const char why[] = "what C code allocates itself could not be tracked";
+    if (totals) {
+        pyro_memory_stop();
+        PyErr_SetString(PyExc_RuntimeError, why);
+        return -1;
+    }
+    process->tracks = PYRO_TRACKS_PYTHON;
+    pyro_blocks_say(why);
+    return 0;
+}
+
 int pyro_memory_start(struct pyro_process_block *process, enum pyro_tracking tracks,
                       struct pyro_heap_totals *totals)
 {
@@ -249,10 +263,8 @@ int pyro_memory_start(struct pyro_process_block *process, enum pyro_tracking tra
         return -1;
     }
     wrap();
-    if (tracks == PYRO_TRACKS_ALL && pyro_native_start() < 0) {
-        process->tracks = PYRO_TRACKS_PYTHON;
-        pyro_blocks_say("what C code allocates itself could not be tracked");
-    }
+    if (tracks == PYRO_TRACKS_ALL && pyro_native_start() < 0)
+        return without_native(process, totals);
     return 0;
 }
 

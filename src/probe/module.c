@@ -327,13 +327,15 @@ static PyMethodDef methods[] = {
     {"lines_of", pyro_line_figures_of, METH_O,
      "lines_of(code) -> list of (line, hits, nanoseconds)\n\nOf lines that were counted and ran, "
      "by all threads."},
-    {"heap_start", pyro_heap_figures_start, METH_NOARGS,
-     "heap_start()\n\nTrack what this process allocates, for what follows. RuntimeError: a run "
+    {"heap_start", pyro_heap_figures_start, METH_O,
+     "heap_start(native)\n\nTrack what this process allocates, for what follows. RuntimeError: a "
+     "run "
      "does."},
     {"heap_stop", pyro_heap_figures_stop, METH_NOARGS, "heap_stop()\n\nTrack no more."},
     {"heap_clear", pyro_heap_figures_clear, METH_NOARGS, "heap_clear()\n\nForget what is alive."},
     {"heap_reset_peak", pyro_heap_figures_reset_peak, METH_NOARGS,
      "heap_reset_peak()\n\nThe peak is what is alive now."},
+    {"heap_is_on", pyro_heap_figures_is_on, METH_NOARGS, "heap_is_on()\n\nIs it tracked?"},
     {"heap_totals", pyro_heap_figures_totals, METH_NOARGS,
      "heap_totals() -> (live, peak, own, lost) or None\n\nBytes, and blocks. None: it is off."},
     {"heap_traces", pyro_heap_figures_traces, METH_O,

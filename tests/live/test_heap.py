@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from counting import command
 from commands import run
-from pythons import Python, find_python
+from pythons import TARGETS, Python, find_python
 
 pytestmark = [pytest.mark.beside, pytest.mark.usefixtures("folder", "from_source")]
 
 
-@pytest.fixture(params=["3.11", "3.12", "3.13"])
+@pytest.fixture(params=["3.11", "3.12", "3.13", "3.14", "3.15"])
 def beside_tracemalloc(request: pytest.FixtureRequest) -> Python:
     wanted = find_python(request.param)
     if wanted.missing:
@@ -41,12 +42,15 @@ gc.collect()  # free lists are empty
 tracemalloc.start(int(sys.argv[2]))
 drained = [tuple([n] * size) for size in range(1, 21) for n in range(2100)], [
     n / 3 for n in range(200)], [{"a": 1} for _ in range(200)], [[] for _ in range(200)]  # of what start() left there
+many = "x" * 300  # to go through a text takes nothing out of a free list
+drained += [len(drained) + 10**6 for _ in many], [iter([]) for _ in many], [iter(()) for _ in many], [[].append for _ in many], [
+    slice(_) for _ in many], [range(9) for _ in many], [iter(drained[0][:0]) for _ in many], [iter(range(9)) for _ in many]
 """
 
 END = """
 snapshot = tracemalloc.take_snapshot()
 tracemalloc.stop()
-own = [trace for trace in snapshot.traces._traces if trace[2][0][0] == __file__ and 11 <= trace[2][0][1] < END]
+own = [trace for trace in snapshot.traces._traces if trace[2][0][0] == __file__ and 14 <= trace[2][0][1] < END]
 own = tracemalloc.Snapshot(own, snapshot.traceback_limit)
 for key in "lineno", "filename", "traceback":
     for statistic in own.statistics(key):
@@ -60,7 +64,7 @@ for difference in tracemalloc.Snapshot.load("snapshot").compare_to(own, "lineno"
     print(difference)
 """
 
-# Lines that say "same" have no object from a free list: before 3.13 nobody but tracemalloc is told of those.
+# Lines that say "same" have no object from a free list: before 3.13 nobody but tracemalloc is told of those. So has all of "recursion".
 PROGRAMS = {
     "blocks": """\
 def blocks():
@@ -140,7 +144,7 @@ def test_the_same_statistics_as_tracemalloc(beside_tracemalloc: Python, name: st
     assert "size=" in expected
     same = [line for line in expected.splitlines() if "# same" in line]
     assert same and same == [line for line in ours.splitlines() if "# same" in line]
-    if beside_tracemalloc.minor >= (3, 13) and name != "threads":  # where other threads' objects are in free lists
+    if beside_tracemalloc.minor >= (3, 13) or name == "recursion":
         assert ours == expected
 
 
@@ -243,6 +247,96 @@ def test_figures(counted: Python) -> None:
     if counted.free_threaded:
         pytest.skip("memory is not tracked without a GIL")
     assert ran(counted, FIGURES) == "right\n"
+
+
+NATIVE = """\
+import ctypes
+import os
+import sys
+from collections import Counter
+from pyrometer import heap
+
+lib = ctypes.CDLL("./native.so")
+names = "by_malloc", "by_calloc", "by_realloc", "by_posix_memalign", "by_table", "by_mmap", "by_mremap", "by_reserving"
+functions = [getattr(lib, name) for name in names]
+lib.tell((ctypes.c_uint64 * 2)())  # what the first call itself needs
+
+def work():
+    kept = [bytes(5000 + n) for n in range(100)]
+    functions[0]()  # malloc
+    functions[1]()  # calloc
+    functions[2]()  # realloc
+    functions[3]()  # posix_memalign
+    functions[4]()  # table
+    functions[5]()  # mmap
+    functions[6]()  # mremap
+    functions[7]()  # reserving
+    return kept
+
+PAGE = 4096
+LEFT = {"malloc": (20, 20 * 1000), "calloc": (20, 20 * 700), "realloc": (20, 20 * 500), "posix_memalign": (20, 20 * 2000),
+        "table": (20, 20 * 600), "mmap": (2, 5 * PAGE), "mremap": (1, 50 * PAGE)}
+lines = open(__file__).read().splitlines()
+
+def left(snapshot):
+    found = Counter(), Counter()
+    for trace in snapshot.traces:
+        if trace.domain == heap.NATIVE_DOMAIN and trace.traceback[-1].filename == __file__:
+            name = lines[trace.traceback[-1].lineno - 1].rpartition("# ")[2]
+            found[0][name] += 1
+            found[1][name] += trace.size
+    return {name: (found[0][name], size) for name, size in found[1].items()}
+
+def python_only(snapshot):
+    only = snapshot.filter_traces([heap.DomainFilter(True, 0)]).filter_traces([heap.Filter(True, __file__, 13)])
+    return [str(statistic) for statistic in only.statistics("lineno")]
+
+heap.start(5)
+kept = work()
+without = python_only(heap.take_snapshot())
+assert left(heap.take_snapshot()) == {} and without
+heap.stop()
+del kept
+for again in range(int(sys.argv[1])):
+    heap.start(5, native=True)
+    before = heap.get_traced_memory()[0]
+    kept = work()
+    snapshot = heap.take_snapshot()
+    assert left(snapshot) == LEFT, left(snapshot)
+    assert python_only(snapshot) == without, (python_only(snapshot), without)
+    native = sum(size for count, size in LEFT.values())
+    assert heap.get_traced_memory()[0] - before > native + 500_000
+    assert sum(trace.size for trace in snapshot.traces) <= heap.get_traced_memory()[0] + 100_000
+    if os.fork() == 0:  # in a child nothing is tracked, C's allocators neither
+        assert not heap.is_tracing()
+        heap.start(5)
+        work()
+        assert left(heap.take_snapshot()) == {}
+        heap.stop()
+        heap.start(5, native=True)
+        work()
+        assert left(heap.take_snapshot()) == LEFT
+        os._exit(7)
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == 7
+    heap.clear_traces()
+    assert left(heap.take_snapshot()) == {} and heap.get_traced_memory()[0] < 100_000
+    functions[5]()  # mmap
+    assert left(heap.take_snapshot()) == {"mmap": LEFT["mmap"]}
+    heap.stop()
+    del kept
+print("right")
+"""
+
+
+def test_what_c_code_takes_is_a_domain_of_its_own(counted: Python) -> None:
+    """tests/targets/memory_native.c leaves what it says; Python's allocators have the same beside it as without."""
+    if counted.free_threaded:
+        pytest.skip("memory is not tracked without a GIL")
+    if counted.root is not None:
+        pytest.skip("what is built here does not load in its root")
+    source = TARGETS / "memory_native.c"
+    subprocess.run(["cc", "-O1", "-fno-builtin", "-shared", "-fPIC", "-o", "native.so", str(source), "-pthread"], check=True)
+    assert ran(counted, NATIVE, "20") == "right\n"
 
 
 CHILDREN = """\
