@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from commands import refused, run
-from counting import command, package
+from counting import command
 from pythons import REPOSITORY, TARGETS, Python
 
 pytestmark = pytest.mark.beside
@@ -407,23 +407,6 @@ def test_a_program_that_traces_itself(pyrometer: Path, counted: Python) -> None:
     large = line_at(answer, "large", "large")
     assert large["self_live"] == (5 * 24 if counted.minor < (3, 13) else 0)  # tracemalloc's records are that line's, too
     assert large["self_allocated"] >= 15_000 * (5000 + HEAD)
-
-
-ARRAYS = """\
-import numpy
-
-table = numpy.arange(120_000, dtype="f8").reshape(300, 400)
-product = table @ table.T
-print(product.sum(), numpy.linalg.norm(table), sorted(map(str, product[0, :5])))
-"""
-
-
-def test_numpy_computes_the_same(pyrometer: Path, one: Python, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(package(one, "numpy")))
-    Path("arrays.py").write_text(ARRAYS)
-    plain = subprocess.run(one.command(["arrays.py"]), capture_output=True, text=True, timeout=SECONDS, check=True)
-    _, printed = track(pyrometer, one, ["arrays.py"])
-    assert printed == plain.stdout
 
 
 def test_tables_and_rows(pyrometer: Path, one: Python) -> None:
