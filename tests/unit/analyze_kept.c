@@ -305,6 +305,37 @@ static void a_file_that_is_read_whole_is_found(void)
     check_file("data = json.load(f)", 5 * MIB, 40 * MIB, evenly, 0);
 }
 
+/* keep() loads by LOAD, handle() has the call in CALL, and LATER is a line of handle()'s behind that. */
+static void check_ordered(const char *load, const char *call, const char *later, size_t count)
+{
+    struct story story = story_of(1);
+    const uint32_t handle = story.profile->frames[story.handle].function;
+    (void)fixture_frame(story.profile, handle, 23);
+    add_source(&story, 11, load);
+    add_source(&story, 21, call);
+    add_source(&story, 23, later);
+    add_growth(&story, story.container, 20 * MIB, evenly, of_none);
+    struct pyro_findings *findings = ask(&story);
+    CHECK_EQ(findings->count, count);
+    fixture_end(story.profile, findings);
+}
+
+static void what_is_put_in_order_is_needed(void)
+{
+    check_ordered("return json.load(f)", "rows = load(path)", "rows.sort(key=age)", 0);
+    check_ordered("return json.load(f)", "self.rows = load(path)",
+                  "for row in sorted(self.rows):", 0);
+    check_ordered("return json.load(f)", "rows = load(path)", "random.shuffle(rows)", 0);
+    check_ordered("rows = sorted(json.load(f))", "x()", "y()", 0);
+    check_ordered("return json.load(f)", "rows = load(path)", "for row in rows:", 1);
+    check_ordered("return json.load(f)", "rows = load(path)", "for row in sorted(rows_of(x)):", 1);
+    check_ordered("return json.load(f)", "rows = load(path)", "other.rows.sort()", 1);
+    check_ordered("data = json.load(f)", "rows = load(path)", "rows.sort()",
+                  1); /* of something else */
+    check_ordered("return json.load(f)", "print(len(load(path)))", "rows.sort()", 1);
+    check_ordered("return json.load(f)", "", "rows.sort()", 1);
+}
+
 static void a_file_that_stays_is_an_index(void)
 {
     check_file("data = json.load(f)", 20 * MIB, 30 * MIB, at_once, 0);
@@ -367,6 +398,6 @@ int main(void)
         TEST(modules_and_generators_are_not_called_again), TEST(recursion_is_no_new_call),
         TEST(a_decorator_says_whether_a_cache_has_a_bound),
         TEST(a_file_that_is_read_whole_is_found), TEST(a_file_that_stays_is_an_index),
-        TEST(what_comes_after_the_stop_does_not_count),
+        TEST(what_is_put_in_order_is_needed), TEST(what_comes_after_the_stop_does_not_count),
         TEST(of_many_containers_the_largest_is_found), TEST(nonsense_is_harmless));
 }

@@ -1,11 +1,13 @@
 /* analyze/rules/whole_file.c - a file that is read whole where it is gone through once.
  *
  * Where the bytes are is exact. That they are of a file the source says: of Python's own calls in C nothing else tells. Records that
- * stay for much longer than it took to load them are left alone, an index, say; text is doubted. */
+ * stay for much longer than it took to load them are left alone, an index, say; text is doubted. What is put in order afterwards is all
+ * needed at once. */
 #include "analyze/kept.h"
 
 #include "base/grow.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +80,8 @@ static const struct pattern *pattern_of(const char *source)
 struct line {
     uint32_t function, line;
     uint32_t file;
-    double held; /* at the peak */
+    uint32_t stack; /* one that ends in it */
+    double held;    /* at the peak */
     double live[STEPS + 1];
 };
 
@@ -99,8 +102,8 @@ static struct line *line_of(struct lines *lines, const struct pyro_profile *prof
     if (is_new) {
         if (pyro_grow(&lines->items, lines->count, &lines->capacity, sizeof(*lines->items)) < 0)
             return NULL;
-        lines->items[lines->count] =
-            (struct line){.function = frame->function, .line = frame->line, .file = file};
+        lines->items[lines->count] = (struct line){
+            .function = frame->function, .line = frame->line, .file = file, .stack = stack};
         *id = lines->count++;
     }
     return &lines->items[*id];
@@ -154,6 +157,87 @@ static bool stays(const struct pyro_kept *kept, const struct line *line)
         time_us = (double)(loaded - first) * step_us;
     return (double)(gone - loaded) * step_us > STAYS_MAX * (time_us + step_us);
 }
+
+/* -- is all of it needed at once? --------------------------------------------------------------- */
+
+static bool is_name(char letter)
+{
+    return isalnum((unsigned char)letter) || letter == '_' || letter == '.';
+}
+
+/* "rows = ...", "self.rows = ...": the size of what is assigned to, which *SOURCE is at then; 0: nothing, or it is not one name. */
+static size_t assigned(const char **source)
+{
+    size_t size = 0;
+    *source += strspn(*source, " \t");
+    while (is_name((*source)[size]))
+        size++;
+    const char *sign = *source + size + strspn(*source + size, " ");
+    return sign[0] == '=' && sign[1] != '=' ? size : 0;
+}
+
+static bool ends_in(const char *text, size_t size, const char *end)
+{
+    size_t end_size = strlen(end);
+    return size >= end_size && memcmp(text + size - end_size, end, end_size) == 0;
+}
+
+/* "rows.sort(", "sorted(rows": SOURCE wants all of NAME. */
+static bool orders(const char *source, const char *name, size_t size)
+{
+    static const char *const calls[] = {"sorted(", "shuffle(", "reversed("};
+    char text[128];
+    if (!source || size >= sizeof(text))
+        return false;
+    memcpy(text, name, size);
+    text[size] = '\0';
+    for (const char *at = source; (at = strstr(at, text)); at++) {
+        if (at > source && is_name(at[-1]))
+            continue;
+        if (strncmp(at + size, ".sort(", 6) == 0)
+            return true;
+        for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+            if (!is_name(at[size]) && ends_in(source, (size_t)(at - source), calls[i]))
+                return true;
+    }
+    return false;
+}
+
+/* Does FUNCTION put NAME in order in a line behind LINE, as far as those are known that ran? */
+static bool is_ordered_behind(const struct pyro_profile *profile, uint32_t function, uint32_t line,
+                              const char *name, size_t size)
+{
+    const uint32_t file = profile->functions[function].file;
+    for (size_t i = 0; i < profile->frame_count; i++) {
+        const struct pyro_frame *frame = &profile->frames[i];
+        if (frame->function == function && frame->line > line &&
+            orders(pyro_profile_source(profile, file, frame->line), name, size))
+            return true;
+    }
+    return false;
+}
+
+/* Where it is loaded, or where what loads it returns to. */
+static bool is_ordered(const struct pyro_profile *profile, uint32_t stack)
+{
+    for (; stack != PYRO_STACK_ROOT; stack = profile->stacks[stack].parent) {
+        const struct pyro_frame *frame = &profile->frames[profile->stacks[stack].frame];
+        const char *source =
+            pyro_profile_source(profile, profile->functions[frame->function].file, frame->line);
+        if (!source)
+            return false;
+        if (strstr(source, "sorted("))
+            return true;
+        const size_t size = assigned(&source);
+        if (size)
+            return is_ordered_behind(profile, frame->function, frame->line, source, size);
+        if (strncmp(source, "return ", 7) != 0)
+            return false;
+    }
+    return false;
+}
+
+/* -- telling it --------------------------------------------------------------------------------- */
 
 /* What other lines of the same function hold at the peak: made of it, mostly. */
 static double copies_of(const struct lines *lines, const struct line *line, double peak)
@@ -211,7 +295,7 @@ static int find_in(struct pyro_rule_context *context, const struct pyro_kept *ke
         if (!pattern || line->held < BYTES_MIN || line->held < SHARE_MIN * peak)
             continue;
         bool doubted = stays(kept, line);
-        if (doubted && pattern->parsed)
+        if ((doubted && pattern->parsed) || is_ordered(context->profile, line->stack))
             continue;
         result = report(context, line, copies_of(lines, line, peak), pattern, doubted);
         told++;
@@ -247,9 +331,11 @@ const struct pyro_rule pyro_rule_whole_file = {
     .fix = "a generator over lines, rows or records; ijson, iterparse(), chunksize=",
     .gain = "what the line and those of its function that follow hold at the peak; at the least "
             "half of the line's own",
-    .refuted_by = "all of it is needed at once: it is sorted, or looked at again and again",
+    .refuted_by = "all of it is needed at once, by more than one pass, say",
     .blind_spots =
-        "records that stay over 6 times as long as it took to load, which may be an index; "
+        "records that stay over 6 times as long as it took to load, which may be an index; what is "
+        "sorted, shuffled or reversed where it is loaded, or where it is returned to: all of that "
+        "is needed at once; "
         "readers that the source does not name, a file that is read in pieces and joined; "
         "Python before 3.11",
     .find = find,
