@@ -95,6 +95,10 @@ static int print_memory(const struct pyro_profile *profile, const struct options
         code = pyro_report_memory_json(stdout, memory, &error);
     else if (code == 0)
         code = pyro_report_memory(stdout, memory, &options->choice, &style, &error);
+    if (code == 0 && !options->json) {
+        fputc('\n', stdout);
+        pyro_report_quality(stdout, profile, &style);
+    }
     pyro_allocations_free(memory);
     if (code < 0)
         pyro_print_error(&error);

@@ -156,6 +156,8 @@ static void add_counters(struct pyro_copy *copy, const struct pyro_counters *mor
     all->stopped += more->stopped;
     all->still += more->still;
     all->sampler_cpu_us += more->sampler_cpu_us;
+    if (more->sampler_rss > all->sampler_rss)
+        all->sampler_rss = more->sampler_rss;
     all->code_reread += more->code_reread;
     pyro_writer_counters(copy->writer, all);
 }

@@ -266,6 +266,7 @@ struct pyro_counters {
     uint64_t stopped;        /* samples taken from a stopped thread (--exact) */
     uint64_t still;          /* samples proved to show one moment, without a stop */
     uint64_t sampler_cpu_us; /* our own CPU */
+    uint64_t sampler_rss;    /* our own memory: bytes resident, at most; 0: not known */
     uint64_t code_reread;    /* code objects that turned out to be replaced */
     uint64_t turned_away;    /* processes whose calls were not counted, because there was no room */
     uint64_t sub_interpreters; /* not 0: there were some, whose calls are not counted */

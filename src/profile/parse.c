@@ -626,7 +626,7 @@ static int take_counters(struct pyro_parse *parse, struct pyro_reader *payload)
         &c->failed,        &c->second_reads,  &c->stopped,       &c->sampler_cpu_us,
         &c->code_reread,   &c->still,         &c->turned_away,   &c->sub_interpreters,
         &c->queries_lost,  &c->lines_lost,    &c->lines_cost_us, &c->marked,
-        &c->lines_from_us, &c->lines_sampled,
+        &c->lines_from_us, &c->lines_sampled, &c->sampler_rss,
     };
     for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
         *fields[i] = pyro_reader_left(payload) > 0 ? pyro_reader_varint(payload) : 0;

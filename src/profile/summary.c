@@ -416,6 +416,10 @@ void pyro_summary_json(struct pyro_json *json, const char *key, const struct pyr
     pyro_json_u64(json, "missed_ticks", counters->missed_ticks);
     pyro_json_u64(json, "late", counters->late);
     pyro_json_us_as_s(json, "sampler_cpu_s", counters->sampler_cpu_us);
+    if (counters->sampler_rss)
+        pyro_json_u64(json, "sampler_peak_bytes", counters->sampler_rss);
+    else
+        pyro_json_null(json, "sampler_peak_bytes");
     pyro_json_null(json, "collector_cpu_s");
     if (profile->probes)
         pyro_json_double(json, "probe_s", summary->probe_us / 1e6);

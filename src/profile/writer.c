@@ -561,7 +561,7 @@ static void put_counters(struct pyro_writer *writer)
         c->failed,        c->second_reads,  c->stopped,       c->sampler_cpu_us,
         c->code_reread,   c->still,         c->turned_away,   c->sub_interpreters,
         c->queries_lost,  c->lines_lost,    c->lines_cost_us, c->marked,
-        c->lines_from_us, c->lines_sampled,
+        c->lines_from_us, c->lines_sampled, c->sampler_rss,
     };
     size_t begin = pyro_chunk_begin(&writer->out, PYRO_CHUNK_COUNTERS);
     for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)

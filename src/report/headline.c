@@ -185,7 +185,7 @@ static void print_samples(FILE *out, const struct pyro_profile *profile)
     uint64_t unsure_samples = 0;
     for (size_t i = 0; i < profile->samples.count; i++)
         unsure_samples += (pyro_sample_flags(profile, i) & PYRO_SAMPLE_UNSURE) != 0;
-    char reached[32], asked[32], unsure[32];
+    char reached[32], asked[32], unsure[32], own[32];
     pyro_summary_rate(reached, sizeof(reached), pyro_summary_rate_reached(profile));
     pyro_summary_rate(asked, sizeof(asked), profile->info.rate_hz);
     pyro_report_unsure(unsure, sizeof(unsure), unsure_samples, profile->samples.count);
@@ -198,6 +198,10 @@ static void print_samples(FILE *out, const struct pyro_profile *profile)
     if (counters->duration_us)
         fprintf(out, ", own CPU %.1f %% of a core",
                 100.0 * (double)counters->sampler_cpu_us / (double)counters->duration_us);
+    if (counters->sampler_rss) {
+        pyro_summary_size(own, sizeof(own), counters->sampler_rss);
+        fprintf(out, ", own memory %s", own);
+    }
     fprintf(out, "\n");
 }
 

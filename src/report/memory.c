@@ -475,10 +475,16 @@ static void print_head(FILE *out, const struct layout *layout)
     put_size(live, memory->all.live);
     put_size(allocated, memory->all.allocated);
     put_count(count, memory->all.blocks);
-    fprintf(out, "%speak %s%s, %s left %s, %s allocated in %s blocks (%s)",
+    fprintf(out, "%speak %s%s, %s left %s, %s allocated in %s blocks",
             pyro_ink_on(layout->style, PYRO_INK_BOLD), peak,
             pyro_ink_off(layout->style, PYRO_INK_BOLD), live,
-            memory->stopped ? "at the end" : "when it was last seen", allocated, count,
+            memory->stopped ? "at the end" : "when it was last seen", allocated, count);
+    if (memory->profile->counters.duration_us) {
+        double seconds = (double)memory->profile->counters.duration_us / 1e6;
+        put_count(count, (uint64_t)((double)memory->all.blocks / seconds));
+        fprintf(out, ", %s a second", count);
+    }
+    fprintf(out, " (%s)",
             memory->has_native ? "Python's allocators and C's" : "Python's allocators");
     if (memory->process_count > 1)
         fprintf(out, ", %zu processes added up", memory->process_count);
@@ -623,6 +629,7 @@ int pyro_report_memory_json(FILE *out, const struct pyro_allocations *memory,
     pyro_json_u64(&json, "live_bytes", memory->all.live);
     json_known(&json, "rss_peak_bytes", memory->rss_peak);
     pyro_json_u64(&json, "allocations", memory->all.blocks);
+    pyro_json_us_as_s(&json, "duration_s", memory->profile->counters.duration_us);
     pyro_json_u64(&json, "allocated_bytes", memory->all.allocated);
     json_known(&json, "rss_bytes", memory->rss);
     json_known(&json, "own_bytes", memory->own);

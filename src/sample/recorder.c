@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 
 #include "base/clock.h"
+#include "base/resident.h"
 #include "sample/schedule.h"
 #include "sample/processes.h"
 #include "target/process.h"
@@ -132,6 +133,9 @@ static void count(struct pyro_recorder *recorder, struct pyro_writer *writer, ui
     counters->late = recorder->schedule.late;
     counters->sampler_cpu_us =
         (pyro_clock_process_cpu_ns() - recorder->cpu_began_ns) / PYRO_NS_PER_US;
+    struct pyro_resident own;
+    if (pyro_resident_read(0, &own) == 0)
+        counters->sampler_rss = own.most;
     pyro_writer_counters(writer, counters);
 }
 

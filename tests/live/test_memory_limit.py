@@ -104,7 +104,7 @@ def test_what_was_known_survives_the_kernel_s_killer(pyrometer: Path, counted: P
     confinement = answer["confinement"]
     assert (confinement["cgroup"], confinement["limit_bytes"], confinement["oom_kills"]) == (f"/{group.name}", LIMIT, 1)
     timeline = answer["timeline"]
-    assert 0.5 * LIMIT < timeline["peak_bytes"] < LIMIT
+    assert 0.5 * LIMIT < timeline["peak_bytes"] < 1.05 * LIMIT  # pages of files may be charged to who read them first
     (last,) = [line for line in timeline["holders"][-1]["lines"] if line["name"] == "grow"]
     assert last["live_bytes"] == known["self_live"]
     text = run(pyrometer, "memory", "grow.pyro").stdout

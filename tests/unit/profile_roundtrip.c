@@ -292,6 +292,7 @@ static void counters_come_back(void)
                                      .second_reads = 8,
                                      .stopped = 9,
                                      .sampler_cpu_us = 10,
+                                     .sampler_rss = 11,
                                      .code_reread = UINT64_MAX};
     pyro_writer_counters(writer, &counters);
     struct pyro_profile *profile = close_and_read(writer);
@@ -304,6 +305,7 @@ static void counters_come_back(void)
     CHECK_EQ(profile->counters.second_reads, 8);
     CHECK_EQ(profile->counters.stopped, 9);
     CHECK_EQ(profile->counters.sampler_cpu_us, 10);
+    CHECK_EQ(profile->counters.sampler_rss, 11);
     CHECK(profile->counters.code_reread == UINT64_MAX);
     pyro_profile_free(profile);
 }

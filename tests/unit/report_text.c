@@ -376,12 +376,13 @@ static void quality_tells_what_went_wrong(void)
     profile->counters.missed_ticks = 5;
     profile->counters.late = 7;
     profile->counters.sampler_cpu_us = 7000;
+    profile->counters.sampler_rss = 9 << 20;
     profile->complete = false;
     FILE *out = page();
     pyro_report_quality(out, profile, &style);
     fclose(out);
     CHECK_STR(written, "1000 samples at 1 kHz (asked 1 kHz), 5 missed, 7 late, 0.20 % unsure, own "
-                       "CPU 0.7 % of a core\n"
+                       "CPU 0.7 % of a core, own memory 9.0 MiB\n"
                        "CPU: kernel 0.09 s, profile 0.09 s\n"
                        "the recording was not closed: its last second may be missing\n");
     free(written);
@@ -419,11 +420,25 @@ static void quality_tells_who_had_the_cpu(void)
 
 static void json_keeps_its_contract(void)
 {
-    static const char *const recording_keys[] = {
-        "command",       "pid",           "python",          "started", "duration_s",
-        "modes",         "rate_hz",       "samples",         "unsure",  "missed_ticks",
-        "late",          "sampler_cpu_s", "collector_cpu_s", "probe_s", "cpu_kernel_s",
-        "cpu_profile_s", "waiting",       "not_counted"};
+    static const char *const recording_keys[] = {"command",
+                                                 "pid",
+                                                 "python",
+                                                 "started",
+                                                 "duration_s",
+                                                 "modes",
+                                                 "rate_hz",
+                                                 "samples",
+                                                 "unsure",
+                                                 "missed_ticks",
+                                                 "late",
+                                                 "sampler_cpu_s",
+                                                 "sampler_peak_bytes",
+                                                 "collector_cpu_s",
+                                                 "probe_s",
+                                                 "cpu_kernel_s",
+                                                 "cpu_profile_s",
+                                                 "waiting",
+                                                 "not_counted"};
     static const char *const function_keys[] = {
         "name",      "file",      "line",    "kind",         "ncalls",        "primitive_calls",
         "tottime_s", "cumtime_s", "probe_s", "samples_self", "samples_total", "callers"};
