@@ -523,6 +523,20 @@ INNOCENT = {
         root = build()
         print(len(ALL))
         """,
+    "records that are sorted": """
+        import json
+        def load(path):
+            with open(path) as f:
+                return [json.loads(line) for line in f]
+        def main():
+            with open("x.jsonl", "w") as f:
+                for n in range(60000):
+                    f.write(json.dumps({"id": n * 7919 % 60013, "name": f"name {n}"}) + "\\n")
+            rows = load("x.jsonl")
+            rows.sort(key=lambda row: row["id"])
+            return sum(row["id"] for row in rows)
+        print(main())
+        """,
 }
 
 
