@@ -41,6 +41,8 @@ struct pyro_injection {
     struct pyro_runtime runtime;
     struct pyro_injector *injector;
     const struct pyro_probe_options *options;
+    uint64_t
+        counted_into; /* the memory's inode, by which its process knows it, too; 0: there is none */
     char folder[PATH_MAX]; /* where the probe is installed */
     char name[NAME_MAX_];  /* of its copy: by what it holds */
     const volatile sig_atomic_t *stop;
@@ -114,6 +116,8 @@ static int put_wanted(struct pyro_injection *injection, struct pyro_place *place
     pyro_buffer_printf(&text, "%s\n%d\n%s\n%d\n%d\n%s%s\n%d", action, (int)injection->pid, probe,
                        options->c_calls, options->traces, options->lines ? "=" : "",
                        options->lines ? options->lines : "", options->memory);
+    if (injection->counted_into)
+        pyro_buffer_printf(&text, "\n%llu", (unsigned long long)injection->counted_into);
     if (code == 0)
         code = text.failed ? -ENOMEM : pyro_place_put(place, "wanted", text.data, text.size);
     pyro_buffer_free(&text);
@@ -151,8 +155,28 @@ static int await_answer(struct pyro_injection *injection, struct pyro_place *pla
     return 0;
 }
 
+/* Nobody came by. What comes by later finds that nobody waits for it, and then does all there is to do by itself. */
+static int leave(struct pyro_injection *injection, struct pyro_place *place,
+                 const struct pyro_call *call, bool *ret_left, struct pyro_error *error)
+{
+    int pid = (int)injection->pid;
+    struct pyro_error why = {0};
+    pyro_place_unlock(place);
+    int code = pyro_injector_leave(injection->injector, call, &why);
+    if (code < 0) {
+        *error = why;
+        return code;
+    }
+    *ret_left = true;
+    pyro_error_set(error, -ETIMEDOUT,
+                   "process %d did not come by in time: it will, as soon as it can", pid);
+    pyro_error_hint(error, "pyrometer dump --pid %d shows where it waits", pid);
+    return -ETIMEDOUT;
+}
+
+/* STAYS: whenever it is executed, it is right. RET_LEFT: the folder is still to be read. */
 static int call_in(struct pyro_injection *injection, struct pyro_place *place, const char *action,
-                   bool stays, char answer[ANSWER_MAX], struct pyro_error *error)
+                   bool stays, char answer[ANSWER_MAX], bool *ret_left, struct pyro_error *error)
 {
     char line[512], script[128];
     const char *path = pyro_place_path(place);
@@ -166,26 +190,28 @@ static int call_in(struct pyro_injection *injection, struct pyro_place *place, c
         .line = line,
         .script = script,
         .timeout_ns = stays ? STOP_NS : START_NS,
-        .stays = stays,
         .stop = injection->stop,
     };
     code = pyro_injector_call(injection->injector, &call, error);
+    if (stays && (code == -ETIMEDOUT || code == -EBUSY))
+        return leave(injection, place, &call, ret_left, error);
     if (code == 0)
         code = await_answer(injection, place, answer, error);
     if (code == 0)
         pyro_injector_clear(injection->injector);
+    *ret_left = stays && code == -ETIMEDOUT; /* it was begun */
     return code;
 }
 
-/* STAYS: whenever it is executed, it is right. */
 static int call(struct pyro_injection *injection, const char *action, bool stays,
                 char answer[ANSWER_MAX], struct pyro_error *error)
 {
     struct pyro_place *place = NULL;
+    bool left = false;
     int code = pyro_place_make(injection->pid, &place, error);
     if (code == 0)
-        code = call_in(injection, place, action, stays, answer, error);
-    if (stays && code == -ETIMEDOUT)
+        code = call_in(injection, place, action, stays, answer, &left, error);
+    if (left)
         pyro_place_leave(place);
     else
         pyro_place_remove(place);
@@ -216,6 +242,9 @@ static int take_memory(struct pyro_injection *injection, const char *answer,
         return pyro_error_set(error, -ENOENT, "process %d closed the memory to count into",
                               (int)injection->pid);
     (void)lockf(fd, F_TLOCK, 0);
+    struct stat status;
+    if (fstat(fd, &status) == 0)
+        injection->counted_into = status.st_ino;
     return pyro_run_probe_adopt(probe, injection->options, fd, error);
 }
 

@@ -195,46 +195,93 @@ static pyro_addr mark_of(const struct pyro_injector *injector, pyro_addr thread)
                           injector->runtime->layout.remote.pending_call);
 }
 
-/* The main thread first, then whoever runs, then one after the other. */
-static pyro_addr choose_thread(const struct pyro_injector *injector)
+/* 1: THREAD has a script that it is still to execute; 0: it has none. */
+static int has_script(const struct pyro_injector *injector, pyro_addr thread)
+{
+    int32_t mark;
+    int code = pyro_memory_read(injector->memory, mark_of(injector, thread), &mark, sizeof(mark));
+    return code < 0 ? code : mark == 0 || mark == 1 ? mark : -EPROTO;
+}
+
+static int place_of(const struct pyro_injector *injector, pyro_addr thread)
+{
+    for (int i = 0; i < injector->thread_count; i++)
+        if (injector->threads[i].u == thread.u)
+            return i;
+    return -1;
+}
+
+/* The main thread first, then whoever runs, then one after the other; those that were asked by somebody else are passed over. Negative: all were. */
+static int choose_thread(const struct pyro_injector *injector)
 {
     pyro_addr holder = pyro_entry_holder(injector->memory, injector->runtime, &injector->entry);
-    int next = 0;
-    if (pyro_addr_is_null(injector->asked))
-        return injector->threads[0];
+    int first = place_of(injector, injector->asked) + 1, runs = place_of(injector, holder);
+    if (!pyro_addr_is_null(injector->asked) && runs >= 0 && holder.u != injector->asked.u)
+        first = runs;
     for (int i = 0; i < injector->thread_count; i++) {
-        if (injector->threads[i].u == holder.u && holder.u != injector->asked.u)
-            return holder;
-        if (injector->threads[i].u == injector->asked.u)
-            next = (i + 1) % injector->thread_count;
+        int at = (first + i) % injector->thread_count;
+        int code = has_script(injector, injector->threads[at]);
+        if (code <= 0)
+            return code == 0 ? at : code;
     }
-    return injector->threads[next];
+    return -EBUSY;
+}
+
+/* In the state of a thread: its mark, and that it is to look up. BREAKER: where that stays until it is written. */
+static int add_mark(struct pyro_injector *injector, pyro_addr thread, uint64_t *breaker)
+{
+    static const int32_t one = 1;
+    pyro_addr at = pyro_addr_plus(thread, injector->runtime->layout.remote.eval_breaker);
+    int code = pyro_memory_read(injector->memory, at, breaker, sizeof(*breaker));
+    if (code < 0)
+        return code;
+    *breaker |= PYRO_BREAKER_STOP;
+    add_span(injector, mark_of(injector, thread), &one, sizeof(one));
+    add_span(injector, at, breaker, sizeof(*breaker));
+    return 0;
+}
+
+static pyro_addr path_of(const struct pyro_injector *injector, pyro_addr thread)
+{
+    return pyro_addr_plus(request_of(injector, thread),
+                          injector->runtime->layout.remote.script_path);
 }
 
 static int post_script(struct pyro_injector *injector, const struct pyro_call *call)
 {
-    static const int32_t one = 1;
-    const struct pyro_layout *layout = &injector->runtime->layout;
-    pyro_addr thread = choose_thread(injector);
-    pyro_addr breaker_at = pyro_addr_plus(thread, layout->remote.eval_breaker);
-    int32_t mark;
-    uint64_t breaker;
-    int code = pyro_memory_read(injector->memory, mark_of(injector, thread), &mark, sizeof(mark));
+    int at = choose_thread(injector);
+    if (at < 0)
+        return at;
+    pyro_addr thread = injector->threads[at];
+    int code = prepare_text(injector, path_of(injector, thread), call->script);
     if (code == 0)
-        code = pyro_memory_read(injector->memory, breaker_at, &breaker, sizeof(breaker));
-    if (code == 0 && mark != 0)
-        code = mark == 1 ? -EBUSY : -EPROTO; /* another debugger's */
-    if (code == 0)
-        code = prepare_text(
-            injector, pyro_addr_plus(request_of(injector, thread), layout->remote.script_path),
-            call->script);
+        code = add_mark(injector, thread, &injector->breakers[0]);
     if (code < 0)
         return code;
-    breaker |= PYRO_BREAKER_STOP;
-    add_span(injector, mark_of(injector, thread), &one, sizeof(one));
-    add_span(injector, breaker_at, &breaker, sizeof(breaker));
     injector->asked = thread;
     return write_spans(injector);
+}
+
+/* Whoever comes by first executes it, and takes it back from the others (probe/scripts.c). */
+static int post_to_all(struct pyro_injector *injector, const struct pyro_call *call)
+{
+    size_t size = strlen(call->script) + 1;
+    int posted = 0, code = size > PYRO_ENTRY_SCRIPT_MAX ? -ENAMETOOLONG : 0;
+    for (int i = 0; code == 0 && i < injector->thread_count; i++) {
+        pyro_addr thread = injector->threads[i];
+        code = has_script(injector, thread);
+        if (code == 0) {
+            add_span(injector, path_of(injector, thread), call->script, size);
+            code = add_mark(injector, thread, &injector->breakers[posted++ % BREAKERS_MAX]);
+        } else if (code == 1) {
+            code = 0; /* somebody else's */
+        }
+        if (code == 0 && injector->span_count > SPANS_MAX - 3)
+            code = write_spans(injector);
+    }
+    if (code == 0 && injector->span_count)
+        code = write_spans(injector);
+    return code < 0 ? code : posted ? 0 : -EBUSY;
 }
 
 /* 1: it was; 0: it was not. */
@@ -251,10 +298,7 @@ static int script_taken(const struct pyro_injector *injector)
 /* The thread may have ended meanwhile, and its state be freed. */
 static bool still_there(const struct pyro_injector *injector)
 {
-    for (int i = 0; i < injector->thread_count; i++)
-        if (injector->threads[i].u == injector->asked.u)
-            return true;
-    return false;
+    return place_of(injector, injector->asked) >= 0;
 }
 
 static int withdraw_script(struct pyro_injector *injector)
@@ -488,8 +532,6 @@ static int take_turn(struct pyro_injector *injector, const struct pyro_call *cal
             return code;
         pyro_clock_sleep_until(pyro_clock_ns() + POLL_NS);
     }
-    if (call->stays && is_over(call, deadline_ns))
-        return -ETIMEDOUT;
     return with_all_stopped_at_last(injector, call, withdraw, 0, error); /* it must not stay */
 }
 
@@ -499,8 +541,14 @@ static int fail(const struct pyro_injector *injector, const struct pyro_call *ca
     int pid = (int)injector->pid;
     if (call->stop && *call->stop)
         return pyro_error_set(error, -EINTR, "process %d was left as it was", pid);
-    if (code == -EBUSY)
-        return pyro_error_set(error, code, "another debugger's script waits in process %d", pid);
+    if (code == -EBUSY) {
+        pyro_error_set(error, code, "what process %d was asked before still waits there", pid);
+        pyro_error_hint(error,
+                        "try again when a thread of it was in Python, which does it: pyrometer "
+                        "dump --pid %d shows where they are",
+                        pid);
+        return code;
+    }
     if (code == -ESRCH)
         return pyro_error_set(error, code, "process %d is gone", pid);
     if (code == -EPROTO)
@@ -512,19 +560,14 @@ static int fail(const struct pyro_injector *injector, const struct pyro_call *ca
         return error->code ? error->code
                            : pyro_error_set(error, code, "cannot write into process %d: %s", pid,
                                             strerror(-code));
-    if (injector->uninterrupted && !injector->text.size) {
-        pyro_error_set(
+    if (injector->uninterrupted)
+        return pyro_error_set(
             error, -ETIMEDOUT,
             "process %d was left as it was: its thread %d is in a call of the kernel that "
             "nothing interrupts",
             pid, (int)injector->uninterrupted);
-        if (call->stays)
-            pyro_error_hint(error,
-                            "the end of the next --inject of it does what was to be done now");
-        return -ETIMEDOUT;
-    }
-    pyro_error_set(error, -ETIMEDOUT, "process %d did not come by in time: %s", pid,
-                   call->stays ? "it will, as soon as it can" : "it was left as it was");
+    pyro_error_set(error, -ETIMEDOUT, "process %d did not come by in time: it was left as it was",
+                   pid);
     pyro_error_hint(error,
                     injector->entry.minor == 11
                         ? "its main thread waits or computes outside of Python: pyrometer dump "
@@ -544,20 +587,36 @@ int pyro_injector_call(struct pyro_injector *injector, const struct pyro_call *c
     int code = pyro_maps_load(injector->pid, &injector->maps, error);
     if (code < 0)
         return code;
+    int reason = -EAGAIN; /* of the last good moment: bad ones say nothing */
     while (!is_over(call, deadline_ns)) {
         code = take_turn(injector, call, turn_ns, deadline_ns, error);
         if (code == 1)
             return 0;
         if (code < 0 && !may_try_again(code))
-            break;
-        if (call->stays && injector->text.size) /* and it does */
-            break;
+            return fail(injector, call, code, error);
+        if (code == 0 || code == -EBUSY)
+            reason = code;
         if (code < 0)
             rest(injector);
         else
             turn_ns *= 2;
     }
-    return fail(injector, call, code, error);
+    return fail(injector, call, reason, error);
+}
+
+int pyro_injector_leave(struct pyro_injector *injector, const struct pyro_call *call,
+                        struct pyro_error *error)
+{
+    struct pyro_error why = {0};
+    int code = with_all_stopped_at_last(
+        injector, call, injector->entry.remote ? post_to_all : post_line, ROUNDS_MAX, &why);
+    injector->text.size = 0;
+    if (code == 0)
+        return 0;
+    *error = why;
+    code = fail(injector, call, code, error);
+    pyro_error_hint(error, "the end of the next --inject of it does what was to be done now");
+    return code;
 }
 
 /* -- life --------------------------------------------------------------------------------------- */

@@ -4,8 +4,8 @@
  * What is written, all in one system call while every thread of the target stands still, after each byte that is relied on was
  * checked, and by nobody while we are not there:
  *
- *   3.14+       in the state of one thread: the path of a script (debugger_script_path), the mark that it is there
- *               (debugger_pending_call, which was 0), and one bit in its eval_breaker. PEP 768 has this for debuggers.
+ *   3.14+       in the state of one thread, or of all for a call that is left there: the path of a script (debugger_script_path), the
+ *               mark that it is there (debugger_pending_call, which was 0), and one bit in its eval_breaker. PEP 768 has this for debuggers.
  *   3.11-3.13   in the main interpreter: the next free place among the pending calls (the address of PyRun_SimpleString
  *               and that of our line), its index, and what tells the eval loop to look: `calls_to_do` and `eval_breaker`
  *               (3.11, 3.12), `npending` and a bit in each thread's `eval_breaker` (3.13);
@@ -32,8 +32,6 @@ struct pyro_call {
         line; /* PYRO_CALL_BEGINS and the rest of one line of Python that raises nothing; 3.11-3.13 */
     const char *script; /* a file with the same, as the target sees it; 3.14+ */
     uint64_t timeout_ns;
-    bool
-        stays; /* it is not taken back when the time is over: whenever somebody comes by, it is executed */
     const volatile sig_atomic_t *stop; /* true: give up; may be NULL */
 };
 
@@ -43,10 +41,14 @@ int pyro_injector_new(pid_t pid, const struct pyro_memory *memory,
                       struct pyro_error *error);
 void pyro_injector_free(struct pyro_injector *injector); /* NULL is fine */
 
-/* Have CALL executed. 0: it was begun. -ETIMEDOUT: no thread came by, it was taken back, or
- * stays; -EINTR: it was taken back by *stop; -ESRCH: the process is gone, or became another program. */
+/* Have CALL executed. 0: it was begun. -ETIMEDOUT: no thread came by, and it was taken back; -EBUSY: a call of before still waits
+ * there; -EINTR: it was taken back by *stop; -ESRCH: the process is gone, or became another program. */
 int pyro_injector_call(struct pyro_injector *injector, const struct pyro_call *call,
                        struct pyro_error *error);
+/* The same without waiting for it: it stays, for each thread that could execute it, until one does. From 3.14 on, others may begin with it
+ * too, as long as that one has not taken it back. */
+int pyro_injector_leave(struct pyro_injector *injector, const struct pyro_call *call,
+                        struct pyro_error *error);
 /* It was executed to the end: what was written for it is not needed any more, and is as before. */
 void pyro_injector_clear(struct pyro_injector *injector);
 

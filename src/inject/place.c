@@ -180,14 +180,20 @@ static void empty(int folder)
     closedir(directory);
 }
 
+void pyro_place_unlock(struct pyro_place *place)
+{
+    if (place->locked >= 0)
+        close(place->locked);
+    place->locked = -1;
+}
+
 void pyro_place_leave(struct pyro_place *place)
 {
     if (place->folder >= 0) {
         close(place->folder);
         close(place->parent);
     }
-    if (place->locked >= 0)
-        close(place->locked);
+    pyro_place_unlock(place);
     free(place);
 }
 

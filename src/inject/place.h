@@ -21,6 +21,8 @@ void pyro_place_remove(struct pyro_place *place);
 
 /* Leave them where they are: the target removes them when it is through. */
 void pyro_place_leave(struct pyro_place *place);
+/* The lock is let go of: nobody waits for what is there any more. */
+void pyro_place_unlock(struct pyro_place *place);
 
 /* As the target sees it. */
 const char *pyro_place_path(const struct pyro_place *place);

@@ -47,6 +47,20 @@ static int find_layout(struct pyro_layout *layout)
     return 0;
 }
 
+/* Offsets for debuggers, if they are plausible. */
+static void take_script(const struct pyro_layout *layout)
+{
+    uint32_t mark = layout->remote.support + layout->remote.pending_call;
+    uint32_t path = layout->remote.support + layout->remote.script_path;
+    uint32_t size = layout->remote.script_path_size;
+    if (layout->minor < 14 || mark % 4 || mark >= PYRO_TSTATE_SIZE_MAX ||
+        path >= PYRO_TSTATE_SIZE_MAX || size > PYRO_TSTATE_SIZE_MAX - path)
+        return;
+    pyro_inside.script_mark = mark;
+    pyro_inside.script_path = path;
+    pyro_inside.script_path_size = size;
+}
+
 static void take_layout(const struct pyro_layout *layout)
 {
     pyro_inside = (struct pyro_inside){
@@ -69,6 +83,7 @@ static void take_layout(const struct pyro_layout *layout)
         .cell_content = layout->cell.content,
         .type_basicsize = layout->type.basicsize,
     };
+    take_script(layout);
 }
 
 /* -- proofs ------------------------------------------------------------------------------------- */

@@ -20,6 +20,8 @@ struct pyro_inside {
     uint32_t code_extra;           /* to a struct pyro_code_extras */
     uint32_t code_first_traceable; /* probe/callers.c's: an instruction */
     uint32_t integer_digits, cell_content, type_basicsize;
+    uint32_t script_mark, script_path; /* 3.14+, of a thread: probe/scripts.c's */
+    uint32_t script_path_size;         /* 0: it has none */
     Py_ssize_t extra_index;
 };
 extern struct pyro_inside pyro_inside;

@@ -2,6 +2,7 @@
  *
  *     module.c      this file: start, stop
  *     inside.c      the structs of this interpreter, proved
+ *     scripts.c     what its threads were asked for from outside
  *     lock.h        what no GIL keeps apart
  *     turn.c        who may change hooks then
  *     records.c     what threads then know of code objects, each for itself
@@ -84,6 +85,7 @@
 #include "probe/names.h"
 #include "probe/profiler.h"
 #include "probe/queries.h"
+#include "probe/scripts.h"
 #include "probe/sql_text.h"
 #include "probe/threads.h"
 #include "probe/timed.h"
@@ -317,6 +319,9 @@ static PyMethodDef methods[] = {
     {"raise_later", raise_later, METH_O,
      "raise_later(type)\n\nHave the calling thread raise it as soon as it runs other code than "
      "ours."},
+    {"forget_script", pyro_scripts_forget, METH_O,
+     "forget_script(path) -> int\n\nTake it back from threads that were asked to execute it; how "
+     "many others do so now."},
     {"profile", pyro_marked_profile, METH_O,
      "profile(function) -> function\n\nA decorator: have the function's lines counted. It is "
      "returned as it is."},

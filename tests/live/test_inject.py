@@ -21,6 +21,7 @@ from counting import Counts, read_counts
 from pythons import Python, Target, find_python, start_target
 
 SECONDS = 60
+OPENAT = {"x86_64": 257, "aarch64": 56}[os.uname().machine]
 CALLS = 20_000
 INJECTIONS = int(os.environ.get("PYROMETER_INJECTIONS", "10"))
 GROWTH_BYTES = 4 << 20  # of a process, by all injections together; each once counted into 256 KiB and more
@@ -279,6 +280,132 @@ def test_removed_as_soon_as_it_comes_by(pyrometer: Path, some_counted: Python, f
         run(running, 10)
         assert seen(running)[0] == []
         assert injected(pyrometer, running, folder / "after.pyro", "--counts").of("inner") == CALLS
+
+
+WAITERS = r"""
+import os, threading, traceback
+names = ["main", "one", "two", "three"]
+def work(): pass
+def go(name):
+    while not os.path.exists("block"):
+        work()
+    while True:
+        with open(name) as pipe:  # waits until somebody opens it, outside of Python
+            text = pipe.read()
+        try:
+            exec(text)
+        except Exception:
+            traceback.print_exc()
+        with open(name + ".done", "w") as pipe:
+            pipe.write("done")
+for name in names:
+    os.mkfifo(name)
+    os.mkfifo(name + ".done")
+threads = [threading.Thread(target=go, args=(name,), daemon=True) for name in names[1:]]
+for thread in threads:
+    thread.start()
+print("READY", flush=True)
+go("main")
+"""
+
+
+class Waiters:
+    """A program whose threads count until block(), and then each come by in Python only by pass_by()."""
+
+    def __init__(self, running: Target, folder: Path) -> None:
+        self.running, self.folder = running, folder
+        self.tasks = Path(f"/proc/{running.pid}/task")
+
+    def block(self) -> None:
+        (self.folder / "block").touch()
+        deadline = time.monotonic() + SECONDS
+        while {task.read_text().split()[0] for task in self.tasks.glob("*/syscall")} != {str(OPENAT)}:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    def pass_by(self, name: str, code: str = "") -> None:
+        """Until it is through, and has begun to wait again."""
+        (self.folder / name).write_text(code)
+        assert (self.folder / f"{name}.done").read_text() == "done"
+
+    def has_probe(self) -> bool:
+        return "memfd:pyrometer" in Path(f"/proc/{self.running.pid}/maps").read_text()
+
+    def folders(self) -> list[Path]:
+        """Ours, of calls for it that are there."""
+        found = Path(f"/proc/{self.running.pid}/root/tmp").glob("pyrometer-*/wanted")
+        return [wanted.parent for wanted in found if wanted.read_text().split("\n")[1] == str(self.running.pid)]
+
+
+@contextlib.contextmanager
+def waiters(python: Python, folder: Path) -> Iterator[Waiters]:
+    script = folder / "waiters.py"
+    script.write_text(WAITERS)
+    with start_target(python, script, cwd=folder) as running:
+        yield Waiters(running, folder)
+
+
+def stop_in_vain(recording: Recording) -> None:
+    """Told to stop, it finds that nobody comes by."""
+    recording.process.send_signal(signal.SIGINT)
+    assert "as soon as it can" in recording.process.communicate(timeout=SECONDS)[1]
+
+
+@pytest.mark.parametrize("first", ["main", "one", "three"])
+def test_whoever_comes_by_first_removes_it(pyrometer: Path, injectable: Python, folder: Path, first: str) -> None:
+    """3.14 and later ask each thread by itself: the others hear nothing of it any more. In 3.11 it is the main thread's alone."""
+    if injectable.minor == (3, 11) and first != "main":
+        pytest.skip("3.11 asks the main thread")
+    with waiters(injectable, folder) as target:
+        recording = Recording(pyrometer, target.running.pid, folder / "stays.pyro", "--counts")
+        target.block()
+        stop_in_vain(recording)
+        assert target.has_probe() and len(target.folders()) == 1
+        line = refused(pyrometer, 3, "record", "--pid", target.running.pid, "--inject", "--counts", "-d", "1")
+        assert "asked before still waits there" in line and f"pyrometer dump --pid {target.running.pid}" in line
+        target.pass_by(first)
+        assert not target.has_probe() and not target.folders()
+        for name in ("three", "main", "two", "one"):
+            target.pass_by(name)
+        assert target.running.errors() == "nothing on standard error"
+
+
+def test_two_that_come_by_at_once(pyrometer: Path, folder: Path) -> None:
+    """It is removed once, and the folder by the last one that reads it."""
+    python = find_python("3.14")
+    if python.missing:
+        pytest.skip(f"Python 3.14: {python.missing}")
+    with waiters(python, folder) as target:
+        recording = Recording(pyrometer, target.running.pid, folder / "stays.pyro", "--counts")
+        target.block()
+        stop_in_vain(recording)
+        for name in ("one", "two", "three"):
+            (folder / name).write_text("")
+        for name in ("one", "two", "three"):
+            assert (folder / f"{name}.done").read_text() == "done"
+        assert not target.has_probe() and not target.folders()
+        assert target.running.errors() == "nothing on standard error"
+
+
+def test_a_late_stop_is_not_for_another_recording(pyrometer: Path, some_counted: Python, folder: Path) -> None:
+    """What an earlier pyrometer wanted stopped is long gone: what counts there now goes on."""
+    late = folder / "late"
+    with waiters(some_counted, folder) as target:
+        late.mkdir()
+        shutil.copy(pyrometer.parent / "src" / "probe" / "bootstrap" / "call.py", late)
+        counting = Recording(pyrometer, target.running.pid, folder / "counts.pyro", "--counts")
+        probe = re.search(r"pyrometer-0\w+/pyrometer-probe-[0-9a-f]+\.so", Path(f"/proc/{target.running.pid}/maps").read_text())[0]
+        (late / "wanted").write_text(f"stop\n{target.running.pid}\n/tmp/{probe}\n1\n0\n\n0\n12345")
+        target.block()
+        target.pass_by("one", f"exec(compile(open('{late}/call.py').read(), '<pyrometer>', 'exec'), {{'folder': '{late}'}})")
+        assert target.running.errors() == "nothing on standard error"
+        assert target.has_probe() and not late.exists()
+        counting.process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+        while counting.process.poll() is None:
+            for name in ("main", "two"):
+                target.pass_by(name, "work()")
+        assert not target.has_probe()
 
 
 def test_a_process_that_became_another_program(pyrometer: Path, one: Python, folder: Path) -> None:

@@ -166,14 +166,33 @@ def _remove_folder():
     posix.rmdir(folder)
 
 
+def _is_first():
+    """Of the threads that were asked for the same."""
+    try:
+        posix.close(posix.open(folder + "/begun", posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _stop_late(wanted):
+    """Nobody waits for it any more, and all threads were asked (3.14+): the first one does it, if what is counted into is still what
+    it was then. True: none of the others reads the folder any more."""
+    module = _load(wanted.decode().split("\n")[2])
+    if _is_first():
+        left = _memory()
+        if left is None or posix.fstat(left[0]).st_ino == int(wanted.rpartition(b"\n")[2]):
+            _do(wanted)
+    return module.forget_script(folder + "/run") == 0
+
+
 def _begin():
     wanted, is_wanted = _read("wanted")
     if int(wanted.split(b"\n")[1]) != posix.getpid():
         return  # a child, forked with a copy of the call that its parent is to execute
     if not is_wanted:
-        if wanted.startswith(b"stop"):
-            _do(wanted)
-        _remove_folder()
+        if not wanted.startswith(b"stop") or _stop_late(wanted):
+            _remove_folder()
         return
     if hasattr(sys, "_is_gil_enabled") and "t" in sys.abiflags:
         _answer("failed a build without a GIL")
