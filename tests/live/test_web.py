@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from counting import installed
-from pythons import REPOSITORY, TARGETS, Python, find_python
+from pythons import REPOSITORY, TARGETS, Python, find_python, start_target
 
 pytestmark = pytest.mark.beside
 
@@ -312,7 +312,7 @@ def test_profile_in_the_url(one: Python, serve: Callable[..., Server], debug: bo
     assert "x-profile" not in server.get("/sleep").headers
 
 
-@pytest.mark.parametrize("app", ["flask", "starlette"])
+@pytest.mark.parametrize("app", ["flask", "starlette", "django_wsgi", "django_asgi"])
 def test_slow_and_failed_requests_are_kept(one: Python, app: str, serve: Callable[..., Server], pyrometer: Path) -> None:
     """From the ring, without a word in their answers; the page shows them to who has a token for it."""
     server = serve(one, app, slow_s=SLOW_S, failed=True, page="/-/requests")
@@ -342,6 +342,72 @@ def test_a_full_spool(one: Python, serve: Callable[..., Server], pyrometer: Path
     os.rename(server.directory, server.directory.with_name("away"))  # nowhere to write now
     told = server.profiled("/a", pyrometer)
     assert told.status == 200 and told.profile["id"] and not server.directory.exists()
+
+
+def test_figures_come_before_the_recording(one: Python, pyrometer: Path, tmp_path: Path) -> None:
+    """Who asked waits for the one, not for the other: that is written into a pipe here, which nobody reads yet."""
+    script, directory = tmp_path / "asked.py", tmp_path / "requests"
+    directory.mkdir()
+    script.write_text(
+        "import sys\n"
+        "from pyrometer.web._slots import Slots\n"
+        "def work():\n"
+        "    print('READY', flush=True)\n"
+        "    while True: pass\n"
+        "Slots().call[7](work)\n"
+    )
+    began_ns = time.monotonic_ns()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(SECONDS)
+    with ours, start_target(one, script, env={"PYTHONPATH": str(REPOSITORY / "python")}) as running:
+        with theirs:
+            command = [pyrometer, "requests", "--pid", str(running.pid), "--directory", directory, "-r", "500"]
+            subprocess.run(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, check=True)
+        assert ours.recv(100).startswith(b"here ")
+        ours.send(b"go")
+        assert ours.recv(100).startswith(b"ready ")
+        for attempt in range(1000):
+            id_ = f"20261127-000000-{attempt:06d}-abcd"
+            os.mkfifo(directory / f"{id_}.pyro")
+            ours.send(f"cut 7 {began_ns} {time.monotonic_ns()} {id_} GET /asked".encode())
+            answer = json.loads(ours.recv(4096))  # in vain, if the pipe were to be read first
+            assert answer["id"] == id_
+            if answer["samples"]:
+                break
+            time.sleep(0.01)
+        assert answer["recording"] and answer["top_file"] == str(script) and answer["running_s"] > 0
+        with (directory / f"{id_}.pyro").open("rb") as written:
+            assert written.read(4)
+
+
+def test_greenlets(one: Python, pyrometer: Path, tmp_path: Path) -> None:
+    """Two requests that take turns in one thread, each in a greenlet: neither recording has anything of the other."""
+    directory = tmp_path / "requests"
+    variables = {
+        **os.environ,
+        "PYTHONPATH": f"{REPOSITORY / 'python'}:{installed(one, 'web', *PINS)}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYROMETER_PROGRAM": str(pyrometer),
+        "PYROMETER_PROBE_FILE": str(pyrometer.parent / "src" / "probe" / "_probe.abi3.so"),
+    }
+    done = one.run([TARGETS / "web_greenlets.py", directory], env=variables, timeout=SECONDS)
+    assert done.returncode == 0, done.stderr[-3000:]
+    ids = json.loads(done.stdout)
+    assert sorted(ids) == ["/a", "/b"]
+    for path, (own, other) in {"/a": ("a", "b"), "/b": ("b", "a")}.items():
+        until = time.monotonic() + SECONDS
+        while not {f"work_{own}", f"view_{own}"} <= set(found := functions_of(pyrometer, directory / f"{ids[path]}.pyro")):
+            assert time.monotonic() < until, found  # it is being written
+        assert not {f"work_{other}", f"view_{other}"} & set(found), found
+
+
+def test_the_middleware_judges_as_findings_do() -> None:
+    """What is a repeated query is decided by the same numbers."""
+    rule = (REPOSITORY / "src" / "analyze" / "rules" / "n_plus_one.c").read_text()
+    module = (REPOSITORY / "python" / "pyrometer" / "web" / "_queries.py").read_text()
+    for name in ("QUERIES_MIN", "ALIKE_EACH"):
+        [theirs], [ours] = re.findall(rf"#define {name}[\s\\]+(\d+)", rule), re.findall(rf"^{name} = (\d+)", module, re.MULTILINE)
+        assert theirs == ours, name
 
 
 def test_errors_of_ours_are_swallowed(one: Python, serve: Callable[..., Server], pyrometer: Path) -> None:

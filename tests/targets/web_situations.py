@@ -15,6 +15,7 @@ import stat
 import sys
 import tempfile
 import time
+import types
 import weakref
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
@@ -204,11 +205,52 @@ def what_is_told_of_a_recording():
     assert middleware.service.counts["unsampled"] == 1  # while it started
     for text, (late, id_, top) in zip(texts, ((0, 0, 0), (1, 1, 0), (0, 1, 1), (0, 0, 0), (0, 1, 1))):
         assert ("figures=late" in text, "id=" in text, "top=a.py:7:0.50s" in text) == (late, id_, top), texts
+    assert [one.asked for one in kept] == [False, True, True, True, True]
     sampler._take({"id": kept[-1].id, "recording": False, "error": "no room"})  # it came to nothing after all
     assert kept[-1].answer == {"id": kept[-1].id, "recording": False, "error": "no room", **figures}
     assert not sampler._wanted and not sampler._answers
     os.rmdir(folder)
     assert "id=" not in ask(WSGIMiddleware(plain, secret=SECRET))[0][0][1]["X-Profile"]
+
+
+def what_has_no_recording_is_counted():
+    """Kept, but the sampler was not asked: it starts, it is behind, it ended. Who has no slot is counted as that, and who has a recording not at all."""
+    class Answers:
+        def __init__(self, error=None):
+            self.error, self.closed = error, False
+
+        def send(self, message, flags):
+            if self.error is not None:
+                raise self.error
+
+        def recv(self, size):
+            raise BlockingIOError
+
+        def fileno(self):
+            return 0
+
+        def close(self):
+            self.closed = True
+
+    folder = tempfile.mkdtemp()
+    for told in (True, False):
+        app, found = WSGIMiddleware(plain, secret=SECRET, slow_s=0, directory=folder), []
+        service, sampler = app.service, app.service.sampler
+        for state, socket_, slots in (
+            ("starting", Answers(), True), ("ready 1", Answers(), True), ("ready 1", Answers(BlockingIOError()), True),
+            ("ready 1", Answers(BrokenPipeError()), True), ("ready 1", Answers(), False),
+        ):  # fmt: skip
+            free = list(service.slots.free)
+            if not slots:
+                service.slots.free.clear()
+            sampler.state, sampler.socket = state, socket_
+            ask(app, told=told)
+            service.slots.free[:] = free
+            found.append((service.counts["unsampled"], service.counts["no_slot"], socket_.closed))
+        assert found == [(1, 0, False), (1, 0, False), (2, 0, False), (3, 0, True), (3, 1, False)], (told, found)
+        assert service.counts["kept"] == 5 and service.counts["errors"] == 0
+        assert [kept.asked for kept in service.recent] == [False, True, False, False, False]
+    os.rmdir(folder)
 
 
 def shares():
@@ -267,7 +309,7 @@ def odd_names():
         assert len(value) <= 1000 and value.isascii() and value.isprintable(), value
     assert "n+1=" in seen[0][1]["X-Profile"]
     shown, _ = ask(middleware, path="/page")
-    assert b"<script>" not in shown[1] and b"&lt;script&gt;" in shown[1] and b"\r" not in shown[1]
+    assert b"<script>" not in shown[1] and b"&lt;script&gt;" in shown[1] and b"\r" not in shown[1] and b"<td>n+1=" in shown[1]
 
 
 def queries_of_a_driver():
@@ -391,7 +433,7 @@ class Cuts:
     def cut(self, id_, slot, begin_ns, end_ns, title, wanted):
         self.told.append((slot, begin_ns, end_ns, slot in self.slots.free))
 
-    def wait(self, id_, seconds):
+    def wait(self, id_, seconds=0):
         return None
 
     answer = wait
@@ -537,29 +579,29 @@ def only_who_failed_is_kept():
     for watch in watches():
         kept, passed = [], []
         failed = watch(_watched.NEVER_NS, True, lambda watched, ended_ns, status: kept.append((watched.info, status)), _queries.current)
-        for status in ("200 OK", "499 x", "500 x", "599", "5", "", "50x y", "\u0665\u0660\u0660 x", b"500 x", None, "\ud800\ud800\ud800"):
+        for status in ("200 OK", "499 x", "500 x", "599", "999 x", "5", "", "50x y", "\u0665\u0660\u0660 x", b"500 x", None, "\ud800\ud800\ud800"):
             watched = failed.wsgi(lambda *given, **more: passed.append((given, more)), status)
             watched(status, [1], exc_info=None)
             watched.over(False)
             assert passed.pop() == ((status, [1]), {"exc_info": None})
         failed.wsgi(print, "raised").over(True)
-        for message in (
-            {"type": "http.response.start", "status": 500}, {"type": "http.response.start", "status": 404}, {"type": "http.response.start"},
-            {"type": "http.response.start", "status": "500"}, {"type": "http.response.start", "status": 10**30},
-        ):  # fmt: skip
+        starts = [({"type": "http.response.start", "status": number}, True) for number in (500, 501, 599, 999)]
+        for number in (0, 404, 499, 1000, 10**30, -500, "500", 500.0, None):
+            starts.append(({"type": "http.response.start", "status": number}, False))
+        for message, fails in [*starts, ({"type": "http.response.start"}, False)]:
             for odd in ({"type": "http.response.body"}, {"type": 7}, {}, [], None):
                 watched = failed.asgi(passed.append, message)
                 watched(odd)
                 before = len(kept)
                 watched(message)
-                assert len(kept) - before == (message.get("status") == 500) and passed == [odd, message]
+                assert len(kept) - before == fails and passed == [odd, message], message
                 watched({"type": "http.response.start", "status": 503})  # only the first counts
                 watched.over(True)
                 passed.clear()
         failed.asgi(print, "no answer").over(True)
         statuses = {str(info): status for info, status in kept}
-        asgi = str({"type": "http.response.start", "status": 500})
-        assert statuses == {"500 x": 500, "599": 599, "raised": 500, asgi: 500, "no answer": 500}, (watch, kept)
+        asgi = {str(message): message["status"] for message, fails in starts if fails}
+        assert statuses == {"500 x": 500, "599": 599, "999 x": 999, "raised": 500, **asgi, "no answer": 500}, (watch, kept)
 
 
 def a_header_is_found():
@@ -693,6 +735,197 @@ def who_is_kept_out_is_told_why():
         for name in "ab":
             service._answered({"id": name, "error": "cannot write '/a/" + name + "': permission denied"})
     assert len(logged) == 1 and folder in logged[0] and logged[0].endswith("permission denied"), logged
+
+
+class FakeDjango:
+    """As much of it as the middleware asks for."""
+
+    class Response:
+        def __init__(self, content=b"", status=200, headers=()):
+            self.content, self.status_code, self.headers = content, status, dict(headers)
+
+        def __setitem__(self, name, value):
+            self.headers[name] = value
+
+    class Request:
+        method, path = "GET", "/a"
+
+        def __init__(self, told=False, **meta):
+            self.META = {"HTTP_X_PYROMETER_TOKEN": token(self.path)} if told else {}
+            self.META.update(meta)
+
+    def __init__(self, **settings):
+        self.settings = types.SimpleNamespace(**{"DEBUG": False, "INTERNAL_IPS": [], **settings})
+        self.made = types.SimpleNamespace(default=object())
+        self.connection = types.SimpleNamespace(execute_wrappers=[])
+        self.receivers = []
+
+    def connect(self, receiver, dispatch_uid):
+        self.receivers.append(receiver)
+
+    def modules(self):
+        class Connections(dict):
+            _connections = self.made
+
+        marked = set()
+        return {
+            "asgiref.sync": types.SimpleNamespace(
+                iscoroutinefunction=lambda function: function in marked or asyncio.iscoroutinefunction(function), markcoroutinefunction=marked.add
+            ),
+            "django.conf": types.SimpleNamespace(settings=self.settings),
+            "django.http": types.SimpleNamespace(HttpResponse=self.Response),
+            "django.db": types.SimpleNamespace(connections=Connections(default=self.connection, unused=None)),
+            "django.db.backends.signals": types.SimpleNamespace(connection_created=self),
+        }  # fmt: skip
+
+
+def both_of_django(view, seen, **settings):
+    """Two functions that answer a request by a middleware, the one sync, the other async; and those middlewares."""
+    from pyrometer.web import DjangoMiddleware
+
+    django = FakeDjango(**settings)
+    before = {name: sys.modules.get(name) for name in django.modules()}
+    sys.modules.update(django.modules())
+
+    async def later(request):
+        await asyncio.sleep(0)
+        return view(request)
+
+    sync, asynchronous = DjangoMiddleware(view), DjangoMiddleware(later)
+    seen.append(django)
+    yield sync, sync
+    yield asynchronous, lambda request: asyncio.run(asynchronous(request))
+    for name, module in before.items():
+        if module is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = module
+
+
+def django_is_answered():
+    """Who asks is told, who does not gets the very answer of the view; what is kept has its status and why."""
+    made, inside, seen = [], [], []
+
+    def view(request):
+        inside.append(named_callers())
+        if request.META.get("raises"):
+            raise KeyError("mine")
+        made.append(FakeDjango.Response(b"body", request.META.get("status", 200), {"A": "b"}))
+        return made[-1]
+
+    Request = FakeDjango.Request
+    options = {"secret": SECRET, "slow_s": 3600, "failed": True, "page": "/a/page"}
+    for middleware, answer in both_of_django(view, seen, PYROMETER=options):
+        service = middleware.service
+        cuts = watched_by(middleware)
+        for status, fails in ((200, False), (404, False), (499, False), (500, True), (503, True), (599, True)):
+            service.recent.clear()
+            cuts.told.clear()
+            assert answer(Request(status=status)) is made[-1] and made[-1].headers == {"A": "b"}
+            assert [(kept.status, kept.why, kept.title) for kept in service.recent] == [(status, "failed", "GET /a")] * fails
+            assert [free for *_, free in cuts.told] == [False] * fails and len(inside[-1]) == 1
+            response = answer(Request(told=True, status=status))
+            assert response is made[-1] and sorted(response.headers) == ["A", "Server-Timing", "X-Profile"]
+            assert (service.recent[-1].status, service.recent[-1].why) == (status, "token")
+            assert cuts.told[-1][0] == inside[-1][0] and not cuts.told[-1][3]
+        for told in (True, False):
+            service.recent.clear()
+            for _ in range(300):  # no slot is lost
+                try:
+                    answer(Request(told=told, raises=True))
+                    raise AssertionError
+                except KeyError as error:
+                    assert error.args == ("mine",)
+            assert {(kept.status, kept.why) for kept in service.recent} == {(500, "token" if told else "failed")}
+        assert sorted(service.slots.free) == list(range(256)) and _queries.current.get() is None
+        answers = []
+        for text in (token("/a/page"), token("/a"), None):
+            request = Request()
+            request.path = "/a/page"
+            request.META = {} if text is None else {"HTTP_X_PYROMETER_TOKEN": text}
+            answers.append(answer(request))
+            made.append(None)
+        assert b"Recent requests" in answers[0].content and answers[0].headers["Cache-Control"] == "no-store"
+        assert answers[1:] == [made[-4], made[-2]] and answers[1].headers == {"A": "b"}
+        assert service.counts["errors"] == 0 and service.counts["refused"] == 1, service.counted()
+        assert service.requests == 12 + 600 + 2, service.counted()
+    for options, why in (({"slow_s": 0}, "slow"), ({"share": 1.0}, "share")):
+        for middleware, answer in both_of_django(view, seen, PYROMETER=options):
+            assert answer(Request(status=201)).headers == {"A": "b"}
+            [kept] = middleware.service.recent
+            assert (kept.status, kept.why, kept.asked) == (201, why, False)
+    for middleware, answer in both_of_django(view, seen, PYROMETER={}):
+        assert answer(Request(told=True)).headers == {"A": "b"} and not middleware.service.recent and inside[-1] == []
+    assert not seen[-1].receivers and not seen[-1].connection.execute_wrappers  # closed: nothing of Django's is touched
+
+
+def django_is_asked():
+    """By `when`, with Django's request; and by the URL, where settings and options allow it, all of them."""
+    asked, seen = [], []
+
+    def when(request):
+        asked.append(request)
+        return request.META.get("yes") and request.META["yes"] / request.META.get("by", 1)
+
+    Request, view = FakeDjango.Request, lambda request: FakeDjango.Response()
+    for middleware, answer in both_of_django(view, seen, PYROMETER={"when": when}):
+        request = Request(yes=1)
+        assert "X-Profile" in answer(request).headers and asked[-1] is request
+        assert answer(Request()).headers == {} == answer(Request(yes=1, by=0)).headers
+        assert middleware.service.counts["errors"] == 1 and middleware.service.requests == 3
+    url = {"PYROMETER": {"url": True}, "DEBUG": True, "INTERNAL_IPS": ["10.0.0.1"]}
+    for changed, told in (
+        ({}, True), ({"DEBUG": False}, False), ({"INTERNAL_IPS": []}, False), ({"PYROMETER": {}}, False),
+        ({"PYROMETER": {"url": True, "debug": False}}, False), ({"PYROMETER": {"url": True, "internal_ips": []}}, False),
+    ):  # fmt: skip
+        for middleware, answer in both_of_django(view, seen, **{**url, **changed}):
+            assert ("X-Profile" in answer(Request(QUERY_STRING="profile", REMOTE_ADDR="10.0.0.1")).headers) == told, changed
+            assert answer(Request(QUERY_STRING="", REMOTE_ADDR="10.0.0.1")).headers == {}
+
+
+def queries_of_django():
+    """Of connections that are there and of those that are made, each once; nothing of them is changed but counted."""
+    def view(request):
+        django = seen[-1]
+        later = types.SimpleNamespace(execute_wrappers=[])
+        for connection in (django.connection, later):
+            for receiver in django.receivers:
+                receiver(connection=connection, signal=None, sender=None)
+        [wrapper] = django.connection.execute_wrappers
+        assert later.execute_wrappers == [wrapper]
+        execute = lambda *args: args  # noqa: E731
+        for at in range(20):
+            assert wrapper(execute, "SELECT 1 WHERE a = %s", (at,), False, "context") == ("SELECT 1 WHERE a = %s", (at,), False, "context")
+        return FakeDjango.Response()
+
+    seen = []
+    for middleware, answer in both_of_django(view, seen, PYROMETER={"secret": SECRET, "slow_s": 0}):
+        assert len(seen[-1].connection.execute_wrappers) == 1
+        told = answer(FakeDjango.Request(told=True)).headers["X-Profile"]
+        assert "sql=20/" in told and "n+1=web_situations.py:" in told and "x20" in told, told
+        assert answer(FakeDjango.Request()).headers == {}
+        assert [(kept.queries, kept.repeated.startswith("n+1=web_situations.py:")) for kept in middleware.service.recent] == [(20, True)] * 2
+
+
+def the_page_is_for_who_may_see_it():
+    """To everybody else it is a path of the program's."""
+    sent = []
+
+    async def later(scope, receive, send):
+        await send({"type": "http.response.start", "status": 404, "headers": []})
+        await send({"type": "http.response.body", "body": b"none"})
+
+    async def send(message):
+        sent.append(message)
+
+    wsgi, asgi = (kind(app, secret=SECRET, page="/page") for kind, app in ((WSGIMiddleware, plain), (ASGIMiddleware, later)))
+    for text, shown in ((token("/page"), True), (token("/a"), False), (None, False)):
+        seen, _ = ask(wsgi, path="/page", told=False, **({} if text is None else {"HTTP_X_PYROMETER_TOKEN": text}))
+        assert (b"Recent requests" in seen[1]) == shown and ("no-store" in seen[0][1].values()) == shown
+        headers = [] if text is None else [(b"x-pyrometer-token", text.encode())]
+        asyncio.run(asgi({"type": "http", "method": "GET", "path": "/page", "headers": headers, "client": None}, None, send))
+        assert (b"Recent requests" in sent[-1]["body"]) == shown and sent[-2]["status"] == (200 if shown else 404)
+    assert [app.service.counts["refused"] for app in (wsgi, asgi)] == [1, 1] and [app.service.requests for app in (wsgi, asgi)] == [2, 2]
 
 
 def wrong_options():

@@ -91,11 +91,10 @@ class ASGIMiddleware:
         path = scope["path"].encode("utf-8", "replace")
         query = scope.get("query_string", b"").decode("latin-1") if service.options.internal_ips else ""
         who = token_of(scope), query, scope["client"][0] if scope.get("client") else None, scope
-        if path == service.options.page and service.admitted(path, *who):
-            await _send_page(service, send)
-            return True, ""
         why = service.wanted(path, *who)
-        if why in TOLD:
+        if why in TOLD and path == service.options.page:
+            await _send_page(service, send)
+        elif why in TOLD:
             service.requests += 1
             await self._told(service.begin(scope["method"], path, why), scope, receive, send)
         return why in TOLD, why

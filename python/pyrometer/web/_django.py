@@ -6,7 +6,6 @@ from pyrometer.web._asgi import figures
 from pyrometer.web._page import HEADERS, page
 from pyrometer.web._queries import watch_django
 from pyrometer.web._service import TOLD, Options, Service
-from pyrometer.web._watched import FAILED_FROM
 from pyrometer.web._wsgi import TOKEN_KEY
 
 TYPE_CHECKING = False
@@ -46,9 +45,8 @@ class DjangoMiddleware:
             return ""
         path = _path(request)
         who = token, request.META.get("QUERY_STRING", ""), request.META.get("REMOTE_ADDR"), request
-        if path == service.options.page and service.admitted(path, *who):
-            return self._page()
-        return service.wanted(path, *who)
+        why = service.wanted(path, *who)
+        return self._page() if why in TOLD and path == service.options.page else why
 
     def _page(self) -> Any:
         from django.http import HttpResponse
@@ -84,14 +82,15 @@ class DjangoMiddleware:
         service.look()
         slot = service.take_slot()
         info = why, slot, request.method, request.path, "utf-8"
-        return slot, (service.watch_all if why else service.watch).wsgi(None, info)
+        return slot, (service.watch_all if why else service.watch).wsgi(_begins, info)
 
     def _now_watched(self, request: Any, why: str) -> Any:
         slots, raised = self.service.slots, True  # a forked child has others
         slot, watched = self._begin(request, why)
         try:
             response = (_plainly if slot is None else slots.call[slot])(self.get_response, request)
-            raised = response.status_code >= FAILED_FROM
+            watched(str(response.status_code))
+            raised = False
         finally:
             watched.over(raised)
             if slot is not None:
@@ -126,7 +125,8 @@ class DjangoMiddleware:
         slot, watched = self._begin(request, why)
         try:
             response = await (_plainly if slot is None else slots.awaiting[slot])(self.get_response, request)
-            raised = response.status_code >= FAILED_FROM
+            watched(str(response.status_code))
+            raised = False
         finally:
             watched.over(raised)
             if slot is not None:
@@ -137,6 +137,10 @@ class DjangoMiddleware:
 def _path(request: Any) -> bytes:
     path: str = request.path
     return path.encode("utf-8", "replace")
+
+
+def _begins(status: str) -> None:
+    """Django begins its answer itself: only what watches it is told."""
 
 
 def _plainly(function: Any, request: Any) -> Any:

@@ -23,10 +23,6 @@ TITLES = ("when (UTC)", "request", "status", "why", "total", "python", "queries"
 def _row(kept: Kept) -> str:
     answer = kept.answer or {}
     python = f"{answer['running_s']:.3f} s" if answer.get("samples") else "-"
-    verdict = "-"
-    if kept.verdict:
-        kind, file, line, count = kept.verdict
-        verdict = f"{kind}: {count} from {os.path.basename(file)}:{line}"
     recording = kept.id if answer.get("recording") else answer.get("error") or "none"
     cells = [
         time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(kept.when_s)),
@@ -37,7 +33,7 @@ def _row(kept: Kept) -> str:
         python,
         str(kept.queries),
         f"{kept.sql_s:.3f} s",
-        verdict,
+        kept.repeated or "-",
         recording,
     ]
     return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"

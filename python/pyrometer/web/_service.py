@@ -130,13 +130,13 @@ class Request:
 class Kept:
     """What is remembered of one that was kept."""
 
-    __slots__ = ("answer", "asked", "id", "queries", "status", "sql_s", "title", "total_s", "verdict", "when_s", "why")
+    __slots__ = ("answer", "asked", "id", "queries", "repeated", "status", "sql_s", "title", "total_s", "when_s", "why")
 
     def __init__(self, request: Request, total_s: float, status: int) -> None:
         self.id, self.title, self.why = request.id, request.title, request.why
         self.total_s, self.status, self.when_s = total_s, status, time.time()
         self.queries, self.sql_s = request.queries.count, request.queries.time_ns / NS_PER_S
-        self.verdict = request.queries.verdict()
+        self.repeated = _repeated(request.queries)
         self.asked = False  # was the sampler?
         self.answer: dict[str, Any] | None = None
 
@@ -370,15 +370,23 @@ def _base(path: str) -> str:
     return _plain(os.path.basename(path))
 
 
+def _repeated(queries: Queries) -> str:
+    """ "n+1=shop.py:12x847": for the header and the page; "": no query is repeated."""
+    verdict = queries.verdict()
+    if verdict is None:
+        return ""
+    kind, file, line, count = verdict
+    return f"{kind}={_base(file)}:{line}x{count}"
+
+
 def _x_profile(kept: Kept, request: Request, answer: dict[str, Any] | None) -> str:
     parts = [f"total={_seconds(kept.total_s)}"]
     sampled = answer is not None and answer.get("samples")
     if answer is not None and sampled:
         parts.append(f"python={_seconds(answer['running_s'])}")
     parts.append(f"sql={kept.queries}/{_seconds(kept.sql_s)}")
-    if kept.verdict:
-        kind, file, line, count = kept.verdict
-        parts.append(f"{kind}={_base(file)}:{line}x{count}")
+    if kept.repeated:
+        parts.append(kept.repeated)
     if answer is not None and sampled and answer["top_file"]:
         queries = request.queries.from_line(answer["top_file"], answer["top_line"])
         parts.append(f"top={_base(answer['top_file'])}:{answer['top_line']}:{_seconds(answer['top_s'])}" + (f"/{queries}" if queries else ""))

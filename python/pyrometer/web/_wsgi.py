@@ -59,12 +59,12 @@ class WSGIMiddleware:
             return None, ""
         path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1", "replace")
         who = environ.get(TOKEN_KEY), environ.get("QUERY_STRING", ""), environ.get("REMOTE_ADDR"), environ
-        if path == service.options.page and service.admitted(path, *who):
-            start_response("200 OK", HEADERS)
-            return [page(service)], ""
         why = service.wanted(path, *who)
         if why not in TOLD:
             return None, why
+        if path == service.options.page:
+            start_response("200 OK", HEADERS)
+            return [page(service)], ""
         service.requests += 1
         request = service.begin(environ.get("REQUEST_METHOD", ""), path, why)
         return _Answer(service, request, start_response).of(self.app, environ), why
