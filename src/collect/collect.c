@@ -726,7 +726,7 @@ static void take_failure(struct pyro_collector *collector, struct pyro_writer *w
 }
 
 /* Processes that became a program in which no probe is. */
-static void find_replaced(struct pyro_collector *collector)
+void pyro_find_replaced(struct pyro_collector *collector)
 {
     pyro_map_clear(&collector->replaced);
     for (size_t i = 0; i < collector->image_count; i++) {
@@ -775,7 +775,7 @@ void pyro_collector_drain(struct pyro_collector *collector, struct pyro_writer *
                           struct pyro_counters *counters)
 {
     pyro_catch_up(collector, writer);
-    find_replaced(collector);
+    pyro_find_replaced(collector);
     read_head(collector, counters);
     note_all_open(collector);
     for (uint32_t i = 1; i < collector->known; i++)

@@ -128,6 +128,8 @@ char pyro_thread_state_of(int32_t pid, uint32_t native_id);
 /* memory.c: write what stacks allocated, and all of each process, where that is due. */
 void pyro_take_memory(struct pyro_collector *collector, struct pyro_writer *writer);
 
+/* Which processes run a program by now in which no probe is, or none yet. */
+void pyro_find_replaced(struct pyro_collector *collector);
 /* memory.c: is it time to see again what stacks have alive? */
 bool pyro_moment_is_due(const struct pyro_collector *collector);
 /* Write what those have alive that have much, and not what they had; the next time is later. */

@@ -85,7 +85,7 @@ static bool is_replaced(const struct pyro_collector *collector, uint32_t block)
 {
     const struct pyro_process_block *shared = pyro_block_at(collector, block);
     const uint64_t *newest = pyro_map_find(&collector->newest, (uint32_t)shared->pid, 0);
-    return !newest || *newest != block ||
+    return (newest && *newest != block) ||
            pyro_map_find(&collector->replaced, (uint32_t)shared->pid, 0);
 }
 
@@ -105,6 +105,7 @@ void pyro_collector_look(struct pyro_collector *collector, struct pyro_writer *w
     if (!last && now_ns < collector->look_ns)
         return;
     pyro_catch_up(collector, writer);
+    pyro_find_replaced(collector);
     find_newest(collector);
     for (uint32_t i = 1; i < collector->known; i++) {
         const struct pyro_process_block *shared = pyro_block_at(collector, i);

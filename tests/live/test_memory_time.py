@@ -91,6 +91,18 @@ def test_children_have_their_own(pyrometer: Path, one: Python) -> None:
     assert any(line["live_bytes"] == 5_000_000 + HEAD for moment in of_child for line in moment["lines"])
 
 
+def test_what_became_another_program_has_nothing_any_more(pyrometer: Path, one: Python) -> None:
+    then = "import time; more = b'y' * 3_000_000; time.sleep(1)"
+    code = f"import os, sys, time\nkept = b'x' * 5_000_000\ntime.sleep(1)\nos.execv(sys.executable, [sys.executable, '-c', {then!r}])"
+    timeline = track(pyrometer, one, ["-c", code], "--subprocesses")["timeline"]
+    most = [round(step["lines"][0]["live_bytes"] / 1e6) for step in timeline["holders"]]
+    most = most[most.index(5) :]
+    assert most == sorted(most, reverse=True) and {5, 3} <= set(most) <= {5, 3, 0}
+    live = [step["live_bytes"] for step in timeline["steps"] if step["processes"]]
+    assert live[0] > 5_000_000 > live[-1] > 3_000_000
+    assert max(step["processes"] for step in timeline["steps"]) == 1
+
+
 def test_killed(pyrometer: Path, one: Python) -> None:
     """Until then all is there."""
     code = "import os, signal, time\nkept = b'x' * 5_000_000\ntime.sleep(1)\nos.kill(os.getpid(), signal.SIGKILL)"
