@@ -1,6 +1,9 @@
 /* view/memory.c - memory over time, as a page has it: all processes together step by step, and now and then which lines had what was alive. */
 #include "view/internal.h"
 
+#include "base/grow.h"
+#include "profile/held.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -65,87 +68,114 @@ static int put_steps(struct pyro_page_columns *columns, const struct pyro_timeli
 
 /* -- which lines had it ---------------------------------------------------------------------------- */
 
+#define MOMENTS 64
+
+struct holder {
+    uint32_t frame;
+    uint64_t bytes;
+};
+
+struct holder_columns {
+    uint32_t time_ms[MOMENTS], live_kib[MOMENTS], lines[MOMENTS];
+    uint32_t function[MOMENTS * PYRO_HELD_LINES], line[MOMENTS * PYRO_HELD_LINES];
+    double bytes[MOMENTS * PYRO_HELD_LINES];
+    size_t moments, count; /* that are told, and lines of all of them */
+};
+
+/* The lines of all processes at a step, until it is over. */
+struct telling {
+    const struct pyro_profile *profile;
+    struct holder_columns *put;
+    struct holder *lines;
+    size_t count, capacity, step;
+    uint64_t time_us, live;
+    bool failed;
+};
+
 static int by_frame(const void *left, const void *right)
 {
-    const struct pyro_holder *a = left, *b = right;
+    const struct holder *a = left, *b = right;
     return (a->frame > b->frame) - (a->frame < b->frame);
 }
 
 static int most_first(const void *left, const void *right)
 {
-    const struct pyro_holder *a = left, *b = right;
+    const struct holder *a = left, *b = right;
     if (a->bytes != b->bytes)
         return a->bytes > b->bytes ? -1 : 1;
     return by_frame(left, right);
 }
 
-/* The lines of MOMENT of all processes, a line once, those with the most first, into LINES, which has room for them; how many. */
-static size_t merge_lines(const struct pyro_profile *profile, const struct pyro_moment *moment,
-                          struct pyro_holder *lines, uint64_t *ret_live)
+/* A line once; how many there are then, those with the most first. */
+static size_t merge_lines(struct holder *lines, size_t all)
 {
-    size_t all = 0, count = 0;
-    *ret_live = 0;
-    for (size_t i = moment->first; i < moment->first + moment->count; i++) {
-        const struct pyro_holders *holders = &profile->holders[i];
-        *ret_live += holders->live;
-        for (size_t k = 0; k < holders->count; k++)
-            lines[all++] = profile->holder_lines[holders->first + k];
-    }
-    if (all)
-        qsort(lines, all, sizeof(*lines), by_frame);
+    size_t count = 0;
+    qsort(lines, all, sizeof(*lines), by_frame);
     for (size_t i = 0; i < all; i++)
-        if (count && lines[count - 1].frame == lines[i].frame) {
+        if (count && lines[count - 1].frame == lines[i].frame)
             lines[count - 1].bytes += lines[i].bytes;
-            lines[count - 1].blocks += lines[i].blocks;
-        } else {
+        else
             lines[count++] = lines[i];
-        }
-    if (count)
-        qsort(lines, count, sizeof(*lines), most_first);
-    return count < PYRO_HOLDERS_MAX ? count : PYRO_HOLDERS_MAX;
+    qsort(lines, count, sizeof(*lines), most_first);
+    return count < PYRO_HELD_LINES ? count : PYRO_HELD_LINES;
 }
 
-struct holder_columns {
-    uint32_t time_ms[PYRO_TIMELINE_MOMENTS_MAX], live_kib[PYRO_TIMELINE_MOMENTS_MAX];
-    uint32_t lines[PYRO_TIMELINE_MOMENTS_MAX];
-    uint32_t function[PYRO_TIMELINE_MOMENTS_MAX * PYRO_HOLDERS_MAX];
-    uint32_t line[PYRO_TIMELINE_MOMENTS_MAX * PYRO_HOLDERS_MAX];
-    double bytes[PYRO_TIMELINE_MOMENTS_MAX * PYRO_HOLDERS_MAX];
-    double blocks[PYRO_TIMELINE_MOMENTS_MAX * PYRO_HOLDERS_MAX];
-};
-
-static int put_moments(struct pyro_page_columns *columns, const struct pyro_timeline *timeline)
+static void end_step(struct telling *telling)
 {
-    const struct pyro_profile *profile = timeline->profile;
+    const struct pyro_profile *profile = telling->profile;
+    struct holder_columns *put = telling->put;
+    if (!telling->count)
+        return;
+    const size_t many = merge_lines(telling->lines, telling->count), at = put->moments++;
+    put->time_ms[at] = to_ms(telling->time_us);
+    put->live_kib[at] = to_kib(telling->live);
+    put->lines[at] = (uint32_t)many;
+    for (size_t k = 0; k < many; k++, put->count++) {
+        const struct pyro_frame *frame = &profile->frames[telling->lines[k].frame];
+        put->function[put->count] = frame->function;
+        put->line[put->count] = frame->line;
+        put->bytes[put->count] = (double)telling->lines[k].bytes;
+    }
+    telling->count = 0;
+    telling->live = 0;
+}
+
+static void add_process(void *context, size_t step, const struct pyro_held *held)
+{
+    struct telling *telling = context;
+    if (step != telling->step)
+        end_step(telling);
+    telling->step = step;
+    telling->time_us = held->time_us;
+    telling->live += held->live;
+    for (size_t i = 0; i < held->count && !telling->failed; i++) {
+        telling->failed = pyro_grow(&telling->lines, telling->count, &telling->capacity,
+                                    sizeof(*telling->lines)) < 0;
+        if (!telling->failed)
+            telling->lines[telling->count++] =
+                (struct holder){held->lines[i].frame, held->lines[i].bytes};
+    }
+}
+
+static int put_moments(struct pyro_page_columns *columns, const struct pyro_profile *profile)
+{
     struct holder_columns *put = calloc(1, sizeof(*put));
-    struct pyro_holder *lines = calloc(profile->holder_line_count + 1, sizeof(*lines));
-    size_t count = 0;
-    for (size_t i = 0; put && lines && i < timeline->moment_count; i++) {
-        const struct pyro_moment *moment = &timeline->moments[i];
-        uint64_t live;
-        size_t many = merge_lines(profile, moment, lines, &live);
-        put->time_ms[i] = to_ms(moment->time_us);
-        put->live_kib[i] = to_kib(live);
-        put->lines[i] = (uint32_t)many;
-        for (size_t k = 0; k < many; k++, count++) {
-            put->function[count] = profile->frames[lines[k].frame].function;
-            put->line[count] = profile->frames[lines[k].frame].line;
-            put->bytes[count] = (double)lines[k].bytes;
-            put->blocks[count] = (double)lines[k].blocks;
-        }
+    struct telling telling = {.profile = profile, .put = put};
+    int result = put ? pyro_held_each(profile, MOMENTS, add_process, &telling) : -ENOMEM;
+    if (result == 0 && telling.failed)
+        result = -ENOMEM;
+    if (result == 0)
+        end_step(&telling);
+    if (result == 0 && put->moments) {
+        pyro_page_columns_ways(columns, "moment_ms", put->time_ms, put->moments);
+        pyro_page_columns_u32(columns, "moment_live", put->live_kib, put->moments);
+        pyro_page_columns_u32(columns, "moment_lines", put->lines, put->moments);
+        pyro_page_columns_u32(columns, "holder_function", put->function, put->count);
+        pyro_page_columns_u32(columns, "holder_line", put->line, put->count);
+        pyro_page_columns_counts(columns, "holder_bytes", put->bytes, put->count);
     }
-    if (put && lines && timeline->moment_count) {
-        pyro_page_columns_ways(columns, "moment_ms", put->time_ms, timeline->moment_count);
-        pyro_page_columns_u32(columns, "moment_live", put->live_kib, timeline->moment_count);
-        pyro_page_columns_u32(columns, "moment_lines", put->lines, timeline->moment_count);
-        pyro_page_columns_u32(columns, "holder_function", put->function, count);
-        pyro_page_columns_u32(columns, "holder_line", put->line, count);
-        pyro_page_columns_counts(columns, "holder_bytes", put->bytes, count);
-        pyro_page_columns_counts(columns, "holder_blocks", put->blocks, count);
-    }
-    int result = put && lines ? 0 : -ENOMEM;
+    free(telling.lines);
     free(put);
-    free(lines);
     return result;
 }
 
@@ -162,7 +192,7 @@ int pyro_page_over_time(struct pyro_page_columns *columns, struct pyro_json *jso
         return result;
     result = put_steps(columns, timeline);
     if (result == 0)
-        result = put_moments(columns, timeline);
+        result = put_moments(columns, profile);
     pyro_json_object(json, "over_time");
     pyro_json_bool(json, "tracked", timeline->tracked);
     pyro_json_u64(json, "until_us", timeline->until_us);

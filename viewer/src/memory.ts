@@ -6,7 +6,6 @@ export interface Holder {
   fn: number;
   line: number;
   bytes: number;
-  blocks: number;
 }
 
 /** When it was noted which lines had what was alive: those with the most, each what it allocated itself. */
@@ -51,12 +50,11 @@ export class MemoryOverTime {
   }
 
   private takeMoments(data: Data): void {
-    const [fn, line] = [data.column("holder_function"), data.column("holder_line")];
-    const [bytes, blocks] = [data.column("holder_bytes"), data.column("holder_blocks")];
+    const [fn, line, bytes] = [data.column("holder_function"), data.column("holder_line"), data.column("holder_bytes")];
     const [live, lines] = [data.column("moment_live"), data.column("moment_lines")];
     let at = 0;
     fromWays(data.column("moment_ms")).forEach((ms, i) => {
-      const holders = Array.from({ length: lines[i]! }, (_, k) => ({ fn: fn[at + k]!, line: line[at + k]!, bytes: bytes[at + k]!, blocks: blocks[at + k]! }));
+      const holders = Array.from({ length: lines[i]! }, (_, k) => ({ fn: fn[at + k]!, line: line[at + k]!, bytes: bytes[at + k]! }));
       at += holders.length;
       this.moments.push({ us: ms * 1000, live: live[i]! * KIB, holders });
     });

@@ -172,7 +172,6 @@ function overTime(change: Partial<{ tracked: boolean }> = {}): Profile {
       holder_function: [1, 1, 0],
       holder_line: [2, 2, 1],
       holder_bytes: [4096, 10240, 2048],
-      holder_blocks: [1, 2, 3],
     }),
   );
 }
@@ -197,9 +196,9 @@ test("memory over time: a picture has the most of each part, and nothing before 
 test("memory over time: which lines had it, as noted while a step held, or near it", () => {
   const profile = overTime();
   const memory = profile.overTime!;
-  expect(memory.moments.map((it) => it.holders.map(({ fn, line, bytes, blocks }) => [profile.nameOf(fn), line, bytes, blocks]))).toEqual([
-    [["a", 2, 4096, 1]],
-    [["a", 2, 10240, 2], ["main", 1, 2048, 3]],
+  expect(memory.moments.map((it) => it.holders.map(({ fn, line, bytes }) => [profile.nameOf(fn), line, bytes]))).toEqual([
+    [["a", 2, 4096]],
+    [["a", 2, 10240], ["main", 1, 2048]],
   ]);
   expect([0, 1, 2, 3, 4, 5].map((step) => memory.momentOf(step)!.us)).toEqual([2000, 2000, 2000, 6000, 6000, 6000]);
   expect(memory.momentOf(0)!.live).toBe(8192);

@@ -99,12 +99,12 @@ export class MemoryTrack {
       "table.holders",
       {},
       h("caption", {}, `Lines that had what was alive, as noted at ${this.seconds(noted.us)}: ${bytes(noted.live)} in all`),
-      h("thead", {}, h("tr", {}, ["bytes", "of it", "blocks", "line"].map((title, i) => h(i < 3 ? "th.number" : "th", { scope: "col" }, title)))),
+      h("thead", {}, h("tr", {}, ["bytes", "of it", "line"].map((title, i) => h(i < 2 ? "th.number" : "th", { scope: "col" }, title)))),
       h(
         "tbody",
         {},
         noted.holders.map((it) =>
-          h("tr", {}, h("td.number", {}, bytes(it.bytes)), h("td.number", {}, percent(it.bytes, noted.live)), h("td.number", {}, count(it.blocks)), h("td.name", {}, row(it.fn, it.line), h("span.quiet", {}, ` ${this.source(it.fn, it.line)}`))),
+          h("tr", {}, h("td.number", {}, bytes(it.bytes)), h("td.number", {}, percent(it.bytes, noted.live)), h("td.name", {}, row(it.fn, it.line), h("span.quiet", {}, ` ${this.source(it.fn, it.line)}`))),
         ),
       ),
     );
