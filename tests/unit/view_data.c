@@ -1,9 +1,13 @@
 /* tests/unit/view_data.c - what a page is told: view/internal.h. */
 #include "view/internal.h"
 
+#include "profile/sums.h"
+#include "profile/timeline.h"
+
 #include "fixture_profile.h"
 
 #include <math.h>
+#include <zlib.h>
 
 /* Samples of the same part of time, thread, stack and state are one cell; nothing is lost. */
 static void cells_keep_all_time(void)
@@ -42,6 +46,202 @@ static void a_long_recording_is_no_larger(void)
     CHECK_EQ(cells.bucket_count, PYRO_CELL_BUCKETS);
     CHECK(cells.count <= PYRO_CELL_BUCKETS);
     pyro_cells_clear(&cells);
+    fixture_free(profile);
+}
+
+enum { SWEEPS = 200000, THREADS = 4 };
+
+/* Samples of four threads at once, which stay where they are for some time. */
+static struct pyro_profile *many_samples(void)
+{
+    struct pyro_profile *profile = fixture_profile();
+    uint32_t frame = fixture_code(profile, "main", "/srv/shop/a.py", 1), stacks[3];
+    for (uint32_t i = 0; i < 3; i++)
+        stacks[i] = fixture_stack(profile, i ? stacks[i - 1] : PYRO_STACK_ROOT, frame);
+    while (profile->thread_count < THREADS)
+        fixture_thread(profile, 0, 100 + profile->thread_count, "worker");
+    CHECK_EQ(pyro_samples_weigh(&profile->samples, 0, 250), 0);
+    for (uint32_t i = 0; i < THREADS; i++)
+        CHECK_EQ(pyro_samples_kind(&profile->samples,
+                                   &(struct pyro_sample_kind){.thread = i,
+                                                              .wait = PYRO_NO_ID,
+                                                              .state = PYRO_STATE_RUNNING}),
+                 i);
+    for (uint32_t i = 0; i < SWEEPS; i++) {
+        CHECK_EQ(pyro_samples_sweep(&profile->samples, 250 * (i + 1)), 0);
+        for (uint32_t thread = 0; thread < THREADS; thread++)
+            CHECK_EQ(pyro_samples_add(&profile->samples, stacks[(i / 40 + thread) % 3], thread), 0);
+    }
+    profile->counters.duration_us = 250 * SWEEPS;
+    return profile;
+}
+
+/* Made in parts: none is lost, none is there twice, the order is that of time, threads and what was seen first. */
+static void many_samples_are_made_in_parts(void)
+{
+    struct pyro_profile *profile = many_samples();
+    struct pyro_cells cells;
+    struct pyro_cell_sum *one, *other;
+    size_t ones, others;
+    uint64_t samples = 0;
+    uint32_t numbers[] = {0, 1, 2, 3};
+    double all_us = 0;
+    CHECK_EQ(pyro_cells_make(&cells, profile), 0);
+    CHECK(cells.count >= (size_t)PYRO_CELL_BUCKETS * THREADS && !cells.sums);
+    for (size_t i = 0; i < cells.count; i++) {
+        samples += cells.samples[i];
+        all_us += pyro_cell_time_us(&cells, i);
+        if (i == 0)
+            continue;
+        CHECK(cells.bucket[i] >= cells.bucket[i - 1]);
+        if (cells.bucket[i] == cells.bucket[i - 1])
+            CHECK(cells.thread[i] > cells.thread[i - 1] ||
+                  (cells.thread[i] == cells.thread[i - 1] && cells.stack[i] != cells.stack[i - 1]));
+    }
+    CHECK_EQ(samples, (uint64_t)SWEEPS * THREADS);
+    CHECK(fabs(all_us - 250.0 * SWEEPS * THREADS) < 1);
+    CHECK_EQ(pyro_cells_sum_up(&cells, numbers, &one, &ones), 0);
+    pyro_cells_clear(&cells);
+    CHECK_EQ(pyro_sums_make(profile), 0);
+    CHECK_EQ(pyro_cells_make(&cells, profile), 0);
+    CHECK(cells.sums);
+    CHECK_EQ(pyro_cells_sum_up(&cells, numbers, &other, &others), 0);
+    CHECK_EQ(ones, 3 * THREADS);
+    CHECK_EQ(others, ones);
+    for (size_t i = 0; i < ones; i++) {
+        CHECK(one[i].stack == other[i].stack && one[i].thread == other[i].thread &&
+              one[i].kind == other[i].kind);
+        CHECK(fabs(one[i].samples - other[i].samples) < 0.5);
+        CHECK(fabs(one[i].time_us - other[i].time_us) < 1);
+    }
+    free(one);
+    free(other);
+    pyro_cells_clear(&cells);
+    fixture_free(profile);
+}
+
+/* What viewer/src/packed.ts makes of TEXT; how many bytes. */
+static size_t unpack(const char *text, size_t length, uint8_t *bytes)
+{
+    static const char left_out[] = "&<\\";
+    uint8_t digits[128] = {0};
+    uint32_t bits = 0, count = 0;
+    size_t made = 0;
+    for (uint8_t character = 0x21, digit = 0; character < 0x7f; character++)
+        if (!strchr(left_out, character))
+            digits[character] = digit++;
+    for (size_t i = 0; i < length; i += 2) {
+        bool last = i + 1 == length;
+        bits |=
+            (uint32_t)(digits[(uint8_t)text[i]] + (last ? 0 : digits[(uint8_t)text[i + 1]] * 91))
+            << count;
+        for (count += last ? 6 : 13; count >= 8; count -= 8, bits >>= 8)
+            bytes[made++] = (uint8_t)bits;
+    }
+    return made;
+}
+
+/* One stream, whatever it was cut into. */
+static void check_packed(const struct pyro_packed_data *packed, size_t which,
+                         const struct pyro_buffer *data)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    CHECK_EQ(pyro_page_put_packed(out, packed, which), 0);
+    CHECK_EQ(fclose(out), 0);
+    uint8_t *zipped = malloc(length), *opened = malloc(data->size + 1);
+    z_stream zip = {.next_in = zipped, .next_out = opened, .avail_out = (uInt)data->size + 1};
+    zip.avail_in = (uInt)unpack(text, length, zipped);
+    CHECK_EQ(inflateInit2(&zip, 15 + 16), Z_OK);
+    CHECK_EQ(inflate(&zip, Z_FINISH), Z_STREAM_END);
+    CHECK_EQ(zip.avail_in, 0);
+    CHECK_EQ(zip.total_out, data->size);
+    CHECK(memcmp(opened, data->data, data->size) == 0);
+    inflateEnd(&zip);
+    free(opened);
+    free(zipped);
+    free(text);
+}
+
+static void pieces_are_one_stream(void)
+{
+    static const size_t sizes[] = {1, 1000, 1 << 20, (1 << 20) + 1, 13 << 20};
+    for (size_t i = 0; i + 1 < sizeof(sizes) / sizeof(*sizes); i++) {
+        struct pyro_buffer data[2] = {{0}, {0}};
+        const struct pyro_buffer *const both[] = {&data[0], &data[1]};
+        struct pyro_packed_data packed = {0};
+        uint32_t random = 1;
+        for (size_t side = 0; side < 2; side++)
+            for (size_t k = 0; k < sizes[i + side]; k++) {
+                random = random * 1664525 + 1013904223;
+                pyro_buffer_put_u8(&data[side], (uint8_t)(random >> (k % 50 < 40 ? 30 : 24)));
+            }
+        CHECK_EQ(pyro_page_pack(&packed, both, 2), 0);
+        check_packed(&packed, 0, &data[0]);
+        check_packed(&packed, 1, &data[1]);
+        pyro_page_packed_clear(&packed, 2);
+        pyro_buffer_free(&data[0]);
+        pyro_buffer_free(&data[1]);
+    }
+}
+
+static const struct pyro_page_column *column(const struct pyro_page_columns *columns,
+                                             const char *name)
+{
+    for (size_t i = 0; i < columns->count; i++)
+        if (strcmp(columns->items[i].name, name) == 0)
+            return &columns->items[i];
+    CHECK(!"there is such a column");
+    return NULL;
+}
+
+/* Number I of a column of ways, from the first one on. */
+static uint32_t way_to(const struct pyro_page_columns *columns, const char *name, size_t i)
+{
+    const struct pyro_page_column *it = column(columns, name);
+    size_t width = strcmp(it->type, "u8") == 0 ? 1 : strcmp(it->type, "u16") == 0 ? 2 : 4;
+    uint32_t value = 0;
+    for (size_t k = 0; k <= i; k++) {
+        uint32_t way = 0;
+        for (size_t plane = 0; plane < width; plane++)
+            way |= (uint32_t)columns->bytes.data[it->offset + plane * it->count + k] << (8 * plane);
+        value += way & 1 ? ~(way >> 1) : way >> 1;
+    }
+    return value;
+}
+
+/* Of many looks each part of the time has the one with the most, the peak among them. */
+static void memory_over_time_is_bounded(void)
+{
+    enum { LOOKS = 30000, PEAK = 12347 };
+    struct pyro_profile *profile = fixture_profile();
+    struct pyro_page_columns columns = {0};
+    char *head = NULL;
+    size_t size = 0, found = 0;
+    profile->looks = calloc(LOOKS, sizeof(*profile->looks));
+    for (size_t i = 0; i < LOOKS; i++)
+        profile->looks[i] = (struct pyro_look){
+            .time_us = 100000 * i, .rss = (i == PEAK ? 90000 : 10000 + i % 77) * UINT64_C(1024)};
+    profile->look_count = LOOKS;
+    FILE *out = open_memstream(&head, &size);
+    struct pyro_json json = pyro_json_to(out);
+    pyro_json_object(&json, NULL);
+    CHECK_EQ(pyro_page_over_time(&columns, &json, profile, NULL), 0);
+    pyro_json_end(&json);
+    CHECK_EQ(fclose(out), 0);
+    CHECK(strstr(head, "\"thinned\": true") || strstr(head, "\"thinned\":true"));
+    const struct pyro_page_column *rss = column(&columns, "look_rss");
+    CHECK(rss->count <= 2000 && rss->count > 1000);
+    for (size_t i = 0; i < rss->count; i++)
+        if (way_to(&columns, "look_rss", i) == 90000) {
+            CHECK_EQ(way_to(&columns, "look_ms", i), 100 * PEAK);
+            found++;
+        }
+    CHECK_EQ(found, 1);
+    free(head);
+    free(profile->looks);
+    pyro_page_columns_free(&columns);
     fixture_free(profile);
 }
 
@@ -191,7 +391,8 @@ static void stacks_in_the_order_of_a_flame_graph(void)
 int main(void)
 {
     return CHECK_MAIN(TEST(cells_keep_all_time), TEST(a_long_recording_is_no_larger),
-                      TEST(a_guess_shares_out_in_proportion), TEST(a_guess_of_a_recursion_ends),
-                      TEST(columns_are_narrow), TEST(ways_and_counts),
-                      TEST(stacks_in_the_order_of_a_flame_graph));
+                      TEST(many_samples_are_made_in_parts), TEST(pieces_are_one_stream),
+                      TEST(memory_over_time_is_bounded), TEST(a_guess_shares_out_in_proportion),
+                      TEST(a_guess_of_a_recursion_ends), TEST(columns_are_narrow),
+                      TEST(ways_and_counts), TEST(stacks_in_the_order_of_a_flame_graph));
 }
