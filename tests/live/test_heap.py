@@ -144,6 +144,8 @@ def test_the_same_statistics_as_tracemalloc(beside_tracemalloc: Python, name: st
     assert "size=" in expected
     same = [line for line in expected.splitlines() if "# same" in line]
     assert same and same == [line for line in ours.splitlines() if "# same" in line]
+    if name == "threads":
+        return  # who waits for whom differs from run to run, and with it what is in free lists
     if beside_tracemalloc.minor >= (3, 13) or name == "recursion":
         assert ours == expected
 
