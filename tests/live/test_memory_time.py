@@ -12,7 +12,7 @@ import pytest
 
 from commands import run
 from counting import command
-from pythons import TARGETS, Python
+from pythons import REPOSITORY, TARGETS, Python
 
 pytestmark = pytest.mark.beside
 
@@ -101,6 +101,17 @@ def test_what_became_another_program_has_nothing_any_more(pyrometer: Path, one: 
     live = [step["live_bytes"] for step in timeline["steps"] if step["processes"]]
     assert live[0] > 5_000_000 > live[-1] > 3_000_000
     assert max(step["processes"] for step in timeline["steps"]) == 1
+
+
+def test_many_allocations_make_no_large_file(pyrometer: Path, one: Python) -> None:
+    """Of 10,000 stacks that change all the time; docs/benchmarks.md has a thousand times as many."""
+    answer = track(pyrometer, one, [REPOSITORY / "bench" / "targets" / "many_stacks.py", "2e6"])
+    assert answer["allocations"] > 2_000_000 and answer["lost"] == 0
+    stacks = [line for function in answer["functions"] for line in function["lines"] if function["name"] == "work"]
+    assert sum(line["self_live"] >= 5000 for line in stacks) == 10_000
+    assert Path("memory.pyro").stat().st_size < 2_000_000
+    told = json.loads(run(pyrometer, "stats", "memory.pyro", "--json").stdout)
+    assert 1_000_000 < told["recording"]["sampler_peak_bytes"] < 100_000_000
 
 
 def test_killed(pyrometer: Path, one: Python) -> None:
