@@ -25,6 +25,8 @@
 #define COMMAND_NS    (50 * PYRO_NS_PER_MS) /* of a command: what it starts is looked for after that */
 #define PIECE_NS      (30 * PYRO_NS_PER_S) /* read whole at each refresh */
 #define PIECE_SAMPLES 100000
+#define RATE_HZ       50    /* unless a rate is asked for; then that is the rate, */
+#define CPU_SHARE     0.009 /* else as far as we take no more of a core */
 #define KEEP_US       (10 * 60 * 1000000ull) /* of what w saves, ... */
 #define KEEP_BYTES    (64ull << 20)          /* ... packed */
 
@@ -345,7 +347,8 @@ static int start_feed(struct show *show, struct pyro_error *error)
         .recorder =
             {
                 .pid = show->pid,
-                .rate_hz = options->rate_hz,
+                .rate_hz = options->rate_hz ? options->rate_hz : RATE_HZ,
+                .cpu_share = options->rate_hz ? 0 : CPU_SHARE,
                 .attach_timeout_ns = options->child ? COMMAND_NS : ATTACH_NS,
                 .subprocesses = options->subprocesses,
                 .gil_only = options->gil,

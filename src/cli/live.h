@@ -9,8 +9,8 @@
 #include "sample/feed.h"
 
 struct pyro_live_options {
-    pid_t pid; /* 0: picked from a list */
-    uint32_t rate_hz;
+    pid_t pid;         /* 0: picked from a list */
+    uint32_t rate_hz;  /* 0: 50, fewer where they would take more than 1 % of a core */
     unsigned delay_ms; /* between refreshes */
     bool subprocesses, gil, idle, apart;
     struct pyro_child *child; /* the program, if we started it: its end ends the view. Else NULL */

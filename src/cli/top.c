@@ -19,7 +19,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RATE_HZ     50
 #define END_NS      (5 * PYRO_NS_PER_S) /* for a program that was told to end */
 #define END_STEP_NS (20 * PYRO_NS_PER_MS)
 
@@ -42,7 +41,8 @@ static const struct pyro_option top_options[] = {
      .name = "rate",
      .alias = "sampling-rate",
      .value = "HZ",
-     .summary = "samples a second, on average: 100, 20hz, 1khz (default 50)",
+     .summary = "samples a second, on average: 100, 20hz, 1khz (default 50, fewer where that is "
+                "over 1 % of a core)",
      .parse = pyro_parse_rate,
      .field = offsetof(struct options, rate_hz)},
     {.name = "delay",
@@ -200,7 +200,7 @@ static void wrong_operand(const char *word, struct pyro_error *error)
 
 static int run_top(const struct pyro_command *self, int argc, char **argv)
 {
-    struct options options = {.rate_hz = RATE_HZ, .delay_ns = PYRO_NS_PER_S};
+    struct options options = {.delay_ns = PYRO_NS_PER_S};
     struct pyro_operands operands;
     struct pyro_error error = {0};
     int status;

@@ -180,6 +180,7 @@ static int record_piece(struct pyro_feed *feed, struct pyro_recorder *recorder,
         return code;
     add_piece(feed, piece);
     code = pyro_recorder_run(recorder, feed->writer, &end, error);
+    feed->options.recorder.begin_hz = pyro_recorder_rate_hz(recorder);
     int closed = pyro_writer_close(feed->writer, code < 0 ? NULL : error);
     feed->writer = NULL;
     atomic_store(&piece->complete, true);

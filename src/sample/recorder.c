@@ -37,7 +37,9 @@ struct pyro_recorder {
     uint64_t seat_back_ns;          /* sit nowhere before */
     struct pyro_writer *writer;     /* while it runs: where samples go, and how it ends */
     enum pyro_recorder_end *end;
-    bool sweeping; /* in the middle of a sweep that goes on on another seat */
+    uint64_t gap_ns;              /* with cpu_share: the mean gap */
+    uint64_t thrift_ns, spent_ns; /* when that was last set, and the CPU time by then */
+    bool sweeping;                /* in the middle of a sweep that goes on on another seat */
 };
 
 /* -- attaching -------------------------------------------------------------------------------- */
@@ -159,9 +161,29 @@ static void show_progress(struct pyro_recorder *recorder, struct pyro_writer *wr
 
 static uint64_t mean_gap_ns(const struct pyro_recorder *recorder, uint64_t now_ns)
 {
+    if (recorder->options.cpu_share > 0)
+        return recorder->gap_ns;
     uint32_t first = recorder->options.first_second_hz;
     bool in_first = first && now_ns - recorder->began_ns < PYRO_NS_PER_S;
     return PYRO_NS_PER_S / (in_first ? first : recorder->options.rate_hz);
+}
+
+uint32_t pyro_recorder_rate_hz(const struct pyro_recorder *recorder)
+{
+    return recorder->options.cpu_share > 0 ? (uint32_t)(PYRO_NS_PER_S / recorder->gap_ns)
+                                           : recorder->options.rate_hz;
+}
+
+/* Once a second: no more of a core than we may have. */
+static void be_thrifty(struct pyro_recorder *recorder, uint64_t now_ns)
+{
+    uint64_t took_ns = now_ns - recorder->thrift_ns, cpu_ns = pyro_clock_process_cpu_ns();
+    double share = (double)(cpu_ns - recorder->spent_ns) / (double)took_ns;
+    recorder->gap_ns =
+        pyro_schedule_thrifty_gap_ns(recorder->gap_ns, PYRO_NS_PER_S / recorder->options.rate_hz,
+                                     share / recorder->options.cpu_share);
+    recorder->thrift_ns = now_ns;
+    recorder->spent_ns = cpu_ns;
 }
 
 static bool over(const struct pyro_recorder *recorder, struct pyro_writer *writer, uint64_t now_ns,
@@ -216,7 +238,11 @@ static void begin(struct pyro_recorder *recorder, struct pyro_writer *writer)
     (void)prctl(PR_SET_TIMERSLACK, 1);
     pyro_seat_short_turns();
     uint64_t now = pyro_clock_ns();
+    uint32_t begin_hz = recorder->options.begin_hz;
     recorder->began_ns = now;
+    recorder->gap_ns = PYRO_NS_PER_S / (begin_hz ? begin_hz : recorder->options.rate_hz);
+    recorder->thrift_ns = now;
+    recorder->spent_ns = pyro_clock_process_cpu_ns();
     recorder->progress_ns = now + PROGRESS_NS;
     recorder->others_ns = now + PYRO_RECORDER_FIRST_S * PYRO_NS_PER_S;
     pyro_schedule_start(&recorder->schedule, mean_gap_ns(recorder, now), now);
@@ -244,6 +270,8 @@ static void tend(struct pyro_recorder *recorder, uint64_t now_ns)
     if (now_ns >= recorder->tend_ns) {
         recorder->tend_ns = now_ns + TEND_NS;
         pyro_processes_tend(&recorder->processes, now_ns);
+        if (recorder->options.cpu_share > 0 && now_ns >= recorder->thrift_ns + PYRO_NS_PER_S)
+            be_thrifty(recorder, now_ns);
         pyro_schedule_set_mean(&recorder->schedule, mean_gap_ns(recorder, now_ns));
     }
     if (recorder->processes.lost !=
@@ -275,12 +303,14 @@ static int work(struct pyro_seat *seat, void *context)
     uint64_t now = pyro_clock_ns();
     while (!over(recorder, recorder->writer, now, recorder->end)) {
         bool due = recorder->sweeping, sits = may_sit(recorder, now);
+        uint64_t until = recorder->options.cpu_share > 0 ? now + PROGRESS_NS : UINT64_MAX;
         if (!sits && seat->cpu != PYRO_SEAT_NONE)
             return PYRO_SEAT_NONE;
         if (!due) {
             /* With --exact we may share the target's CPU, too: the kernel puts us where the target is that wakes us. */
             recorder->schedule.polite = seat->cpu != PYRO_SEAT_NONE || recorder->options.exact;
-            now = pyro_schedule_wait(&recorder->schedule, latest, recorder->options.stop, &due);
+            now = pyro_schedule_wait(&recorder->schedule, until < latest ? until : latest,
+                                     recorder->options.stop, &due);
             if (due && seat->cpu != PYRO_SEAT_NONE)
                 watch_seat(recorder, now);
         }

@@ -27,7 +27,10 @@ struct pyro_recorder_progress {
 
 struct pyro_recorder_options {
     pid_t pid;
-    uint32_t rate_hz;           /* mean; 1 ... 1,000,000 */
+    uint32_t rate_hz; /* mean; 1 ... 1,000,000 */
+    double
+        cpu_share; /* of a core: where this process would take more, the rate is lowered, to 2 Hz at least; 0: it is as asked */
+    uint32_t begin_hz;          /* with cpu_share: the rate it begins with; 0: rate_hz */
     uint32_t first_second_hz;   /* 0: the same; the rate of the first second (for short runs) */
     uint64_t duration_ns;       /* 0: until the target ends or *stop */
     uint64_t attach_timeout_ns; /* how long a process may take to become a Python */
@@ -71,6 +74,8 @@ bool pyro_recorder_guesses(const struct pyro_recorder *recorder);
 /* 0 and why it ended, or an error of ours. Counters are in the writer by then. */
 int pyro_recorder_run(struct pyro_recorder *recorder, struct pyro_writer *writer,
                       enum pyro_recorder_end *ret_end, struct pyro_error *error);
+/* The rate at which it samples now, lowered or not. */
+uint32_t pyro_recorder_rate_hz(const struct pyro_recorder *recorder);
 const struct pyro_counters *pyro_recorder_counters(const struct pyro_recorder *recorder);
 void pyro_recorder_free(struct pyro_recorder *recorder); /* NULL is fine */
 

@@ -10,6 +10,9 @@
 #define GAP_MAX      8.0                   /* means: a gap longer than this (1 in 3000) is cut */
 #define LEAST_GAP_NS (40 * PYRO_NS_PER_US)
 #define SLEEP_MAX_NS (100 * PYRO_NS_PER_MS)
+/* Of a mean gap that is chosen by what it takes: how much shorter the next one may be, and the longest. */
+#define SHORTER        0.7
+#define THRIFTY_MAX_NS 5e8
 
 static double random_means(struct pyro_schedule *schedule)
 {
@@ -46,6 +49,13 @@ void pyro_schedule_start(struct pyro_schedule *schedule, uint64_t mean_ns, uint6
     schedule->mean_ns = mean_ns;
     schedule->missed = schedule->late = 0;
     schedule->due_ns = now_ns;
+}
+
+uint64_t pyro_schedule_thrifty_gap_ns(uint64_t gap_ns, uint64_t asked_ns, double times)
+{
+    double wanted_ns = (double)gap_ns * (times > SHORTER ? times : SHORTER);
+    wanted_ns = wanted_ns < THRIFTY_MAX_NS ? wanted_ns : THRIFTY_MAX_NS;
+    return wanted_ns > (double)asked_ns ? (uint64_t)wanted_ns : asked_ns;
 }
 
 void pyro_schedule_set_mean(struct pyro_schedule *schedule, uint64_t mean_ns)

@@ -25,6 +25,9 @@ struct pyro_schedule {
 
 void pyro_schedule_start(struct pyro_schedule *schedule, uint64_t mean_ns, uint64_t now_ns);
 void pyro_schedule_set_mean(struct pyro_schedule *schedule, uint64_t mean_ns);
+/* The mean for somebody who took TIMES as much of a core as he may with GAP_NS: longer where that is above 1, and shorter, but not at
+ * once, below; never shorter than ASKED_NS, nor longer than half a second unless that is. */
+uint64_t pyro_schedule_thrifty_gap_ns(uint64_t gap_ns, uint64_t asked_ns, double times);
 
 /* Wait for the next tick and return the time then. Returns early, before the tick, when *STOP becomes true or at
  * LATEST_NS; *ret_due tells whether the tick has come. */

@@ -9,7 +9,9 @@
 #include <string.h>
 
 #define GONE_US \
-    500000 /* a thread that was not seen for so long has ended, or waits where nobody looks */
+    500000 /* a thread that was not seen for so long, while others were, has ended, or waits where nobody looks */
+#define STALE_US 2000000 /* after that, nobody need be seen */
+#define YOUNG_US 500000  /* a piece that is younger tells no rate: attaching took more than it */
 
 /* -- adding up one piece ------------------------------------------------------------------------ */
 
@@ -188,7 +190,7 @@ static void add_sample(struct pyro_live_thread *entry, const struct pyro_profile
     entry->wait = pyro_sample_wait(profile, i);
     entry->state = pyro_sample_state(profile, i);
     entry->flags = pyro_sample_flags(profile, i);
-    entry->gone = pyro_sample_time_us(profile, i) + GONE_US < profile->counters.duration_us;
+    entry->seen_us = profile->info.started_unix_us + pyro_sample_time_us(profile, i);
     entry->seen_s += seconds;
     entry->running_s += entry->state == PYRO_STATE_RUNNING ? seconds : 0;
     entry->waiting_s += entry->state == PYRO_STATE_WAITING ? seconds : 0;
@@ -203,8 +205,6 @@ static int add_threads(struct pyro_live *live, const struct pyro_profile *profil
     int64_t *entries = calloc(profile->thread_count + 1, sizeof(*entries));
     if (!entries)
         return -ENOMEM;
-    for (size_t i = 0; i < live->thread_count; i++) /* seen in an earlier piece only, so far */
-        live->threads[i].gone = true;
     int error = 0;
     for (size_t i = 0; i < profile->samples.count && error == 0; i++) {
         if (pyro_sample_time_us(profile, i) < since_us)
@@ -219,6 +219,18 @@ static int add_threads(struct pyro_live *live, const struct pyro_profile *profil
     }
     free(entries);
     return error;
+}
+
+/* Between two pieces, or two looks far apart, nobody is seen for a while: that says nothing. */
+static void find_gone(struct pyro_live *live)
+{
+    uint64_t end = end_us(live->pieces[live->piece_count - 1]);
+    uint64_t newest_us = end > STALE_US ? end - STALE_US : 0;
+    for (size_t i = 0; i < live->thread_count; i++)
+        if (live->threads[i].seen_us > newest_us)
+            newest_us = live->threads[i].seen_us;
+    for (size_t i = 0; i < live->thread_count; i++)
+        live->threads[i].gone = live->threads[i].seen_us + GONE_US < newest_us;
 }
 
 static int by_process(const void *left, const void *right)
@@ -294,6 +306,15 @@ static int add_window(struct pyro_live *live, const struct pyro_profile *profile
     return error;
 }
 
+/* The newest piece that is old enough to tell a rate. */
+static const struct pyro_profile *rated_piece(const struct pyro_live *live)
+{
+    for (size_t i = live->piece_count; i-- > 0;)
+        if (live->pieces[i]->counters.duration_us >= YOUNG_US)
+            return live->pieces[i];
+    return live->pieces[live->piece_count - 1];
+}
+
 static void take_counters(struct pyro_live *live)
 {
     const struct pyro_profile *last = live->pieces[live->piece_count - 1];
@@ -304,6 +325,8 @@ static void take_counters(struct pyro_live *live)
     live->failed = live->ended_failed + (more ? counters->failed : 0);
     live->unsure = live->ended_unsure + (more ? counters->unsure : 0);
     live->samples = live->ended_samples + (more ? counters->samples : 0);
+    last = rated_piece(live);
+    counters = &last->counters;
     live->rate_hz = pyro_summary_rate_reached(last);
     live->own_cpu = counters->duration_us
                         ? (double)counters->sampler_cpu_us / (double)counters->duration_us
@@ -334,6 +357,7 @@ int pyro_live_refresh(struct pyro_live *live)
         qsort(live->threads, live->thread_count, sizeof(*live->threads), by_process);
     for (size_t i = 0; i < live->thread_count; i++)
         live->gil_s += live->threads[i].gil_s;
+    find_gone(live);
     add_up_processes(live);
     pyro_summary_sort_waiting(&live->summary);
     take_counters(live);

@@ -22,7 +22,8 @@ struct pyro_live_thread {
         wait; /* of that profile; stack and wait are those of the last sample */
     enum pyro_state state;
     uint8_t flags;
-    bool gone; /* it was in the window, but not in its last moments */
+    uint64_t seen_us; /* its last sample, by the clock */
+    bool gone;        /* it was in the window, but not in its last moments */
     double running_s, gil_s, waiting_s, gil_wait_s, seen_s; /* in the window */
 };
 

@@ -387,19 +387,58 @@ def test_two_that_come_by_at_once(pyrometer: Path, folder: Path) -> None:
         assert target.running.errors() == "nothing on standard error"
 
 
+class LateStop:
+    """A folder as it is left for whoever comes by, and what one executes who does."""
+
+    def __init__(self, pyrometer: Path, target: Waiters, name: str, memory: int) -> None:
+        self.folder = target.folder / name
+        self.folder.mkdir()
+        shutil.copy(pyrometer.parent / "src" / "probe" / "bootstrap" / "call.py", self.folder)
+        maps = Path(f"/proc/{target.running.pid}/maps").read_text()
+        probe = re.search(r"pyrometer-0\w+/pyrometer-probe-[0-9a-f]+\.so", maps)[0]
+        (self.folder / "wanted").write_text(f"stop\n{target.running.pid}\n/tmp/{probe}\n1\n0\n\n0\n{memory}")
+        self.code = f"exec(compile(open('{self.folder}/call.py').read(), '<pyrometer>', 'exec'), {{'folder': '{self.folder}'}})"
+
+
+def memory_of(target: Waiters) -> int:
+    """The inode of what the probe counts into."""
+    maps = Path(f"/proc/{target.running.pid}/maps").read_text()
+    return int(next(line.split()[4] for line in maps.splitlines() if "memfd:pyrometer" in line))
+
+
+def test_the_folder_stays_while_another_thread_reads_it(pyrometer: Path, folder: Path) -> None:
+    """One that was asked for the script and has begun with it, which is what CPython leaves of a script of anybody's; and what the first
+    one did, the second one does not."""
+    python = find_python("3.14")
+    if python.missing:
+        pytest.skip(f"Python 3.14: {python.missing}")
+    with waiters(python, folder) as target:
+        counting = Recording(pyrometer, target.running.pid, folder / "counts.pyro", "--counts")
+        target.block()
+        late = LateStop(pyrometer, target, "late", memory_of(target))
+        (late.folder / "run").write_text("pass\n")
+        (late.folder / "begun").touch()
+        target.pass_by("one", f"import sys; sys.remote_exec(os.getpid(), '{late.folder}/run')")  # of the main thread
+        target.pass_by("main")
+        target.pass_by("two", late.code)
+        assert target.has_probe() and late.folder.exists()
+        (late.folder / "begun").unlink()
+        target.pass_by("main", late.code)
+        assert not target.has_probe() and not late.folder.exists()
+        assert target.running.errors() == "nothing on standard error"
+        counting.process.kill()
+        counting.process.communicate()
+
+
 def test_a_late_stop_is_not_for_another_recording(pyrometer: Path, some_counted: Python, folder: Path) -> None:
     """What an earlier pyrometer wanted stopped is long gone: what counts there now goes on."""
-    late = folder / "late"
     with waiters(some_counted, folder) as target:
-        late.mkdir()
-        shutil.copy(pyrometer.parent / "src" / "probe" / "bootstrap" / "call.py", late)
         counting = Recording(pyrometer, target.running.pid, folder / "counts.pyro", "--counts")
-        probe = re.search(r"pyrometer-0\w+/pyrometer-probe-[0-9a-f]+\.so", Path(f"/proc/{target.running.pid}/maps").read_text())[0]
-        (late / "wanted").write_text(f"stop\n{target.running.pid}\n/tmp/{probe}\n1\n0\n\n0\n12345")
+        late = LateStop(pyrometer, target, "late", memory_of(target) + 1)
         target.block()
-        target.pass_by("one", f"exec(compile(open('{late}/call.py').read(), '<pyrometer>', 'exec'), {{'folder': '{late}'}})")
+        target.pass_by("one", late.code)
         assert target.running.errors() == "nothing on standard error"
-        assert target.has_probe() and not late.exists()
+        assert target.has_probe() and not late.folder.exists()
         counting.process.send_signal(signal.SIGINT)
         time.sleep(0.1)
         while counting.process.poll() is None:

@@ -3,7 +3,9 @@ and a target that goes on as if nobody had looked."""
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import ctypes
 import json
 import os
 import random
@@ -279,6 +281,63 @@ def test_target_that_forks_a_thousand_times(pyrometer: Path, one: Python, follow
     assert code == OK, lines
     assert descriptors < 12, lines
     assert samples_in(pyrometer, file) > 50
+
+
+STANDING = """\
+import sys, threading
+gate = threading.Lock()
+gate.acquire()
+def hold():
+    gate.acquire()
+def spin():
+    while True:
+        sum(range(100))
+for number in range(int(sys.argv[1])):
+    threading.Thread(target=hold, name=f"holds-{number}", daemon=True).start()
+print("READY", flush=True)
+spin()
+"""
+
+
+def test_300_threads(pyrometer: Path, some_python: Python, tmp_path: Path) -> None:
+    """Each is seen, where it is, in every sweep."""
+    script, file, text = tmp_path / "standing.py", tmp_path / "many.pyro", tmp_path / "many.json"
+    script.write_text(STANDING)
+    with start_target(some_python, script, "300") as target:
+        code, lines = end(start(pyrometer, "record", "--pid", target.pid, "-d", 2, "-r", 50, "-o", file))
+        assert code == OK, lines
+        assert_runs_on(target)
+    campaign.run_pyrometer(pyrometer, "export", file, "-f", "json", "-o", text, timeout=60)
+    samples = json.loads(text.read_text())["samples"]
+    each = collections.Counter(samples["thread"])
+    assert len(each) == 301 and min(each.values()) * 2 > max(each.values()), each
+
+
+@pytest.mark.parametrize("mode", ["default", "exact"])
+def test_target_that_is_stopped(pyrometer: Path, some_python: Python, mode: str, tmp_path: Path) -> None:
+    """By SIGSTOP, and by a debugger, whose it stays: what it is in is recorded, and nothing else happens to it."""
+    ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+    ptrace.argtypes = [ctypes.c_long] * 4
+    seize, interrupt, detach, any_thread = 0x4206, 0x4207, 17, 0x40000000
+    options = ["-d", "1", *(["--exact"] if mode == "exact" else [])]
+    with busy(some_python) as target:
+        os.kill(target.pid, signal.SIGSTOP)
+        code, lines = end(start(pyrometer, "record", "--pid", target.pid, *options, "-o", tmp_path / "stopped.pyro"))
+        assert code == OK and status(target.pid, "State")[0] == "T", lines
+        assert samples_in(pyrometer, tmp_path / "stopped.pyro") > 0
+        os.kill(target.pid, signal.SIGCONT)
+        assert_runs_on(target)
+        if ptrace(seize, target.pid, 0, 0) < 0:
+            pytest.skip("no ptrace here")
+        assert ptrace(interrupt, target.pid, 0, 0) == 0
+        os.waitpid(target.pid, any_thread)
+        code, lines = end(start(pyrometer, "record", "--pid", target.pid, *options, "-o", tmp_path / "traced.pyro"))
+        assert status(target.pid, "State")[0] == "t" and status(target.pid, "TracerPid") == str(os.getpid())
+        assert code == OK, lines
+        if mode == "default":
+            assert samples_in(pyrometer, tmp_path / "traced.pyro") > 0
+        assert ptrace(detach, target.pid, 0, 0) == 0
+        assert_runs_on(target)
 
 
 def test_target_that_exits_at_once(pyrometer: Path, some_python: Python, tmp_path: Path) -> None:

@@ -55,6 +55,23 @@ static void gaps_are_exponential(void)
     }
 }
 
+static void thrift_follows_what_it_takes(void)
+{
+    uint64_t asked = 20 * PYRO_NS_PER_MS, gap = asked;
+    CHECK_EQ(pyro_schedule_thrifty_gap_ns(asked, asked, 0.3), asked);
+    CHECK_EQ(pyro_schedule_thrifty_gap_ns(asked, asked, 1.0), asked);
+    CHECK_EQ(pyro_schedule_thrifty_gap_ns(asked, asked, 4.0), 4 * asked);
+    CHECK_EQ(pyro_schedule_thrifty_gap_ns(asked, asked, 1000.0), 500 * PYRO_NS_PER_MS);
+    CHECK_EQ(pyro_schedule_thrifty_gap_ns(4 * asked, asked, 0.9), asked * 36 / 10);
+    CHECK_EQ(pyro_schedule_thrifty_gap_ns(4 * asked, asked, 0.01),
+             asked * 28 / 10); /* not at once */
+    CHECK_EQ(pyro_schedule_thrifty_gap_ns(asked + 1, asked, 0.0), asked);
+    CHECK_EQ(pyro_schedule_thrifty_gap_ns(PYRO_NS_PER_S, PYRO_NS_PER_S, 9.0), PYRO_NS_PER_S);
+    for (int i = 0; i < 30; i++) /* a sweep takes 1 ms, all else 2 ms a second; 9 are allowed */
+        gap = pyro_schedule_thrifty_gap_ns(gap, asked, (1e6 * 1e9 / (double)gap + 2e6) / 9e6);
+    CHECK(fabs((double)gap - 1e9 / 7) < 1e6);
+}
+
 static void no_gap_is_endless(void)
 {
     static double gaps[TICKS];
@@ -198,8 +215,9 @@ static void a_pause_may_be_shorter_than_the_gap(void)
 int main(void)
 {
     return CHECK_MAIN(
-        TEST(gaps_are_exponential), TEST(no_gap_is_endless), TEST(two_starts_are_not_in_step),
-        TEST(a_fixed_period_has_no_jitter), TEST(polite_gaps_have_a_least_and_the_same_mean),
-        TEST(what_is_overdue_is_missed), TEST(a_tick_in_time_is_neither_late_nor_missed),
+        TEST(gaps_are_exponential), TEST(thrift_follows_what_it_takes), TEST(no_gap_is_endless),
+        TEST(two_starts_are_not_in_step), TEST(a_fixed_period_has_no_jitter),
+        TEST(polite_gaps_have_a_least_and_the_same_mean), TEST(what_is_overdue_is_missed),
+        TEST(a_tick_in_time_is_neither_late_nor_missed),
         TEST(waiting_ends_at_the_latest_or_when_told), TEST(a_pause_may_be_shorter_than_the_gap));
 }

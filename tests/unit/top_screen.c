@@ -369,6 +369,35 @@ static void threads_with_their_states(void)
     close_fixture(&fixture);
 }
 
+/* Without a sample; attaching took 10 ms. */
+static struct pyro_profile *begun_for(uint64_t at_us, uint64_t duration_us)
+{
+    struct pyro_profile *profile = fixture_profile();
+    profile->info.started_unix_us += at_us;
+    profile->counters.duration_us = duration_us;
+    profile->counters.sampler_cpu_us = 10000;
+    profile->counters.sweeps = 1;
+    return profile;
+}
+
+/* A piece that has just begun knows nobody yet, and no rate. */
+static void threads_stay_between_two_pieces(void)
+{
+    struct fixture fixture;
+    open_fixture(&fixture);
+    take(&fixture, piece_of("first", 1000, 0), true);
+    take(&fixture, begun_for(1100000, 300), false);
+    make(&fixture, 24, 80);
+    CHECK(strstr(line(&fixture, 2), "  1 thread, 1 running  1 kHz  0 % unsure  own 0.0 %"));
+    take(&fixture, begun_for(1100000, 300000), false);
+    make(&fixture, 24, 80);
+    CHECK(strstr(line(&fixture, 2), "  1 thread, 1 running  1 kHz  0 % unsure  own 0.0 %"));
+    take(&fixture, begun_for(1100000, 2600000), false); /* but it is not believed for ever */
+    make(&fixture, 24, 80);
+    CHECK(strstr(line(&fixture, 2), "  0 threads, 0 running  0 Hz  0 % unsure  own 0.4 %"));
+    close_fixture(&fixture);
+}
+
 static void the_stack_of_one_thread(void)
 {
     struct fixture fixture;
@@ -537,7 +566,8 @@ int main(void)
         TEST(columns_that_fit), TEST(any_size_fits), TEST(a_small_terminal_shows_the_split),
         TEST(nothing_yet), TEST(hostile_names_stay_on_their_line), TEST(pieces_are_added_up),
         TEST(paused_it_stays_but_is_added_up), TEST(a_reset_forgets), TEST(a_tally_stays_bounded),
-        TEST(threads_with_their_states), TEST(the_stack_of_one_thread), TEST(processes_as_a_tree),
+        TEST(threads_with_their_states), TEST(threads_stay_between_two_pieces),
+        TEST(the_stack_of_one_thread), TEST(processes_as_a_tree),
         TEST(a_filter_is_a_regular_expression), TEST(rows_are_scrolled),
         TEST(keys_ask_for_what_is_not_the_views), TEST(a_process_is_picked));
 }
