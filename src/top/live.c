@@ -10,8 +10,7 @@
 
 #define GONE_US \
     500000 /* a thread that was not seen for so long, while others were, has ended, or waits where nobody looks */
-#define STALE_US 2000000 /* after that, nobody need be seen */
-#define YOUNG_US 500000  /* a piece that is younger tells no rate: attaching took more than it */
+#define YOUNG_US 500000 /* a piece that is younger tells no rate: attaching took more than it */
 
 /* -- adding up one piece ------------------------------------------------------------------------ */
 
@@ -221,11 +220,10 @@ static int add_threads(struct pyro_live *live, const struct pyro_profile *profil
     return error;
 }
 
-/* Between two pieces, or two looks far apart, nobody is seen for a while: that says nothing. */
+/* Between two pieces, or two looks far apart, nobody is seen for a while: that says nothing. Who is seen no more leaves the window. */
 static void find_gone(struct pyro_live *live)
 {
-    uint64_t end = end_us(live->pieces[live->piece_count - 1]);
-    uint64_t newest_us = end > STALE_US ? end - STALE_US : 0;
+    uint64_t newest_us = 0;
     for (size_t i = 0; i < live->thread_count; i++)
         if (live->threads[i].seen_us > newest_us)
             newest_us = live->threads[i].seen_us;
