@@ -82,6 +82,7 @@ LINES = (
 )
 
 MEMORY = Ours("run --memory", (*STEADY, "--memory"))
+SAMPLED = Ours("run --memory=sampled", (*STEADY, "--memory=sampled"))
 TRACKING = tuple(
     Comparison(MEMORY, peer, ("allocations", "deep_allocations"), {"": goal})
     for peer, goal in (
@@ -91,6 +92,7 @@ TRACKING = tuple(
         (Tracemalloc("tracemalloc, 25 frames", 25), "1/20"),
     )
 ) + (Comparison(MEMORY, Memray("memray, C only", python_too=False), ("native_allocations", "only_calls"), {"": "1/2"}),)
+SAMPLED_GOALS = {"allocations": 1.10, "deep_allocations": 1.10, "numeric": 1.10, "native_allocations": 1.10, "orm": 1.03, "text": 1.03}
 
 
 def wanted_pythons(bench: Bench, what: str) -> list[Python]:
@@ -273,6 +275,30 @@ def memory(bench: Bench) -> list[Table]:
     table = fill(Table("memory", "What tracking memory costs", notes, heads), bench, TRACKING)
     for row in table.rows:
         del row.cells[len(heads) :]
+    return [table]
+
+
+def memory_sampled(bench: Bench) -> list[Table]:
+    """`run --memory=sampled`, and how much it spares."""
+    notes = [
+        "The body's time (the fastest of five) as a share of plain Python's, in the same round. A sample each 512 KiB of what is allocated; the",
+        "program is looked at from outside 1000 times a second besides, as in all these runs. The first four do nearly nothing but allocate",
+        "(`numeric`: numbers, `native_allocations`: hash objects of OpenSSL's); `orm` and `text` (JSON, regular expressions) are ordinary ones.",
+    ]
+    heads = ["program", "Python", SAMPLED.name, "goal", MEMORY.name]
+    table = Table("memory-sampled", "What tracking a sample of memory costs", notes, heads)
+    for python in wanted_pythons(bench, table.name):
+        reason = SAMPLED.missing(bench, python)
+        for program, goal in SAMPLED_GOALS.items():
+            if reason or not bench.wants_program(program):
+                continue
+            taken = measure(bench, python, program, [PLAIN, SAMPLED, MEMORY])
+            ours, all_of_it = (harness.ratios(taken.seconds[way], taken.seconds[PLAIN]) for way in (SAMPLED, MEMORY))
+            short = ours is not None and ours.median > goal
+            cells = [one.text() if one else "-" for one in (ours, all_of_it)]
+            add_row(table, program, python.id, cells[0], f"{goal:.2f} short" if short else f"{goal:.2f}", cells[1], sampled=ours, exact=all_of_it)
+        if reason:
+            table.notes.append(f"Not measured on {python.id}: {reason}.")
     return [table]
 
 

@@ -3,7 +3,7 @@
 bench/run [FOLDER] [--only FAMILY,...] [--rounds N] [--full] [--seed N] [--tools RE]
           [--programs RE] [--pythons VERSION,...] [-o FILE] [--document docs/benchmarks.md]
 
-Families: sweep, 1khz, truth; run, trace, profile, lines, memory, whole, start, timed, web, web-profiled, inject, fair, which are `counts` together.
+Families: sweep, 1khz, truth; run, trace, profile, lines, memory, memory-sampled, whole, start, timed, web, web-profiled, inject, fair, which are `counts` together.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ COUNTS: dict[str, Measure] = {
     "profile": counts.profiling,
     "lines": counts.lines,
     "memory": counts.memory,
+    "memory-sampled": counts.memory_sampled,
     "whole": whole_programs.tables,
     "start": start_up.tables,
     "timed": timed_cost.tables,

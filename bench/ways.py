@@ -97,7 +97,7 @@ class Ours(Way):
     @property
     def counts(self) -> bool:
         """Whether calls are counted."""
-        return "--memory" not in self.flags
+        return not any(flag.startswith("--memory") for flag in self.flags)
 
     @property
     def counts_c(self) -> bool:

@@ -1,13 +1,15 @@
 """A fixed amount of work, timed by itself: the same body several times over, and printed are the seconds of the fastest.
 
-    work.py calls|only_calls|orm|python_calls|c_calls|numeric|allocations|deep_allocations|native_allocations [cProfile|pyrometer|yappi|viztracer|line_profiler|nothing|clock]
+    work.py calls|only_calls|orm|python_calls|c_calls|numeric|allocations|deep_allocations|native_allocations|text [cProfile|pyrometer|yappi|viztracer|line_profiler|nothing|clock]
 
 What disturbs a program on a busy machine only makes it slower; and a body is longer than what a sampler does by turns.
 With a profiler, that is on around the bodies: neither its beginning nor its end are in the time.
 """
 
+import json
 import os
 import random
+import re
 import sys
 import time
 
@@ -164,7 +166,23 @@ def hash_at(depth, make):
     return total
 
 
-ALL_BODIES = (calls, only_calls, orm, python_calls, c_calls, numeric, allocations, deep_allocations, native_allocations)
+def text():
+    """JSON written and read, and words of it found and counted."""
+    records = {"records": [{"id": i, "name": f"record {i} of the table", "values": [1.5, 2, i]} for i in range(300)]}
+
+    def words_of(records):
+        counts = {}
+        for record in records:
+            for word in re.findall(r"[a-z]+", record["name"]):
+                counts[word] = counts.get(word, 0) + len(word)
+            for value in record["values"]:
+                counts["values"] = counts.get("values", 0) + value
+        return sorted(counts.items(), key=lambda item: -item[1])
+
+    return lambda: [words_of(json.loads(json.dumps(records))["records"]) for _ in range(150)]
+
+
+ALL_BODIES = (calls, only_calls, orm, python_calls, c_calls, numeric, allocations, deep_allocations, native_allocations, text)
 BODIES = {body.__name__: body for body in ALL_BODIES}
 
 

@@ -20,7 +20,17 @@ struct adding {
     uint32_t *line_depth, *function_depth; /* how often each is on the path of the walk */
 };
 
-static void add(struct pyro_allocation_figures *sum, const struct pyro_allocation_figures *more)
+static void add_samples(struct pyro_allocation_samples *sum,
+                        const struct pyro_allocation_samples *more)
+{
+    sum->blocks += more->blocks;
+    sum->bytes += more->bytes;
+    sum->bytes_variance += more->bytes_variance;
+    sum->blocks_variance += more->blocks_variance;
+}
+
+void pyro_allocation_add(struct pyro_allocation_figures *sum,
+                         const struct pyro_allocation_figures *more)
 {
     sum->blocks += more->blocks;
     sum->allocated += more->allocated;
@@ -29,10 +39,42 @@ static void add(struct pyro_allocation_figures *sum, const struct pyro_allocatio
     sum->peak += more->peak;
     sum->brief += more->brief;
     sum->brief_bytes += more->brief_bytes;
+    add_samples(&sum->of_allocated, &more->of_allocated);
+    add_samples(&sum->of_live, &more->of_live);
+    add_samples(&sum->of_peak, &more->of_peak);
 }
 
-static struct pyro_allocation_figures figures_of(const struct pyro_stack_memory *stack)
+static struct pyro_allocation_samples samples_of(const struct pyro_sampled *sums, uint64_t period)
 {
+    return (struct pyro_allocation_samples){
+        .blocks = sums->blocks,
+        .bytes = sums->bytes,
+        .bytes_variance = (double)sums->bytes_variance * (double)period,
+        .blocks_variance = (double)sums->blocks_variance,
+    };
+}
+
+static uint64_t minus(uint64_t all, uint64_t part)
+{
+    return all > part ? all - part : 0;
+}
+
+static struct pyro_sampled left_of(const struct pyro_stack_memory *stack)
+{
+    const struct pyro_sampled *all = &stack->sampled, *freed = &stack->sampled_freed;
+    return (struct pyro_sampled){
+        .blocks = minus(all->blocks, freed->blocks),
+        .bytes = minus(all->bytes, freed->bytes),
+        .bytes_variance = minus(all->bytes_variance, freed->bytes_variance),
+        .blocks_variance = minus(all->blocks_variance, freed->blocks_variance),
+    };
+}
+
+/* PERIOD: of its process. */
+static struct pyro_allocation_figures figures_of(const struct pyro_stack_memory *stack,
+                                                 uint64_t period)
+{
+    const struct pyro_sampled left = left_of(stack);
     return (struct pyro_allocation_figures){
         .blocks = stack->allocations,
         .allocated = stack->allocated,
@@ -41,6 +83,9 @@ static struct pyro_allocation_figures figures_of(const struct pyro_stack_memory 
         .peak = stack->held,
         .brief = stack->brief,
         .brief_bytes = stack->brief_bytes,
+        .of_allocated = samples_of(&stack->sampled, period),
+        .of_live = samples_of(&left, period),
+        .of_peak = samples_of(&stack->sampled_held, period),
     };
 }
 
@@ -49,13 +94,14 @@ static void add_stacks(struct adding *adding)
 {
     const struct pyro_profile *profile = adding->profile;
     for (size_t i = 0; i < profile->memory_count; i++) {
-        const struct pyro_allocation_figures figures = figures_of(&profile->memory[i]);
-        add(&adding->memory->all, &figures);
-        add(&adding->self[profile->memory[i].stack], &figures);
+        const struct pyro_allocation_figures figures =
+            figures_of(&profile->memory[i], profile->heaps[profile->memory[i].process].period);
+        pyro_allocation_add(&adding->memory->all, &figures);
+        pyro_allocation_add(&adding->self[profile->memory[i].stack], &figures);
     }
     memcpy(adding->tree, adding->self, profile->stack_count * sizeof(*adding->tree));
     for (size_t i = profile->stack_count; i-- > 1;)
-        add(&adding->tree[profile->stacks[i].parent], &adding->tree[i]);
+        pyro_allocation_add(&adding->tree[profile->stacks[i].parent], &adding->tree[i]);
 }
 
 static bool has_memory(void *context, uint32_t stack)
@@ -108,12 +154,12 @@ static bool enter(void *context, uint32_t stack)
         return false;
     struct pyro_allocation_line *line = &adding->memory->lines[id];
     struct pyro_allocation_function *function = function_of(adding, function_id);
-    add(&line->self, &adding->self[stack]);
-    add(&function->self, &adding->self[stack]);
+    pyro_allocation_add(&line->self, &adding->self[stack]);
+    pyro_allocation_add(&function->self, &adding->self[stack]);
     if (adding->line_depth[id]++ == 0)
-        add(&line->total, &adding->tree[stack]);
+        pyro_allocation_add(&line->total, &adding->tree[stack]);
     if (adding->function_depth[function_id]++ == 0)
-        add(&function->total, &adding->tree[stack]);
+        pyro_allocation_add(&function->total, &adding->tree[stack]);
     return true;
 }
 
@@ -159,6 +205,7 @@ static void sort(struct adding *adding)
 
 static void add_heaps(struct pyro_allocations *memory)
 {
+    memory->period = pyro_profile_memory_period(memory->profile);
     const struct pyro_profile *profile = memory->profile;
     memory->stopped = memory->has_native = true;
     for (size_t i = 0; i < profile->process_count; i++) {
@@ -227,6 +274,45 @@ static int make(struct pyro_allocations *memory)
     free(adding.function_depth);
     pyro_map_free(&adding.ids);
     return result;
+}
+
+/* -- intervals ---------------------------------------------------------------------------------- */
+
+static struct pyro_interval bytes_of(const struct pyro_allocations *memory, uint64_t estimate,
+                                     const struct pyro_allocation_samples *samples)
+{
+    const struct pyro_estimated sums = {(double)samples->bytes, (double)estimate,
+                                        samples->bytes_variance};
+    return pyro_interval_bytes(&sums, (double)memory->period);
+}
+
+struct pyro_interval pyro_allocation_allocated(const struct pyro_allocations *memory,
+                                               const struct pyro_allocation_figures *figures)
+{
+    return bytes_of(memory, figures->allocated, &figures->of_allocated);
+}
+
+struct pyro_interval pyro_allocation_live(const struct pyro_allocations *memory,
+                                          const struct pyro_allocation_figures *figures)
+{
+    return bytes_of(memory, figures->live, &figures->of_live);
+}
+
+struct pyro_interval pyro_allocation_peak(const struct pyro_allocations *memory,
+                                          const struct pyro_allocation_figures *figures)
+{
+    return bytes_of(memory, figures->peak, &figures->of_peak);
+}
+
+struct pyro_interval pyro_allocation_blocks(const struct pyro_allocation_figures *figures)
+{
+    const struct pyro_estimated sums = {(double)figures->of_allocated.blocks,
+                                        (double)figures->blocks,
+                                        figures->of_allocated.blocks_variance};
+    const struct pyro_estimated bytes = {(double)figures->of_allocated.bytes,
+                                         (double)figures->allocated,
+                                         figures->of_allocated.bytes_variance};
+    return pyro_interval_blocks(&sums, &bytes);
 }
 
 int pyro_allocations_make(const struct pyro_profile *profile, struct pyro_allocations **ret_memory,

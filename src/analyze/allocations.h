@@ -6,14 +6,24 @@
 #ifndef PYRO_ANALYZE_ALLOCATIONS_H
 #define PYRO_ANALYZE_ALLOCATIONS_H
 
+#include "analyze/interval.h"
 #include "base/error.h"
 #include "profile/profile.h"
+
+/* What stands behind an estimate. */
+struct pyro_allocation_samples {
+    uint64_t blocks, bytes; /* that were seen themselves */
+    double bytes_variance, blocks_variance;
+};
 
 struct pyro_allocation_figures {
     uint64_t blocks, allocated, freed; /* how many, and bytes */
     uint64_t live, peak;               /* bytes: alive at the end, held at the high-water mark */
     uint64_t brief, brief_bytes;       /* freed before the thread allocated anything else */
+    struct pyro_allocation_samples of_allocated, of_live, of_peak; /* where it was sampled */
 };
+void pyro_allocation_add(struct pyro_allocation_figures *sum,
+                         const struct pyro_allocation_figures *more);
 
 struct pyro_allocation_line {
     uint32_t function, line;
@@ -43,7 +53,19 @@ struct pyro_allocations {
     bool has_native;      /* of all of these it is known */
     size_t process_count; /* that were tracked */
     bool stopped;         /* all of these ended by themselves */
+    uint64_t
+        period; /* bytes between samples, the most of any: figures are estimated. 0: all was seen */
 };
+
+/* Where it was sampled: between what the truth is, by confidence of analyze/interval.h, of each of these for itself. What is `brief` has
+ * no interval. */
+struct pyro_interval pyro_allocation_allocated(const struct pyro_allocations *memory,
+                                               const struct pyro_allocation_figures *figures);
+struct pyro_interval pyro_allocation_live(const struct pyro_allocations *memory,
+                                          const struct pyro_allocation_figures *figures);
+struct pyro_interval pyro_allocation_peak(const struct pyro_allocations *memory,
+                                          const struct pyro_allocation_figures *figures);
+struct pyro_interval pyro_allocation_blocks(const struct pyro_allocation_figures *figures);
 
 /* -ENODATA: memory was not tracked. -ENOMEM. */
 int pyro_allocations_make(const struct pyro_profile *profile, struct pyro_allocations **ret_memory,

@@ -380,6 +380,8 @@ int pyro_kept_make(struct pyro_kept *kept, const struct pyro_rule_context *conte
         return -ENOMEM;
     for (size_t i = 0; profile->heaps && i < profile->process_count; i++)
         kept->peak += (double)profile->heaps[i].peak;
+    if (pyro_profile_memory_period(profile))
+        return 0; /* a block that is allocated anew, and larger each time, is rarely one of the sample */
     int result = put_moments(kept);
     if (result == 0)
         result = put_figures(kept);

@@ -34,7 +34,7 @@ struct pyro_kept {
     double peak, live_end; /* bytes of all processes */
 };
 
-/* 0 or -ENOMEM; also where memory was not tracked. Cleared in either case. */
+/* 0 or -ENOMEM; without rows where memory was not tracked, or a sample of it (run --memory=sampled). Cleared in either case. */
 int pyro_kept_make(struct pyro_kept *kept, const struct pyro_rule_context *context);
 void pyro_kept_clear(struct pyro_kept *kept);
 

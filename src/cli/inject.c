@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,9 +114,9 @@ static int put_wanted(struct pyro_injection *injection, struct pyro_place *place
         snprintf(probe, sizeof(probe), "%s/%s", pyro_place_path(place), injection->name);
         code = pyro_place_copy(place, injection->name, from);
     }
-    pyro_buffer_printf(&text, "%s\n%d\n%s\n%d\n%d\n%s%s\n%d", action, (int)injection->pid, probe,
-                       options->c_calls, options->traces, options->lines ? "=" : "",
-                       options->lines ? options->lines : "", options->memory);
+    pyro_buffer_printf(&text, "%s\n%d\n%s\n%d\n%d\n%s%s\n%d\n%" PRIu64, action, (int)injection->pid,
+                       probe, options->c_calls, options->traces, options->lines ? "=" : "",
+                       options->lines ? options->lines : "", options->memory, options->period);
     if (injection->counted_into)
         pyro_buffer_printf(&text, "\n%llu", (unsigned long long)injection->counted_into);
     if (code == 0)

@@ -3,6 +3,7 @@
 #define PYRO_CLI_OPTIONS_H
 
 #include "cli/command.h"
+#include "collect/tables.h"
 
 #include <stdint.h>
 
@@ -43,6 +44,13 @@ int pyro_parse_sort(const char *text, void *field,
 int pyro_parse_clock(const char *text, void *field, struct pyro_error *error); /* enum pyro_clock */
 int pyro_parse_format(const char *text, void *field,
                       struct pyro_error *error); /* const char *, a known name */
+/* What memory is tracked. */
+struct pyro_memory_choice {
+    enum pyro_tracking tracks;
+    uint64_t period; /* bytes between samples; 0: all of it is tracked */
+};
+int pyro_parse_memory(const char *text, void *field,
+                      struct pyro_error *error); /* the same: all, python, sampled[:BYTES]; all */
 int pyro_parse_regex(const char *text, void *field,
                      struct pyro_error *error); /* const char *, compiles */
 int pyro_parse_report(const char *text, void *field,

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,11 +34,12 @@ static int set_environment(const struct pyro_run_probe *probe,
     if (length < 0 || (size_t)length >= sizeof(path))
         return -ENAMETOOLONG;
     pyro_buffer_printf(
-        &value, "%s/" PYRO_PROBE_FILE "\n%d\n/proc/%d/fd/%d\n%d\n%d\n%d\n%s%s\n%d\n%d\n%s%s",
+        &value,
+        "%s/" PYRO_PROBE_FILE "\n%d\n/proc/%d/fd/%d\n%d\n%d\n%d\n%s%s\n%d\n%d\n%" PRIu64 "\n%s%s",
         folder, probe->child_fd, (int)getpid(), pyro_collector_fd(probe->collector),
         options->c_calls, options->traces, options->follow, options->lines ? "=" : "",
         options->lines ? options->lines : "", !options->sampled_times, options->memory,
-        before ? "=" : "", before ? before : "");
+        options->period, before ? "=" : "", before ? before : "");
     pyro_buffer_put_u8(&value, '\0');
     int code = value.failed ? -ENOMEM : 0;
     if (code == 0 && (setenv(PROBE_VARIABLE, (const char *)value.data, 1) < 0 ||

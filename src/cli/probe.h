@@ -17,6 +17,7 @@ struct pyro_probe_options {
     bool traces;               /* time them */
     bool follow;               /* in the program's children as well */
     enum pyro_tracking memory; /* track what is allocated; no calls are counted then */
+    uint64_t period;           /* of these only a sample, so many bytes apart on average; 0: all */
     const char *
         lines; /* count those of the functions named there (probe/wanted.h) and of marked ones; NULL: no lines */
     bool sampled_times; /* of lines: they are only counted */

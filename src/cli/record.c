@@ -25,24 +25,27 @@ struct options {
     uint32_t rate_hz;
     const char *output, *format, *lines;
     bool subprocesses, gil, exact, apart, source;
-    bool inject, counts, traces, memory;
+    bool inject, counts, traces;
+    struct pyro_memory_choice memory;
     struct pyro_export_options export;
 };
 
 /* What C code allocates itself is tracked from the start of a program only. */
 static int parse_memory(const char *text, void *field, struct pyro_error *error)
 {
-    if (text && *text && strcmp(text, "python") != 0) {
+    struct pyro_memory_choice *choice = field;
+    if (text && strcmp(text, "all") == 0) {
         pyro_error_set(error, -EINVAL,
-                       "cannot track memory of '%s': in a process that runs already --memory is "
-                       "what its Python allocators hand out, as --memory=python",
-                       text);
+                       "cannot track memory of 'all': in a process that runs already --memory is "
+                       "what its Python allocators hand out, as --memory=python");
         pyro_error_hint(error,
                         "to track all of it, start the program with: pyrometer run --memory");
         return -EINVAL;
     }
-    *(bool *)field = true;
-    return 0;
+    int code = pyro_parse_memory(text, choice, error);
+    if (code == 0)
+        choice->tracks = PYRO_TRACKS_PYTHON;
+    return code;
 }
 
 static const struct pyro_option record_options[] = {
@@ -150,10 +153,12 @@ static const struct pyro_option record_options[] = {
      .value = "WHAT",
      .optional = true,
      .purpose = "to track what is allocated",
-     .choices = "python",
+     .choices = "python sampled",
      .summary =
          "track what its Python allocators hand out from now on, not what C code allocates itself "
-         "(--memory=python says the same)",
+         "(--memory=python says the same); with sampled[:BYTES] of a sample, one each 512k bytes "
+         "or "
+         "BYTES, and estimated",
      .parse = parse_memory,
      .field = offsetof(struct options, memory)},
     {.name = "no-source",
@@ -254,7 +259,7 @@ static void print_no_lines(const struct options *options, const struct pyro_prof
 static void print_further(FILE *out, const struct options *options,
                           const struct pyro_session *session)
 {
-    const char *command = options->lines ? "lines" : options->memory ? "memory" : NULL;
+    const char *command = options->lines ? "lines" : options->memory.tracks ? "memory" : NULL;
     bool own = session->output.path && strcmp(session->output.path, session->path) == 0;
     if (command)
         fprintf(out, "see: pyrometer %s%s%s\n", command, own ? " " : "", own ? session->path : "");
@@ -320,7 +325,8 @@ static int begin_probing(const struct options *options, struct probing *probing,
         .options = {.c_calls = true,
                     .traces = options->traces,
                     .lines = options->lines,
-                    .memory = options->memory ? PYRO_TRACKS_PYTHON : PYRO_TRACKS_NOTHING},
+                    .memory = options->memory.tracks ? PYRO_TRACKS_PYTHON : PYRO_TRACKS_NOTHING,
+                    .period = options->memory.period},
         .probe.child_fd = -1,
     };
     if (!options->inject)
@@ -377,9 +383,9 @@ static int attach(const struct options *options, struct probing *probing,
         .tolerate_no_python = options->subprocesses,
         .callees = probing->injection ? &probing->probe.callees : NULL,
         .tend = pyro_run_probe_tend,
-        .look = options->memory ? pyro_run_probe_look : NULL,
+        .look = options->memory.tracks ? pyro_run_probe_look : NULL,
         .tend_context = &probing->probe,
-        .swept = options->memory ? pyro_run_probe_swept : NULL,
+        .swept = options->memory.tracks ? pyro_run_probe_swept : NULL,
         .swept_context = &probing->probe,
         .stop = &stop,
         .progress = pyro_progress_wanted() ? pyro_progress_show : NULL,
@@ -434,7 +440,7 @@ static void resolve_output(const struct options *options, struct pyro_output *ou
 static void check_modes(const struct options *options, struct pyro_error *error)
 {
     static const char *const names[] = {"counts", "trace", "lines", "memory"};
-    const bool given[] = {options->counts, options->traces, options->lines, options->memory};
+    const bool given[] = {options->counts, options->traces, options->lines, options->memory.tracks};
     int count = 0, last = 0;
     for (int i = 0; i < 4; i++) {
         count += given[i];
@@ -483,7 +489,7 @@ static int run_record(const struct pyro_command *self, int argc, char **argv)
     if (options.output && pyro_output_check(&session.output, &error) < 0)
         return fail(&error, PYRO_EXIT_FAILED);
     install_stop(options.inject);
-    session.confines = options.memory;
+    session.confines = options.memory.tracks;
     pyro_session_begin(&session, options.pid, options.source);
     status = record(&options, &session);
     pyro_session_end(&session);
@@ -497,7 +503,8 @@ const struct pyro_command pyro_command_record = {
     .usage =
         {"record --pid PID [-d SEC] [-r RATE] [-o FILE] [-f FORMAT] [-s] [-g] [-i] [-t] [-F] "
          "[--exact | --apart] [--no-source]",
-         "record --pid PID --inject --counts | --trace | --lines[=NAME,...] | --memory [options]"},
+         "record --pid PID --inject --counts | --trace | --lines[=NAME,...] | --memory[=sampled] "
+         "[options]"},
     .about =
         "Samples a process that runs already. It is only read: nothing is put into it and it is "
         "not "

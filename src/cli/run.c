@@ -40,22 +40,9 @@ struct options {
     struct pyro_question question;
     uint32_t rate_hz; /* 0: the default */
     bool subprocesses, report_stderr, source, c_calls, traces, sampled_times, rss;
-    enum pyro_tracking memory;
+    struct pyro_memory_choice memory;
     const char *python, *output, *module, *code, *lines;
 };
-
-static int parse_memory(const char *text, void *field, struct pyro_error *error)
-{
-    enum pyro_tracking *tracks = field;
-    if (!text || !*text || strcmp(text, "all") == 0)
-        *tracks = PYRO_TRACKS_ALL;
-    else if (strcmp(text, "python") == 0)
-        *tracks = PYRO_TRACKS_PYTHON;
-    else
-        return pyro_error_set(error, -EINVAL, "cannot track memory of '%s': say all or python",
-                              text);
-    return 0;
-}
 
 static const struct pyro_option run_options[] = {
     {.letter = 's',
@@ -107,10 +94,11 @@ static const struct pyro_option run_options[] = {
      .value = "WHAT",
      .optional = true,
      .purpose = "to track what is allocated",
-     .choices = "all python",
+     .choices = "all python sampled",
      .summary = "track what is allocated and print which lines did, instead of counting calls: see "
-                "memory; with python only by Python's allocators, not by C code itself",
-     .parse = parse_memory,
+                "memory; with python only by Python's allocators, not by C code itself; with "
+                "sampled[:BYTES] of a sample, one each 512k bytes or BYTES, and estimated",
+     .parse = pyro_parse_memory,
      .field = offsetof(struct options, memory)},
     {.name = "rss",
      .purpose = "to see what is resident over time",
@@ -248,9 +236,9 @@ static int attach(const struct options *options, const struct program *program,
         .tolerate_no_python = program->any_command,
         .callees = probe->collector ? &probe->callees : NULL,
         .tend = pyro_run_probe_tend,
-        .look = options->memory ? pyro_run_probe_look : NULL,
+        .look = options->memory.tracks ? pyro_run_probe_look : NULL,
         .tend_context = probe,
-        .swept = options->memory ? pyro_run_probe_swept : NULL,
+        .swept = options->memory.tracks ? pyro_run_probe_swept : NULL,
         .swept_context = probe,
         .stop = &child->ended,
     };
@@ -440,7 +428,7 @@ static void print_no_lines(const struct options *options, const struct pyro_prof
 static void print_no_memory(const struct options *options, const struct pyro_profile *profile)
 {
     const char *reason = "";
-    if (!options->memory || profile->heaps || profile->samples.count == 0)
+    if (!options->memory.tracks || profile->heaps || profile->samples.count == 0)
         return;
     for (size_t i = 0; profile->probes && !*reason && i < profile->process_count; i++)
         reason = pyro_profile_text(profile, profile->probes[i].reason);
@@ -620,7 +608,8 @@ static void begin_probe(const struct options *options, const struct program *pro
         .follow = options->subprocesses || program->any_command,
         .lines = options->lines,
         .sampled_times = options->sampled_times,
-        .memory = options->memory,
+        .memory = options->memory.tracks,
+        .period = options->memory.period,
     };
     *probe = (struct pyro_run_probe){.child_fd = -1};
     if (!options->rss && pyro_run_probe_begin(probe, &probe_options, &error) < 0)
@@ -641,7 +630,7 @@ static int run_program(const struct options *options, const struct program *prog
         pyro_print_error(&error);
         return program->any_command ? PYRO_EXIT_CANNOT_EXECUTE : PYRO_EXIT_RUN;
     }
-    session->confines = options->memory || options->rss;
+    session->confines = options->memory.tracks || options->rss;
     pyro_session_begin(session, child.pid, options->source);
     code = options->rss ? watch(options, program, &child, session, &error)
                         : record(options, program, &child, &probe, session, &error);
@@ -663,7 +652,7 @@ static void resolve_output(struct options *options, struct pyro_output *output,
         return;
     if (output->format->holds == PYRO_HOLDS_COUNTED_LINES && !options->lines)
         options->lines = "";
-    if (output->format->holds == PYRO_HOLDS_LOOKS && !options->memory)
+    if (output->format->holds == PYRO_HOLDS_LOOKS && !options->memory.tracks)
         options->rss = true;
     if (options->rss)
         pyro_output_plot(output, error);
@@ -692,11 +681,11 @@ static int run_run(const struct pyro_command *self, int argc, char **argv)
     else if (options.sampled_times && !options.lines)
         pyro_error_set(&error, -EINVAL,
                        "run: --sampled-times is about lines: run --lines --sampled-times");
-    else if (options.memory && (options.lines || options.traces))
+    else if (options.memory.tracks && (options.lines || options.traces))
         pyro_error_set(&error, -EINVAL,
                        "run: --memory and --%s cannot be had in one run; run it once with each",
                        options.lines ? "lines" : "trace");
-    else if (options.rss && (options.lines || options.traces || options.memory))
+    else if (options.rss && (options.lines || options.traces || options.memory.tracks))
         pyro_error_set(&error, -EINVAL,
                        "run: --rss only looks from outside: not with --%s; run it once with each",
                        options.lines    ? "lines"
@@ -725,7 +714,7 @@ const struct pyro_command pyro_command_run = {
     .group = "start here",
     .summary = "run a program and print where its time went; `run` itself may be left out",
     .usage = {"[run] [-s KEY] [-n N] [-r RATE] [--no-c-calls] [--trace] [--lines[=NAME,...]] "
-              "[--sampled-times] [--memory] [--rss] [--subprocesses] [--python "
+              "[--sampled-times] [--memory[=WHAT]] [--rss] [--subprocesses] [--python "
               "PATH] [-o "
               "FILE] SCRIPT [args]",
               "[run] [options] -m MODULE [args]", "run [options] -c CODE [args]",

@@ -202,6 +202,50 @@ int pyro_parse_format(const char *text, void *field, struct pyro_error *error)
     return 0;
 }
 
+/* 65536, 64k, 1m: bytes between samples. */
+static int parse_period(const char *text, uint64_t *ret_period)
+{
+    static const char units[] = "kKmM";
+    char digits[16];
+    size_t length = strspn(text, "0123456789");
+    const char *unit = text[length] ? strchr(units, text[length]) : NULL;
+    if (!length || length >= sizeof(digits) || (text[length] && (!unit || text[length + 1])))
+        return -EINVAL;
+    memcpy(digits, text, length);
+    digits[length] = '\0';
+    if (parse_number(digits, 10, PYRO_SAMPLING_PERIOD_MAX, ret_period) < 0)
+        return -EINVAL;
+    if (unit)
+        *ret_period <<= unit - units < 2 ? 10 : 20;
+    return *ret_period < PYRO_SAMPLING_PERIOD_MIN || *ret_period > PYRO_SAMPLING_PERIOD_MAX
+               ? -EINVAL
+               : 0;
+}
+
+int pyro_parse_memory(const char *text, void *field, struct pyro_error *error)
+{
+    static const char sampled[] = "sampled";
+    struct pyro_memory_choice *choice = field;
+    *choice = (struct pyro_memory_choice){.tracks = PYRO_TRACKS_ALL};
+    if (!text || !*text || strcmp(text, "all") == 0)
+        return 0;
+    if (strcmp(text, "python") == 0) {
+        choice->tracks = PYRO_TRACKS_PYTHON;
+        return 0;
+    }
+    if (strncmp(text, sampled, strlen(sampled)) != 0 || !strchr(":", text[strlen(sampled)]))
+        return pyro_error_set(error, -EINVAL,
+                              "cannot track memory of '%s': say all, python or sampled", text);
+    text += strlen(sampled);
+    choice->period = PYRO_SAMPLING_PERIOD;
+    if (*text && parse_period(text + 1, &choice->period) < 0)
+        return pyro_error_set(error, -EINVAL,
+                              "'%s' is no number of bytes between samples: say sampled:64k, from "
+                              "64 to 16m",
+                              text + 1);
+    return 0;
+}
+
 int pyro_parse_regex(const char *text, void *field, struct pyro_error *error)
 {
     regex_t regex;

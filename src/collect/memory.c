@@ -70,6 +70,13 @@ static void write_stop(struct pyro_collector *collector, struct pyro_seen_proces
     process->stop_told = true;
 }
 
+/* 0: none, or no good. */
+static uint64_t period_of(const struct pyro_process_block *shared)
+{
+    const uint64_t period = shared->heap.period;
+    return period <= PYRO_SAMPLING_PERIOD_MAX ? period : 0;
+}
+
 static void write_heap(struct pyro_collector *collector, uint32_t block, struct pyro_writer *writer)
 {
     const struct pyro_process_block *shared = pyro_block_at(collector, block);
@@ -95,6 +102,7 @@ static void write_heap(struct pyro_collector *collector, uint32_t block, struct 
         .files = bounded(stopped ? totals.files : resident->files),
         .slack = bounded(totals.slack),
         .swapped = bounded(stopped ? totals.swapped : resident->swapped),
+        .period = period_of(shared),
     };
     const uint32_t recorded = pyro_recorded_process(collector, block, writer);
     pyro_writer_heap(writer, recorded, &heap);
@@ -150,13 +158,51 @@ static uint32_t stack_of(const struct pyro_collector *collector, uint32_t proces
     return pyro_writer_stack(writer, parent, pyro_writer_frame(writer, function, entry->line));
 }
 
+static bool is_bounded(const struct pyro_sampled *sums)
+{
+    return sums->blocks < FIGURE_MAX && sums->bytes < FIGURE_MAX &&
+           sums->bytes_variance < FIGURE_MAX && sums->blocks_variance < FIGURE_MAX;
+}
+
 /* Lies do not get into the file: a reader refuses them. */
 static bool is_plausible(const struct pyro_stack_memory *memory)
 {
     return memory->allocated < FIGURE_MAX && memory->allocations < FIGURE_MAX &&
            memory->held < FIGURE_MAX && memory->held_blocks < FIGURE_MAX &&
            memory->freed <= memory->allocated && memory->frees <= memory->allocations &&
-           memory->brief <= memory->frees && memory->brief_bytes <= memory->freed;
+           memory->brief <= memory->frees && memory->brief_bytes <= memory->freed &&
+           is_bounded(&memory->sampled) && is_bounded(&memory->sampled_freed) &&
+           is_bounded(&memory->sampled_held) &&
+           memory->sampled_freed.blocks <= memory->sampled.blocks &&
+           memory->sampled_freed.bytes <= memory->sampled.bytes;
+}
+
+static struct pyro_sampled less(const struct pyro_sampled *all, const struct pyro_sampled *part)
+{
+    return (struct pyro_sampled){
+        .blocks = all->blocks - part->blocks,
+        .bytes = all->bytes - part->bytes,
+        .bytes_variance = all->bytes_variance - part->bytes_variance,
+        .blocks_variance = all->blocks_variance - part->blocks_variance,
+    };
+}
+
+/* What stands behind the estimates of the entry at INDEX of BLOCK, which HAS_MARK. */
+static void take_sampled(const struct pyro_collector *collector, uint32_t block, uint32_t index,
+                         bool has_mark, struct pyro_stack_memory *memory)
+{
+    const struct pyro_block_head *stacks = pyro_block_at(collector, block);
+    const uint32_t at = stacks->thread;
+    if (!at || at >= collector->known || index >= PYRO_BLOCK_SAMPLE_COUNT ||
+        collector->blocks[at].kind != PYRO_BLOCK_SAMPLES ||
+        collector->blocks[at].process != collector->blocks[block].process)
+        return;
+    const struct pyro_block_head *head = pyro_block_at(collector, at);
+    struct pyro_sampled_entry entry;
+    memcpy(&entry, (const struct pyro_sampled_entry *)(head + 1) + index, sizeof(entry));
+    memory->sampled = entry.allocated;
+    memory->sampled_freed = entry.freed;
+    memory->sampled_held = has_mark ? entry.held : less(&entry.allocated, &entry.freed);
 }
 
 static bool room_for_stacks(struct pyro_seen_block *known)
@@ -232,7 +278,7 @@ static void take_stack(struct pyro_collector *collector, uint32_t block, uint32_
     if (known->stack == PYRO_NO_ID || !entry.allocations)
         return;
     bool has_mark = entry.mark == __atomic_load_n(&shared->heap.mark, __ATOMIC_RELAXED);
-    const struct pyro_stack_memory now = {
+    struct pyro_stack_memory now = {
         .process = pyro_recorded_process(collector, process, writer),
         .stack = known->stack,
         .allocated = entry.allocated,
@@ -244,6 +290,8 @@ static void take_stack(struct pyro_collector *collector, uint32_t block, uint32_
         .brief = entry.brief,
         .brief_bytes = entry.brief_bytes,
     };
+    if (period_of(shared))
+        take_sampled(collector, block, index, has_mark, &now);
     if (!is_plausible(&now) || memcmp(&now, known, sizeof(now)) == 0)
         return;
     pyro_writer_memory(writer, &now);

@@ -9,6 +9,8 @@
 #ifndef PYRO_COLLECT_TABLES_H
 #define PYRO_COLLECT_TABLES_H
 
+#include "base/sampling.h"
+
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,12 +57,15 @@ enum pyro_block_kind {
     PYRO_BLOCK_ARGUMENTS,
     PYRO_BLOCK_LINES,
     PYRO_BLOCK_STACKS,
+    PYRO_BLOCK_SAMPLES,
 };
 
 struct pyro_block_head {
     _Atomic uint32_t kind; /* stored last */
     uint32_t process;      /* the block of its process; of a process block its own */
-    uint32_t thread; /* native id of whom it was claimed for; EDGES, THREAD, CONTEXTS and LINES */
+    uint32_t
+        thread; /* native id of whom it was claimed for; EDGES, THREAD, CONTEXTS and LINES. STACKS: the block of SAMPLES
+                      * that goes with it, 0: none */
     _Atomic uint32_t
         used; /* NAMES and QUERIES: bytes, all others that grow: entries, after the head */
 };
@@ -127,6 +132,9 @@ struct pyro_heap_totals {
         unhooked; /* not 0: when it stopped, Python's allocators led past it, since an unknown moment */
     struct pyro_sizes_of_blocks sizes[PYRO_SIZE_CLASSES];
     uint64_t stopped_ns; /* CLOCK_MONOTONIC: when it stopped, else 0 */
+    /* Bytes between two samples, on average: live, peak and native, and all that STACKS tell, is estimated then (base/sampling.h).
+     * 0: every allocation is seen. */
+    uint64_t period;
 };
 
 struct pyro_process_block {
@@ -258,6 +266,14 @@ struct pyro_stack_entry {
 };
 #define PYRO_BLOCK_STACK_COUNT \
     ((PYRO_BLOCK_SIZE - sizeof(struct pyro_block_head)) / sizeof(struct pyro_stack_entry))
+
+/* In SAMPLES, where allocations are sampled: what stands behind the estimates of the entry of STACKS with the same index, of which there
+ * are no more then. Of what was alive at the mark as there. */
+struct pyro_sampled_entry {
+    struct pyro_sampled allocated, freed, held;
+};
+#define PYRO_BLOCK_SAMPLE_COUNT \
+    ((PYRO_BLOCK_SIZE - sizeof(struct pyro_block_head)) / sizeof(struct pyro_sampled_entry))
 #define PYRO_STACK_NONE           0u
 #define PYRO_STACK_LARGEST_UNIT   16u
 #define PYRO_STACK_REFERENCE_BITS 22
@@ -298,6 +314,7 @@ _Static_assert(sizeof(struct pyro_process_block) <= PYRO_BLOCK_SIZE, "fits a blo
 _Static_assert(sizeof(struct pyro_thread_block) <= PYRO_BLOCK_SIZE, "fits a block");
 _Static_assert(PYRO_BLOCK_CONTEXT_COUNT <= 256, "a reference has 8 bits for the index");
 _Static_assert(PYRO_BLOCK_STACK_COUNT <= 256, "and so has this one");
+_Static_assert(PYRO_BLOCK_SAMPLE_COUNT <= PYRO_BLOCK_STACK_COUNT, "each goes with one of those");
 _Static_assert((PYRO_BLOCKS_MAX << 8) <= 1u << PYRO_STACK_REFERENCE_BITS, "all have a reference");
 
 #endif

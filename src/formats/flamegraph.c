@@ -280,12 +280,17 @@ static void sampling_words(char *text, size_t size, const struct writer *writer)
 static void tracking_words(char *text, size_t size, const struct writer *writer)
 {
     struct pyro_export_bytes sums;
-    char lost[64] = "";
+    char lost[64] = "", period[32];
     pyro_export_bytes(&sums, writer->profile);
     if (sums.lost)
         snprintf(lost, sizeof(lost), ", %" PRIu64 " blocks in no figure", sums.lost);
-    snprintf(text, size, "%s by Python's allocators%s was seen%s",
-             sums.unhooked ? "not all that was allocated" : "every allocation and free",
+    if (sums.period)
+        pyro_summary_size(period, sizeof(period), sums.period);
+    snprintf(text, size, "%s%s%s by Python's allocators%s was seen%s",
+             sums.period ? "estimated: a sample each " : "", sums.period ? period : "",
+             sums.period     ? " of what is allocated"
+             : sums.unhooked ? "not all that was allocated"
+                             : "every allocation and free",
              sums.native ? " and C's" : "", lost);
 }
 

@@ -87,7 +87,8 @@ int pyro_bytes_by_name(const char *name, enum pyro_bytes *ret_bytes)
 
 void pyro_export_bytes(struct pyro_export_bytes *sums, const struct pyro_profile *profile)
 {
-    *sums = (struct pyro_export_bytes){.native = true, .stopped = true};
+    *sums = (struct pyro_export_bytes){
+        .native = true, .stopped = true, .period = pyro_profile_memory_period(profile)};
     for (size_t i = 0; i < profile->memory_count; i++) {
         const struct pyro_stack_memory *memory = &profile->memory[i];
         sums->allocated += memory->allocated;
@@ -106,7 +107,7 @@ void pyro_export_bytes(struct pyro_export_bytes *sums, const struct pyro_profile
     }
 }
 
-/* "orders.py, 9.0 MiB held at the peak" */
+/* "orders.py, 9.0 MiB held at the peak", of a sample ", estimated" behind it */
 static void bytes_title(char *text, size_t size, const struct pyro_profile *profile,
                         enum pyro_bytes bytes)
 {
@@ -124,7 +125,8 @@ static void bytes_title(char *text, size_t size, const struct pyro_profile *prof
                              sums.stopped ? "left at the end" : "left when it was last seen"},
     };
     pyro_summary_size(sum, sizeof(sum), titles[bytes].bytes);
-    snprintf(text, size, "%s, %s %s", program, sum, titles[bytes].words);
+    snprintf(text, size, "%s, %s %s%s", program, sum, titles[bytes].words,
+             sums.period ? ", estimated" : "");
 }
 
 void pyro_export_title(char *text, size_t size, const struct pyro_profile *profile,

@@ -27,10 +27,11 @@ void pyro_export_title(char *text, size_t size, const struct pyro_profile *profi
 /* All memory of a profile with heaps. */
 struct pyro_export_bytes {
     uint64_t allocated, blocks, peak, live;
-    uint64_t lost; /* blocks that are in no figure */
-    bool unhooked; /* not all was seen */
-    bool native;   /* what C code took itself is in it, too */
-    bool stopped;  /* every process ended by itself: `live` is of the end */
+    uint64_t lost;   /* blocks that are in no figure */
+    bool unhooked;   /* not all was seen */
+    uint64_t period; /* bytes between samples, from which all this is estimated; 0: it is exact */
+    bool native;     /* what C code took itself is in it, too */
+    bool stopped;    /* every process ended by itself: `live` is of the end */
 };
 void pyro_export_bytes(struct pyro_export_bytes *sums, const struct pyro_profile *profile);
 const char *pyro_export_clock(enum pyro_clock clock); /* "wall", "cpu", "gil", "wait" */

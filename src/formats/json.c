@@ -186,6 +186,8 @@ static void json_memory(struct pyro_json *json, const struct pyro_profile *profi
         pyro_json_u64(json, "peak_bytes", memory->held);
         pyro_json_u64(json, "temporary_blocks", memory->brief);
         pyro_json_u64(json, "temporary_bytes", memory->brief_bytes);
+        if (profile->heaps[memory->process].period)
+            pyro_json_u64(json, "samples", memory->sampled.blocks);
         pyro_json_end(json);
     }
     pyro_json_end(json);
@@ -238,6 +240,7 @@ static void json_heap(struct pyro_json *json, const struct pyro_process_memory *
     pyro_json_u64(json, "cut", heap->cut);
     pyro_json_bool(json, "ended", heap->stopped);
     pyro_json_bool(json, "unhooked", heap->unhooked);
+    json_known_bytes(json, "sampled_each_bytes", heap->period);
     pyro_json_end(json);
 }
 

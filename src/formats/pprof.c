@@ -327,6 +327,14 @@ static void make_memory_types(struct writer *writer, ValueType types[VALUES_MAX]
     types[3] = value_type(writer, "inuse_space", "bytes");
 }
 
+/* 1: each byte was seen. */
+static int64_t bytes_between_samples(const struct pyro_profile *profile)
+{
+    struct pyro_export_bytes sums;
+    pyro_export_bytes(&sums, profile);
+    return sums.period ? (int64_t)sums.period : 1;
+}
+
 static void put_header(struct writer *writer, const struct pyro_export_options *options)
 {
     const struct pyro_recording_info *info = &writer->profile->info;
@@ -348,7 +356,9 @@ static void put_header(struct writer *writer, const struct pyro_export_options *
     part.time_nanos = (int64_t)(info->started_unix_us * 1000);
     part.duration_nanos = (int64_t)(writer->profile->counters.duration_us * 1000);
     part.period_type = shown;
-    part.period = options->bytes ? 1 : info->rate_hz ? 1000000000 / info->rate_hz : 0;
+    part.period = options->bytes  ? bytes_between_samples(writer->profile)
+                  : info->rate_hz ? 1000000000 / info->rate_hz
+                                  : 0;
     part.n_comment = 1;
     part.comment = comments;
     part.default_sample_type = shown->type;

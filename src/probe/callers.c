@@ -121,6 +121,8 @@ static bool mark_code(struct pyro_heap *heap, const PyObject *code)
     if ((uintptr_t)code % PYRO_HEAP_ALIGNMENT)
         return true;
     pyro_heap_cell *cell = pyro_heap_make_cell(heap, code);
+    if (cell && !*cell)
+        pyro_heap_note(heap, code);
     if (cell)
         *cell |= PYRO_HEAP_CODE;
     return cell != NULL;

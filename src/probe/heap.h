@@ -1,4 +1,4 @@
-/* probe/heap.h - which blocks are alive, and what each stack allocated: exact, added up in place.
+/* probe/heap.h - which blocks are alive, and what each stack allocated: exact, or estimated from samples; added up in place.
  *
  * What a block is, its size and the stack that allocated it, stands in 8 bytes for each 16 of the address space, where a free
  * finds it without a search (`regions`; only pages in use are there). Stacks and totals lie in memory shared with the
@@ -7,6 +7,10 @@
  * The high-water mark: each time more is alive than ever before, the mark grows by one. A stack that is about to change and
  * has not yet seen the mark, has held since then what it has now: it keeps that. So the mark costs each event a
  * comparison, and who held what at it is known of all stacks, always (decision 27).
+ *
+ * Sampled, a block is told of only if base/sampling.h chose it, and counts for what it stands for. A filter, read without the lock, tells
+ * who frees that nothing is known of a block: of one that is known it never says so, since that was added before the block's
+ * address was given to anybody. Its cell goes with its end, so who gets the address next is not taken for it.
  *
  * The struct lies in a page that is wiped on fork, and so do the regions: in a child nothing is alive, and nothing is on. All
  * calls but pyro_heap_open() want its lock, which is held for some tens of nanoseconds and over no call of a stranger's. Nothing
@@ -22,31 +26,36 @@
 #define PYRO_HEAP_REGION_BITS  26 /* 64 MiB, told of by 32 MiB of which hardly a page is touched */
 #define PYRO_HEAP_ALIGNMENT    16
 
-/* One block: its stack << 42 | HEAP_CODE | HEAP_NATIVE | size. 0: none is known there. */
+/* One block: its stack << 42 | HEAP_CODE | HEAP_NATIVE | HEAP_UP | size. 0: none is known there. */
 typedef uint64_t pyro_heap_cell;
-#define PYRO_HEAP_SIZE_MAX ((UINT64_C(1) << 40) - 1)
+#define PYRO_HEAP_SIZE_MAX ((UINT64_C(1) << 39) - 1)
+#define PYRO_HEAP_UP       (UINT64_C(1) << 39) /* the blocks that it stands for were rounded up */
 #define PYRO_HEAP_NATIVE   (UINT64_C(1) << 40) /* C code took it itself, not by Python's allocators */
 #define PYRO_HEAP_BY_C \
     (UINT64_C(1) << 63) /* with a size, which never has that bit: the block is HEAP_NATIVE */
-#define PYRO_HEAP_CODE (UINT64_C(1) << 41) /* a code object lies there that is known by address */
+#define PYRO_HEAP_ROUNDED_UP (UINT64_C(1) << 62) /* alike: HEAP_UP */
+#define PYRO_HEAP_FLAGS      (PYRO_HEAP_BY_C | PYRO_HEAP_ROUNDED_UP)
+#define PYRO_HEAP_CODE       (UINT64_C(1) << 41) /* a code object lies there that is known by address */
 
 struct pyro_heap {
     _Atomic bool on;         /* read without the lock, too: as a hint */
     _Atomic uint32_t locked; /* 1: somebody holds the lock */
+    uint64_t period;         /* of its totals: 0, or it is sampled; read without the lock, too */
+    uint8_t *group_counts;   /* sampled: how many cells of each group of addresses are not 0 */
     pyro_heap_cell **regions;
     uint8_t *blocks; /* of collect/tables.h: block 0 */
     struct pyro_heap_totals *totals;
-    struct pyro_block_head *(*claim)(void); /* a block for stacks; NULL: no room */
-    struct pyro_block_head *filling;        /* the last one */
-    uint32_t block_index;                   /* its */
+    struct pyro_block_head *(*claim)(enum pyro_block_kind kind); /* NULL: no room */
+    struct pyro_block_head *filling;                             /* the last one */
+    uint32_t block_index;                                        /* its */
     uint32_t region_count;
 };
 
 /* A heap without blocks, off. NULL: no memory. */
 struct pyro_heap *pyro_heap_new(void);
-/* Stacks go into BLOCKS, whose next one CLAIM gives; its INDEX is asked of it. Nothing is alive. 0 or -ENOMEM. */
+/* Stacks go into BLOCKS, whose next one CLAIM gives, of STACKS or SAMPLES. Nothing is alive. TOTALS tell the period. 0 or -ENOMEM. */
 int pyro_heap_open(struct pyro_heap *heap, uint8_t *blocks, struct pyro_heap_totals *totals,
-                   struct pyro_block_head *(*claim)(void));
+                   struct pyro_block_head *(*claim)(enum pyro_block_kind kind));
 /* Off: all regions are given back. */
 void pyro_heap_close(struct pyro_heap *heap);
 /* Bytes of the regions that are there. */
@@ -85,6 +94,28 @@ static inline struct pyro_stack_entry *pyro_heap_stack(const struct pyro_heap *h
     uint8_t *block = heap->blocks + (size_t)(reference >> 8) * PYRO_BLOCK_SIZE;
     return (struct pyro_stack_entry *)(block + sizeof(struct pyro_block_head)) + (reference & 255);
 }
+
+/* The filter: a bit for each group of addresses, set while a cell of one of them is not 0. There is one, of the heap that is sampled,
+ * and not within it: who frees asks it before all else. A group that ever had as many as can be counted is full for good: then it
+ * is asked for in vain, no more. Neighbours have neighbouring bits, so that a program's own working set needs few lines of it. */
+#define PYRO_HEAP_GROUP_BITS 20
+#define PYRO_HEAP_GROUPS     (UINT32_C(1) << PYRO_HEAP_GROUP_BITS)
+#define PYRO_HEAP_FULL       UINT8_MAX
+extern uint64_t pyro_heap_filter[PYRO_HEAP_GROUPS / 64] __attribute__((visibility("hidden")));
+
+static inline uint32_t pyro_heap_group_of(const void *address)
+{
+    const uint64_t at = (uintptr_t)address / PYRO_HEAP_ALIGNMENT;
+    return (uint32_t)(at ^ at >> PYRO_HEAP_GROUP_BITS) & (PYRO_HEAP_GROUPS - 1);
+}
+/* Where it is sampled; false: no block is known at ADDRESS. Without the lock. */
+static inline bool pyro_heap_may_know(const void *address)
+{
+    const uint32_t group = pyro_heap_group_of(address);
+    return __atomic_load_n(&pyro_heap_filter[group / 64], __ATOMIC_RELAXED) >> group % 64 & 1;
+}
+/* ADDRESS has a cell that was 0 and is no longer. */
+void pyro_heap_note(struct pyro_heap *heap, const void *address);
 
 static inline uint32_t pyro_heap_stack_of(pyro_heap_cell cell)
 {

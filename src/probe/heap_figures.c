@@ -101,12 +101,12 @@ static int begin(bool native)
     if (pyro_inside_init() < 0 || pyro_own_blocks() < 0)
         return -1;
     if (started) { /* by the process that this one was forked from */
-        pyro_memory_forked(NULL, PYRO_TRACKS_NOTHING);
+        pyro_memory_forked(NULL, PYRO_TRACKS_NOTHING, 0);
         pyro_native_stop();
     }
     forget_stacks();
     if (pyro_memory_start(pyro_blocks_process(), native ? PYRO_TRACKS_ALL : PYRO_TRACKS_PYTHON,
-                          &totals) < 0)
+                          0, &totals) < 0)
         return -1;
     struct pyro_heap *heap = pyro_memory_heap();
     pyro_heap_lock(heap);

@@ -29,8 +29,17 @@ static void (*set_allocator)(enum domain domain, struct allocator *allocator);
 
 /* -- wrappers ----------------------------------------------------------------------------------- */
 
+/* Each asks first whether it is sampled and none of the sample, for which as little as can be is done: `inside` is set all the
+ * same, since what it wraps may ask other domains, C's malloc() or mmap(). */
+
 static inline void *wrap_malloc(enum domain domain, void *context, size_t size)
 {
+    if (pyro_tracked_samples() && !pyro_tracked_here.inside && pyro_tracked_passes(size)) {
+        pyro_tracked_here.inside = true;
+        void *passed = before[domain].malloc(context, size);
+        pyro_tracked_here.inside = false;
+        return passed;
+    }
     if (pyro_tracked_here.inside || !pyro_tracked_is_on())
         return before[domain].malloc(context, size);
     pyro_tracked_here.inside = true;
@@ -41,8 +50,15 @@ static inline void *wrap_malloc(enum domain domain, void *context, size_t size)
     return block;
 }
 
+/* A product that is too large is one of a call that fails. */
 static inline void *wrap_calloc(enum domain domain, void *context, size_t count, size_t size)
 {
+    if (pyro_tracked_samples() && !pyro_tracked_here.inside && pyro_tracked_passes(count * size)) {
+        pyro_tracked_here.inside = true;
+        void *passed = before[domain].calloc(context, count, size);
+        pyro_tracked_here.inside = false;
+        return passed;
+    }
     if (pyro_tracked_here.inside || !pyro_tracked_is_on())
         return before[domain].calloc(context, count, size);
     pyro_tracked_here.inside = true;
@@ -53,10 +69,31 @@ static inline void *wrap_calloc(enum domain domain, void *context, size_t count,
     return block;
 }
 
+/* A block of which nothing is known becomes one that is sampled, if it is. */
+static void *realloc_for_sample(enum domain domain, void *context, void *block, size_t size)
+{
+    pyro_tracked_here.inside = true;
+    void *moved = before[domain].realloc(context, block, size);
+    if (moved && pyro_tracked_is_on())
+        pyro_tracked_allocated(moved, size);
+    pyro_tracked_here.inside = false;
+    return moved;
+}
+
 /* From within a wrapper a block that is known is another one than the wrapper's, which is already taken. So it is one that somebody who
  * wraps us (tracemalloc, its record of a large block) had allocated on its own account: it is followed like any other. */
 static inline void *wrap_realloc(enum domain domain, void *context, void *block, size_t size)
 {
+    if (pyro_tracked_samples() && pyro_tracked_is_unknown(block)) {
+        if (pyro_tracked_here.inside)
+            return before[domain].realloc(context, block, size);
+        if (!pyro_tracked_passes(size))
+            return realloc_for_sample(domain, context, block, size);
+        pyro_tracked_here.inside = true;
+        void *passed = before[domain].realloc(context, block, size);
+        pyro_tracked_here.inside = false;
+        return passed;
+    }
     if (!pyro_tracked_is_on())
         return before[domain].realloc(context, block, size);
     const bool nested = pyro_tracked_here.inside;
@@ -71,6 +108,10 @@ static inline void *wrap_realloc(enum domain domain, void *context, void *block,
 
 static inline void wrap_free(enum domain domain, void *context, void *block)
 {
+    if (pyro_tracked_samples() && pyro_tracked_is_unknown(block)) {
+        before[domain].free(context, block); /* of blocks within it, each is asked for itself */
+        return;
+    }
     if (!pyro_tracked_is_on() || !block) {
         before[domain].free(context, block);
         return;
@@ -214,19 +255,21 @@ static void unwrap(void)
             set_allocator(domain, &before[domain]);
 }
 
-static struct pyro_block_head *claim(void)
+static struct pyro_block_head *claim(enum pyro_block_kind kind)
 {
-    return pyro_blocks_claim(PYRO_BLOCK_STACKS, 0);
+    return pyro_blocks_claim(kind, 0);
 }
 
-static int open_heap(struct pyro_process_block *process, enum pyro_tracking tracks,
+static int open_heap(struct pyro_process_block *process, enum pyro_tracking tracks, uint64_t period,
                      struct pyro_heap_totals *totals)
 {
+    totals->period = period;
     uint8_t *blocks = (uint8_t *)process - (size_t)pyro_blocks_index(process) * PYRO_BLOCK_SIZE;
     if (pyro_heap_open(pyro_tracked_heap, blocks, totals, claim) < 0)
         return -1;
     if (totals == &process->heap)
         process->tracks = tracks;
+    atomic_store_explicit(&pyro_tracked_sampling, period != 0, memory_order_relaxed);
     atomic_store_explicit(&pyro_tracked_heap->on, true, memory_order_relaxed);
     return 0;
 }
@@ -246,7 +289,7 @@ static int without_native(struct pyro_process_block *process, const struct pyro_
 }
 
 int pyro_memory_start(struct pyro_process_block *process, enum pyro_tracking tracks,
-                      struct pyro_heap_totals *totals)
+                      uint64_t period, struct pyro_heap_totals *totals)
 {
     *(void **)&get_allocator = dlsym(RTLD_DEFAULT, "PyMem_GetAllocator");
     *(void **)&set_allocator = dlsym(RTLD_DEFAULT, "PyMem_SetAllocator");
@@ -258,7 +301,8 @@ int pyro_memory_start(struct pyro_process_block *process, enum pyro_tracking tra
         return -1;
     if (!pyro_tracked_heap)
         pyro_tracked_heap = pyro_heap_new();
-    if (!pyro_tracked_heap || open_heap(process, tracks, totals ? totals : &process->heap) < 0) {
+    if (!pyro_tracked_heap ||
+        open_heap(process, tracks, period, totals ? totals : &process->heap) < 0) {
         PyErr_NoMemory();
         return -1;
     }
@@ -290,12 +334,27 @@ static void note_resident(struct pyro_heap_totals *totals)
         totals->rss_peak = (uint64_t)usage.ru_maxrss * 1024;
 }
 
+/* Sampled, does a block count on the way to the next sample? It is none itself. */
+static bool counts_for_us(const struct allocator *allocator)
+{
+    struct pyro_sampling *sampling = &pyro_tracked_here.sampling;
+    const uint64_t left = sampling->left, far = UINT64_MAX;
+    sampling->left = far;
+    void *block = allocator->malloc(allocator->context, TRIED_SIZE);
+    bool counts = !block || sampling->left != far;
+    sampling->left = left;
+    allocator->free(allocator->context, block);
+    return counts;
+}
+
 /* Is a block of DOMAIN still told of? Where somebody who was there before us put back what was there before him (tracemalloc.stop() after
  * PYTHONTRACEMALLOC=1), it no longer is, and nobody said so. */
 static bool leads_to_us(enum domain domain)
 {
     struct allocator now;
     get_allocator(domain, &now);
+    if (pyro_tracked_heap->period)
+        return counts_for_us(&now);
     void *block = now.malloc(now.context, TRIED_SIZE);
     pyro_heap_lock(pyro_tracked_heap);
     const pyro_heap_cell *cell = block ? pyro_heap_cell_at(pyro_tracked_heap, block) : NULL;
@@ -319,6 +378,7 @@ void pyro_memory_stop(void)
     note_unhooked(pyro_tracked_heap->totals);
     note_resident(pyro_tracked_heap->totals);
     pyro_tracked_heap->totals->stopped_ns = pyro_clock_ns();
+    atomic_store_explicit(&pyro_tracked_sampling, false, memory_order_relaxed);
     pyro_heap_lock(pyro_tracked_heap);
     atomic_store_explicit(&pyro_tracked_heap->on, false, memory_order_relaxed);
     pyro_tracked_heap->totals->own = pyro_heap_own_bytes(pyro_tracked_heap);
@@ -330,13 +390,16 @@ void pyro_memory_stop(void)
     unwrap();
 }
 
-void pyro_memory_forked(struct pyro_process_block *process, enum pyro_tracking tracks)
+void pyro_memory_forked(struct pyro_process_block *process, enum pyro_tracking tracks,
+                        uint64_t period)
 {
     if (!pyro_tracked_heap)
         return;
+    atomic_store_explicit(&pyro_tracked_sampling, false, memory_order_relaxed);
     pyro_tracked_here.last = NULL;
+    pyro_tracked_here.sampling = (struct pyro_sampling){0}; /* not the samples of its parent */
     pyro_mappings_forget(true);
     pyro_callers_forget(true);
-    if (process && open_heap(process, tracks, &process->heap) < 0)
+    if (process && open_heap(process, tracks, period, &process->heap) < 0)
         process->heap.lost++;
 }

@@ -13,14 +13,16 @@
 
 #if !PYRO_FREE_THREADED
 
-/* Into PROCESS's block, or TOTALS if that is not NULL, and blocks for stacks. -1 with an exception: nothing is set then. */
+/* Into PROCESS's block, or TOTALS if that is not NULL, and blocks for stacks; PERIOD not 0: sampled (base/sampling.h). -1 with an
+ * exception: nothing is set then. */
 int pyro_memory_start(struct pyro_process_block *process, enum pyro_tracking tracks,
-                      struct pyro_heap_totals *totals);
+                      uint64_t period, struct pyro_heap_totals *totals);
 /* Tell what is resident, and have the allocators as they were, where nobody has wrapped ours meanwhile. Nothing happens if it was
  * not started. */
 void pyro_memory_stop(void);
-/* In a forked child, in which nothing is tracked yet: begin anew, in PROCESS; NULL: do not. TRACKS: as its parent. */
-void pyro_memory_forked(struct pyro_process_block *process, enum pyro_tracking tracks);
+/* In a forked child, in which nothing is tracked yet: begin anew, in PROCESS; NULL: do not. TRACKS, PERIOD: as its parent. */
+void pyro_memory_forked(struct pyro_process_block *process, enum pyro_tracking tracks,
+                        uint64_t period);
 
 /* What is tracked. NULL: nothing is. */
 struct pyro_heap *pyro_memory_heap(void);
@@ -38,7 +40,7 @@ uint64_t pyro_memory_resident(void);
 #include "probe/python.h"
 
 static inline int pyro_memory_start(struct pyro_process_block *process, enum pyro_tracking tracks,
-                                    struct pyro_heap_totals *totals)
+                                    uint64_t period, struct pyro_heap_totals *totals)
 {
     PyErr_SetString(PyExc_ImportError, "memory is not tracked in a free-threaded build of Python");
     return -1;
@@ -46,7 +48,8 @@ static inline int pyro_memory_start(struct pyro_process_block *process, enum pyr
 static inline void pyro_memory_stop(void)
 {
 }
-static inline void pyro_memory_forked(struct pyro_process_block *process, enum pyro_tracking tracks)
+static inline void pyro_memory_forked(struct pyro_process_block *process, enum pyro_tracking tracks,
+                                      uint64_t period)
 {
 }
 

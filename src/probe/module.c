@@ -120,7 +120,7 @@ static void forked(void)
     struct pyro_process_block *own =
         follow && counts ? pyro_blocks_begin_process(pyro_names_next_id()) : NULL;
     if (parent && parent->tracks)
-        pyro_memory_forked(own, parent->tracks);
+        pyro_memory_forked(own, parent->tracks, parent->heap.period);
     running = own != NULL; /* else a stop would be told of its parent */
     if (!own)
         return;
@@ -187,20 +187,21 @@ static void stop_calls(bool traces)
 }
 
 /* Track memory, and count nothing. */
-static int begin_tracking(struct pyro_process_block *process, enum pyro_tracking tracks)
+static int begin_tracking(struct pyro_process_block *process, enum pyro_tracking tracks,
+                          uint64_t period)
 {
     pyro_blocks_say("calls are not counted with --memory");
-    return pyro_memory_start(process, tracks, NULL);
+    return pyro_memory_start(process, tracks, period, NULL);
 }
 
-/* LINES NULL: none are counted. */
+/* LINES NULL: none are counted. PERIOD: of memory, 0: it is not sampled. */
 static int begin(struct pyro_process_block *process, bool c_calls, bool traces, const char *lines,
-                 enum pyro_lines_way way, enum pyro_tracking memory)
+                 enum pyro_lines_way way, enum pyro_tracking memory, uint64_t period)
 {
     if (pyro_inside_init() < 0)
         return -1;
     if (memory)
-        return begin_tracking(process, memory);
+        return begin_tracking(process, memory, period);
     if ((traces ? begin_tracing(process, c_calls) : begin_counting(process, c_calls)) < 0)
         return -1;
     if (!lines || pyro_lines_start(lines, way, process) == 0)
@@ -243,10 +244,15 @@ static PyObject *os_error(int code)
 static PyObject *start(PyObject *self, PyObject *arguments)
 {
     int fd, c_calls, traces, follows, line_times = 1, memory = 0;
+    unsigned long long period = 0;
     const char *lines = NULL;
-    if (!PyArg_ParseTuple(arguments, "ippp|zip:start", &fd, &c_calls, &traces, &follows, &lines,
-                          &memory, &line_times))
+    if (!PyArg_ParseTuple(arguments, "ippp|zipK:start", &fd, &c_calls, &traces, &follows, &lines,
+                          &memory, &line_times, &period))
         return NULL;
+    if (period > PYRO_SAMPLING_PERIOD_MAX) {
+        PyErr_SetString(PyExc_ValueError, "samples of memory too far apart");
+        return NULL;
+    }
     if (running) {
         PyErr_SetString(PyExc_RuntimeError, "the probe runs already");
         return NULL;
@@ -264,7 +270,7 @@ static PyObject *start(PyObject *self, PyObject *arguments)
     process->c_calls = (uint32_t)c_calls;
     follow = follows;
     enum pyro_lines_way way = line_times ? PYRO_LINES_TIME : PYRO_LINES_COUNT;
-    if (begin(process, c_calls, traces, lines, way, (enum pyro_tracking)memory) < 0) {
+    if (begin(process, c_calls, traces, lines, way, (enum pyro_tracking)memory, period) < 0) {
         set_reason(process);
 #if !PYRO_FREE_THREADED
         forget();

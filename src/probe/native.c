@@ -22,6 +22,12 @@ static inline bool begins(void)
     return !pyro_tracked_here.inside && pyro_tracked_is_on();
 }
 
+/* Where it is sampled: an allocation of SIZE bytes is none to tell of, and nothing else needs to be known. */
+static inline bool passes(size_t size)
+{
+    return pyro_tracked_samples() && !pyro_tracked_here.inside && pyro_tracked_passes(size);
+}
+
 static inline void tell(void *block, size_t size)
 {
     if (block && size <= PYRO_HEAP_SIZE_MAX)
@@ -32,7 +38,7 @@ static inline void tell(void *block, size_t size)
 
 static void *hook_malloc(size_t size)
 {
-    if (!begins())
+    if (passes(size) || !begins())
         return malloc(size);
     pyro_tracked_here.inside = true;
     void *block = malloc(size);
@@ -43,7 +49,7 @@ static void *hook_malloc(size_t size)
 
 static void *hook_calloc(size_t count, size_t size)
 {
-    if (!begins())
+    if (passes(count * size) || !begins())
         return calloc(count, size);
     pyro_tracked_here.inside = true;
     void *block = calloc(count, size);
@@ -54,7 +60,7 @@ static void *hook_calloc(size_t count, size_t size)
 
 static void *hook_aligned_alloc(size_t alignment, size_t size)
 {
-    if (!begins())
+    if (passes(size) || !begins())
         return aligned_alloc(alignment, size);
     pyro_tracked_here.inside = true;
     void *block = aligned_alloc(alignment, size);
@@ -65,7 +71,7 @@ static void *hook_aligned_alloc(size_t alignment, size_t size)
 
 static void *hook_memalign(size_t alignment, size_t size)
 {
-    if (!begins())
+    if (passes(size) || !begins())
         return memalign(alignment, size);
     pyro_tracked_here.inside = true;
     void *block = memalign(alignment, size);
@@ -76,7 +82,7 @@ static void *hook_memalign(size_t alignment, size_t size)
 
 static void *hook_valloc(size_t size)
 {
-    if (!begins())
+    if (passes(size) || !begins())
         return valloc(size);
     pyro_tracked_here.inside = true;
     void *block = valloc(size);
@@ -87,7 +93,7 @@ static void *hook_valloc(size_t size)
 
 static int hook_posix_memalign(void **ret_block, size_t alignment, size_t size)
 {
-    if (!begins())
+    if (passes(size) || !begins())
         return posix_memalign(ret_block, alignment, size);
     pyro_tracked_here.inside = true;
     int result = posix_memalign(ret_block, alignment, size);
@@ -101,6 +107,9 @@ static int hook_posix_memalign(void **ret_block, size_t alignment, size_t size)
  * already. */
 static void *hook_realloc(void *block, size_t size)
 {
+    if (pyro_tracked_samples() && pyro_tracked_is_unknown(block) &&
+        (pyro_tracked_here.inside || pyro_tracked_passes(size)))
+        return realloc(block, size);
     if (!pyro_tracked_is_on())
         return realloc(block, size);
     const bool nested = pyro_tracked_here.inside;
@@ -125,6 +134,10 @@ static void *hook_reallocarray(void *block, size_t count, size_t size)
 
 static void hook_free(void *block)
 {
+    if (pyro_tracked_samples() && pyro_tracked_is_unknown(block)) {
+        free(block);
+        return;
+    }
     if (!block || !pyro_tracked_is_on()) {
         free(block);
         return;

@@ -1,7 +1,12 @@
 /* probe/tracked.c - from a wrapper's event to the heap. */
 #include "probe/tracked.h"
 
+#include "base/clock.h"
+
+#include <unistd.h>
+
 struct pyro_heap *pyro_tracked_heap;
+_Atomic bool pyro_tracked_sampling;
 __thread struct pyro_tracked_here pyro_tracked_here;
 
 static inline void code_may_have_died(pyro_heap_cell cell, const void *address)
@@ -10,19 +15,52 @@ static inline void code_may_have_died(pyro_heap_cell cell, const void *address)
         pyro_callers_code_died(address);
 }
 
+/* The address of what is the thread's own, and the time: no two threads begin alike. */
+static uint64_t seed(void)
+{
+    return (uintptr_t)&pyro_tracked_here ^ pyro_clock_ns() << 20 ^ (uint64_t)getpid();
+}
+
+/* SIZE with how it is rounded. 0: the block is not sampled after all. */
+static uint64_t sampled_size(uint64_t size)
+{
+    struct pyro_sampling *sampling = &pyro_tracked_here.sampling;
+    const uint64_t period = pyro_tracked_heap->period, bytes = size & ~PYRO_HEAP_FLAGS;
+    if (!pyro_sampling_take(sampling, period, bytes, sampling->state ? 0 : seed()))
+        return 0;
+    const bool up = pyro_sampling_rounds_up(&sampling->state, period, bytes);
+    return size | (up ? PYRO_HEAP_ROUNDED_UP : 0);
+}
+
+static void note_last(void *block)
+{
+    pyro_tracked_here.last = block;
+    pyro_tracked_here.left = pyro_tracked_here.sampling.left;
+}
+
+/* Nothing was allocated by this thread since. */
+static bool is_last(const void *block)
+{
+    return block == pyro_tracked_here.last &&
+           pyro_tracked_here.left == pyro_tracked_here.sampling.left;
+}
+
 void pyro_tracked_allocated(void *block, uint64_t size)
 {
     struct pyro_heap *heap = pyro_tracked_heap;
     struct pyro_callers callers;
+    if (heap->period && !(size = sampled_size(size)))
+        return;
     pyro_callers_walk(&callers);
     pyro_heap_lock(heap);
     if (pyro_tracked_is_on()) {
         uint32_t stack = pyro_callers_stack(&callers, heap);
         code_may_have_died(pyro_heap_allocated(heap, stack, block, size), block);
-        pyro_tracked_here.net += (int64_t)(size & ~PYRO_HEAP_BY_C);
+        pyro_tracked_here.net += (int64_t)(size & ~PYRO_HEAP_FLAGS);
     }
     pyro_heap_unlock(heap);
-    pyro_tracked_here.last = pyro_tracked_here.fresh = block;
+    note_last(block);
+    pyro_tracked_here.fresh = block;
 }
 
 void pyro_tracked_free(void *block)
@@ -32,7 +70,7 @@ void pyro_tracked_free(void *block)
     if (pyro_tracked_is_on()) {
         pyro_heap_cell cell = pyro_heap_take(heap, block);
         if (pyro_heap_stack_of(cell) != PYRO_STACK_NONE)
-            pyro_heap_freed(heap, cell, block == pyro_tracked_here.last);
+            pyro_heap_freed(heap, cell, is_last(block));
         pyro_tracked_here.net -= (int64_t)pyro_heap_size_of(cell);
         code_may_have_died(cell, block);
     }
@@ -49,10 +87,32 @@ pyro_heap_cell pyro_tracked_before_move(void *block)
     return cell;
 }
 
+/* Sampled, a block that moves ends where it was known, and begins again as any other: whether it was sampled before does not matter. */
+static void moved_as_sample(pyro_heap_cell cell, void *block, void *moved, uint64_t size)
+{
+    if (!moved && cell) {
+        pyro_heap_lock(pyro_tracked_heap);
+        if (pyro_tracked_is_on())
+            pyro_heap_put_back(pyro_tracked_heap, block, cell);
+        pyro_heap_unlock(pyro_tracked_heap);
+        return;
+    }
+    if (!moved)
+        return;
+    if (cell)
+        pyro_tracked_gone(cell, block);
+    if (!pyro_tracked_passes(size & ~PYRO_HEAP_FLAGS))
+        pyro_tracked_allocated(moved, size);
+}
+
 void pyro_tracked_moved(pyro_heap_cell cell, void *block, void *moved, uint64_t size)
 {
     struct pyro_heap *heap = pyro_tracked_heap;
     struct pyro_callers callers;
+    if (heap->period) {
+        moved_as_sample(cell, block, moved, size);
+        return;
+    }
     pyro_callers_walk(&callers);
     pyro_heap_lock(heap);
     if (pyro_tracked_is_on() && !moved) {
@@ -62,15 +122,17 @@ void pyro_tracked_moved(pyro_heap_cell cell, void *block, void *moved, uint64_t 
         code_may_have_died(cell, block);
         code_may_have_died(pyro_heap_moved(heap, cell, stack, moved, size), moved);
         pyro_tracked_here.net +=
-            (int64_t)(size & ~PYRO_HEAP_BY_C) - (int64_t)pyro_heap_size_of(cell);
+            (int64_t)(size & ~PYRO_HEAP_FLAGS) - (int64_t)pyro_heap_size_of(cell);
     }
     pyro_heap_unlock(heap);
-    pyro_tracked_here.last = moved;
+    note_last(moved);
 }
 
 void pyro_tracked_gone(pyro_heap_cell cell, void *block)
 {
     struct pyro_heap *heap = pyro_tracked_heap;
+    if (!cell)
+        return;
     pyro_heap_lock(heap);
     if (pyro_tracked_is_on() && pyro_heap_stack_of(cell) != PYRO_STACK_NONE) {
         pyro_heap_freed(heap, cell, false);

@@ -14,7 +14,9 @@ struct pyro_tracked_here {
     bool inside; /* a wrapper: what is allocated from there is counted by it */
     void *last;  /* what was allocated last */
     void *fresh; /* the same, until an object is made of it */
-    int64_t net; /* bytes that it allocated, less those it freed */
+    int64_t net; /* bytes that it allocated, less those it freed; not where it is sampled */
+    struct pyro_sampling sampling;
+    uint64_t left; /* of it, when `last` was allocated */
 };
 extern __thread struct pyro_tracked_here pyro_tracked_here
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -24,7 +26,28 @@ static inline bool pyro_tracked_is_on(void)
     return atomic_load_explicit(&pyro_tracked_heap->on, memory_order_relaxed);
 }
 
-/* BLOCK was allocated; SIZE as pyro_heap_allocated() wants it. */
+/* It is on, and sampled: nearly all that wrappers see is none of ours then, and they ask this first. A hint, as is_on(): in a
+ * forked child it may be true while nothing is on. */
+extern _Atomic bool pyro_tracked_sampling __attribute__((visibility("hidden")));
+
+static inline bool pyro_tracked_samples(void)
+{
+    return atomic_load_explicit(&pyro_tracked_sampling, memory_order_relaxed);
+}
+
+/* Where it samples: an allocation of SIZE bytes is none of the sample, and was counted on the way to the next one; or it has to be
+ * told of, and was not. */
+static inline bool pyro_tracked_passes(uint64_t size)
+{
+    return pyro_sampling_passes(&pyro_tracked_here.sampling, size);
+}
+/* And a block that is about to be freed or moved is not known; NULL is as any other. */
+static inline bool pyro_tracked_is_unknown(const void *block)
+{
+    return !pyro_heap_may_know(block);
+}
+
+/* BLOCK was allocated, and did not pass; SIZE as pyro_heap_allocated() wants it. */
 void pyro_tracked_allocated(void *block, uint64_t size);
 /* BLOCK is about to be freed. */
 void pyro_tracked_free(void *block);

@@ -47,6 +47,8 @@ enum pyro_chunk_type {
     PYRO_CHUNK_SIZES = 32,
     PYRO_CHUNK_CONFINEMENT = 34,
     PYRO_CHUNK_MOMENTS = 35,
+    PYRO_CHUNK_PERIODS = 40,
+    PYRO_CHUNK_SAMPLED = 41,
 };
 
 /* Keys of an INFO chunk; unknown ones are passed over. */

@@ -111,6 +111,22 @@ void pyro_writer_line(struct pyro_writer *writer, const struct pyro_line_count *
     pyro_writer_defined(writer, PENDING_LINES);
 }
 
+static void put_sampled(struct pyro_writer *writer, const struct pyro_stack_memory *memory)
+{
+    const struct pyro_sampled *const sums[] = {&memory->sampled, &memory->sampled_freed,
+                                               &memory->sampled_held};
+    struct pyro_buffer *out = &writer->pending[PENDING_SAMPLED];
+    pyro_buffer_put_varint(out, memory->process);
+    pyro_buffer_put_varint(out, memory->stack);
+    for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
+        pyro_buffer_put_varint(out, sums[i]->blocks);
+        pyro_buffer_put_varint(out, sums[i]->bytes);
+        pyro_buffer_put_varint(out, sums[i]->bytes_variance);
+        pyro_buffer_put_varint(out, sums[i]->blocks_variance);
+    }
+    pyro_writer_defined(writer, PENDING_SAMPLED);
+}
+
 void pyro_writer_memory(struct pyro_writer *writer, const struct pyro_stack_memory *memory)
 {
     if (writer->error < 0 || memory->process >= writer->process_ids.count ||
@@ -123,6 +139,8 @@ void pyro_writer_memory(struct pyro_writer *writer, const struct pyro_stack_memo
     };
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
         pyro_buffer_put_varint(&writer->pending[PENDING_MEMORY], fields[i]);
+    if (memory->sampled.blocks)
+        put_sampled(writer, memory);
     pyro_writer_defined(writer, PENDING_MEMORY);
 }
 
@@ -163,6 +181,11 @@ void pyro_writer_heap(struct pyro_writer *writer, uint32_t process,
     pyro_writer_defined(writer, PENDING_HEAPS);
     if (heap->all)
         put_resident(writer, process, heap);
+    if (heap->period) {
+        pyro_buffer_put_varint(&writer->pending[PENDING_PERIODS], process);
+        pyro_buffer_put_varint(&writer->pending[PENDING_PERIODS], heap->period);
+        pyro_writer_defined(writer, PENDING_PERIODS);
+    }
 }
 
 /* Nanoseconds in thousandths. */

@@ -7,6 +7,8 @@
 #ifndef PYRO_PROFILE_MODEL_H
 #define PYRO_PROFILE_MODEL_H
 
+#include "base/sampling.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -157,7 +159,7 @@ struct pyro_line_count {
         time_ns; /* while it stood on the thread's stack, once at a time; what counting cost is left out */
 };
 
-/* What a process allocated, exactly, with STACK as its own. */
+/* What a process allocated, with STACK as its own: exactly, or estimated from samples. */
 struct pyro_stack_memory {
     uint32_t process, stack;     /* PYRO_STACK_ROOT: while no Python code ran */
     uint64_t allocated, freed;   /* bytes; what is moved is freed and allocated */
@@ -165,6 +167,8 @@ struct pyro_stack_memory {
     uint64_t held, held_blocks;  /* alive at the process's high-water mark */
     uint64_t brief,
         brief_bytes; /* blocks that were freed before the thread allocated another one */
+    /* What stands behind estimates, of what was allocated, freed and held; 0: of a process of which all was seen. */
+    struct pyro_sampled sampled, sampled_freed, sampled_held;
 };
 
 /* What STACK had alive from a moment on, until its next one. Stacks that never have much alive have none. */
@@ -192,6 +196,8 @@ struct pyro_process_memory {
     uint64_t files,
         slack;        /* of `rss`, pages of files and shared memory, and what malloc() keeps free */
     uint64_t swapped; /* besides */
+    uint64_t
+        period; /* of samples, in bytes: live, peak and native are estimated. 0: all was seen */
 };
 
 /* The blocks that a process allocated, by size: class N has those of more than 2^(N - 1) bytes and at most 2^N, class 0 those of 0

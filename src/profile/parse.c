@@ -358,7 +358,7 @@ static int room_for_heaps(struct pyro_parse *parse)
 static int take_memory(struct pyro_parse *parse, struct pyro_reader *block)
 {
     struct pyro_profile *profile = parse->profile;
-    const struct pyro_stack_memory memory = {
+    struct pyro_stack_memory memory = {
         .process = id_from(block, profile->process_count),
         .stack = id_from(block, profile->stack_count),
         .allocated = count_from(block),
@@ -385,6 +385,10 @@ static int take_memory(struct pyro_parse *parse, struct pyro_reader *block)
                       sizeof(memory)) < 0)
             return -ENOMEM;
         profile->memory_count++;
+    } else {
+        memory.sampled = profile->memory[*at].sampled;
+        memory.sampled_freed = profile->memory[*at].sampled_freed;
+        memory.sampled_held = profile->memory[*at].sampled_held;
     }
     profile->memory[*at] = memory;
     return 0;
@@ -411,6 +415,44 @@ static int take_moment(struct pyro_parse *parse, struct pyro_reader *block)
     return 0;
 }
 
+static struct pyro_sampled sums_from(struct pyro_reader *block)
+{
+    return (struct pyro_sampled){
+        .blocks = count_from(block),
+        .bytes = count_from(block),
+        .bytes_variance = count_from(block),
+        .blocks_variance = count_from(block),
+    };
+}
+
+static int take_sampled(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    uint32_t process = id_from(block, parse->profile->process_count);
+    uint32_t stack = id_from(block, parse->profile->stack_count);
+    const struct pyro_sampled allocated = sums_from(block), freed = sums_from(block);
+    const struct pyro_sampled held = sums_from(block);
+    const uint64_t *at = block->failed ? NULL : pyro_map_find(&parse->memory_ids, process, stack);
+    if (!at || freed.blocks > allocated.blocks || freed.bytes > allocated.bytes)
+        return bad(parse, "samples of no known memory, or more freed than allocated");
+    struct pyro_stack_memory *memory = &parse->profile->memory[*at];
+    memory->sampled = allocated;
+    memory->sampled_freed = freed;
+    memory->sampled_held = held;
+    return 0;
+}
+
+static int take_period(struct pyro_parse *parse, struct pyro_reader *block)
+{
+    uint32_t process = id_from(block, parse->profile->process_count);
+    uint64_t period = count_from(block);
+    if (block->failed || !period || period > PYRO_SAMPLING_PERIOD_MAX)
+        return bad(parse, "samples of memory of no known process, or with no period");
+    int error = room_for_heaps(parse);
+    if (error == 0)
+        parse->profile->heaps[process].period = period;
+    return error;
+}
+
 static int take_heap(struct pyro_parse *parse, struct pyro_reader *block)
 {
     uint32_t process = id_from(block, parse->profile->process_count);
@@ -431,6 +473,7 @@ static int take_heap(struct pyro_parse *parse, struct pyro_reader *block)
         return error;
     const struct pyro_process_memory *known = &parse->profile->heaps[process];
     heap.all = known->all;
+    heap.period = known->period;
     heap.native = known->native;
     heap.files = known->files;
     heap.slack = known->slack;
@@ -762,6 +805,10 @@ static int take_chunk(struct pyro_parse *parse, struct pyro_chunk *chunk)
         return take_records(parse, &chunk->payload, take_memory);
     case PYRO_CHUNK_HEAPS:
         return take_records(parse, &chunk->payload, take_heap);
+    case PYRO_CHUNK_PERIODS:
+        return take_records(parse, &chunk->payload, take_period);
+    case PYRO_CHUNK_SAMPLED:
+        return take_records(parse, &chunk->payload, take_sampled);
     case PYRO_CHUNK_RESIDENT:
         return take_records(parse, &chunk->payload, take_resident);
     case PYRO_CHUNK_LOOKS:

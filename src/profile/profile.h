@@ -141,6 +141,16 @@ const char *pyro_profile_source(const struct pyro_profile *profile, uint32_t fil
 
 /* -- one sample: SAMPLE is below samples.count -------------------------------------------------- */
 
+/* Bytes between two samples of what was allocated, the most of any process: its memory is estimated. 0: all was seen. */
+static inline uint64_t pyro_profile_memory_period(const struct pyro_profile *profile)
+{
+    uint64_t period = 0;
+    for (size_t i = 0; profile->heaps && i < profile->process_count; i++)
+        if (profile->heaps[i].period > period)
+            period = profile->heaps[i].period;
+    return period;
+}
+
 static inline const struct pyro_sample *pyro_sample_at(const struct pyro_profile *profile,
                                                        size_t sample)
 {

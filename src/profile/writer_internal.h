@@ -29,6 +29,8 @@ enum pending {
     PENDING_SIZES,
     PENDING_CONFINEMENT,
     PENDING_MOMENTS,
+    PENDING_PERIODS,
+    PENDING_SAMPLED,
     PENDING_CALLS, /* these refer to threads and come after them */
     PENDING_PROBES,
     PENDING_CONTEXTS,

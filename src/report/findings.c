@@ -139,14 +139,19 @@ static void print_finding(FILE *out, const struct pyro_findings *findings,
         print_innocent(out, finding, style);
 }
 
+#define SAMPLED_MEMORY (1u << PYRO_NEED_COUNT) /* besides what may be missing: see analyze/kept.h */
+
 /* Is it one that saw something to judge (MISSING 0), or did not, for the want of MISSING? One that lacks several counts for the first. Those
  * about memory are neither where it was not tracked. */
 static bool is_of(const struct pyro_rule *rule, const struct pyro_findings *findings,
                   unsigned missing)
 {
     unsigned lacks = rule->needs & findings->missing;
-    if (!findings->profile->heaps && strcmp(rule->mode, "run --memory") == 0)
-        return false; /* of memory, which was not asked for */
+    if (strcmp(rule->mode, "run --memory") == 0) {
+        if (!findings->profile->heaps)
+            return false; /* of memory, which was not asked for */
+        lacks |= pyro_profile_memory_period(findings->profile) ? SAMPLED_MEMORY : 0;
+    }
     return missing ? (lacks & -lacks) == missing : !lacks;
 }
 
@@ -181,6 +186,8 @@ static void print_unasked(FILE *out, const struct pyro_findings *findings,
     fputs(pyro_ink_on(style, PYRO_INK_GREY), out);
     for (int i = 0; i < PYRO_NEED_COUNT; i++)
         (void)print_rules(out, findings, 1u << i, why[i]);
+    (void)print_rules(out, findings, SAMPLED_MEMORY,
+                      "not looked for, since memory was sampled (run --memory tracks all of it):");
     fputs(pyro_ink_off(style, PYRO_INK_GREY), out);
 }
 

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,8 @@
 #define TEXT_BYTES   4096
 #define MIN_TEXT     20 /* columns */
 #define FIGURES      12 /* columns of a size */
+#define RANGE        24 /* of two */
+#define RANGE_BYTES  (3 * CELL_BYTES)
 
 struct layout {
     const struct pyro_allocations *memory;
@@ -61,6 +64,29 @@ static uint64_t asked(const struct layout *layout, const struct pyro_allocation_
     return 0;
 }
 
+/* 8.1 MiB - 9.9 MiB */
+static void put_range(char text[RANGE_BYTES], const struct pyro_interval *interval)
+{
+    char low[CELL_BYTES], high[CELL_BYTES];
+    put_size(low, (uint64_t)interval->low);
+    put_size(high, (uint64_t)interval->high);
+    snprintf(text, RANGE_BYTES, "%s - %s", low, high);
+}
+
+static struct pyro_interval asked_range(const struct layout *layout,
+                                        const struct pyro_allocation_figures *figures)
+{
+    return layout->choice->order == PYRO_MEMORY_LEAKS
+               ? pyro_allocation_live(layout->memory, figures)
+               : pyro_allocation_peak(layout->memory, figures);
+}
+
+/* Figures are estimated, and what is asked has an interval. */
+static bool has_ranges(const struct layout *layout)
+{
+    return layout->memory->period && layout->choice->order != PYRO_MEMORY_TEMPORARY;
+}
+
 static double share_of(const struct layout *layout, uint64_t bytes)
 {
     return layout->all ? (double)bytes / (double)layout->all : 0;
@@ -81,6 +107,8 @@ static void print_titles(FILE *out, const struct layout *layout, const char *fir
     if (*first)
         pyro_cell_print(out, first, 6);
     pyro_cell_print(out, titles[layout->choice->order], FIGURES);
+    if (has_ranges(layout))
+        pyro_cell_print(out, "95 % between", RANGE);
     pyro_cell_print(out, "%", 6);
     if (layout->choice->order != PYRO_MEMORY_LEAKS)
         pyro_cell_print(out, "Left", FIGURES);
@@ -95,6 +123,12 @@ static void print_figures(FILE *out, const struct layout *layout,
     char cell[CELL_BYTES];
     put_size(cell, asked(layout, figures));
     pyro_cell_print(out, cell, FIGURES);
+    if (has_ranges(layout)) {
+        const struct pyro_interval interval = asked_range(layout, figures);
+        char range[RANGE_BYTES];
+        put_range(range, &interval);
+        pyro_cell_print(out, range, RANGE);
+    }
     snprintf(cell, sizeof(cell), "%.1f", 100 * share_of(layout, asked(layout, figures)));
     pyro_cell_print(out, cell, 6);
     if (layout->choice->order != PYRO_MEMORY_LEAKS) {
@@ -211,17 +245,6 @@ static size_t take_functions(const struct layout *layout, struct row *rows)
     return memory->function_count;
 }
 
-static void add(struct pyro_allocation_figures *sum, const struct pyro_allocation_figures *more)
-{
-    sum->blocks += more->blocks;
-    sum->allocated += more->allocated;
-    sum->freed += more->freed;
-    sum->live += more->live;
-    sum->peak += more->peak;
-    sum->brief += more->brief;
-    sum->brief_bytes += more->brief_bytes;
-}
-
 static int by_file(const void *left, const void *right)
 {
     const struct row *a = left, *b = right;
@@ -237,7 +260,7 @@ static size_t take_files(const struct layout *layout, struct row *rows)
         qsort(rows, count, sizeof(*rows), by_file);
     for (size_t i = 0; i < count; i++) {
         if (files && rows[files - 1].line == rows[i].line)
-            add(&rows[files - 1].figures, &rows[i].figures);
+            pyro_allocation_add(&rows[files - 1].figures, &rows[i].figures);
         else
             rows[files++] = rows[i];
     }
@@ -467,6 +490,33 @@ static uint64_t most_swapped(const struct pyro_allocations *memory)
     return most;
 }
 
+/* Where it was sampled: all figures but those of the kernel's and of malloc's own are estimates. */
+static void print_estimated(FILE *out, const struct layout *layout)
+{
+    const struct pyro_allocations *memory = layout->memory;
+    const struct pyro_allocation_figures *all = &memory->all;
+    const struct pyro_interval peak = pyro_allocation_peak(memory, all);
+    const struct pyro_interval live = pyro_allocation_live(memory, all);
+    const struct pyro_interval allocated = pyro_allocation_allocated(memory, all);
+    const struct pyro_interval blocks = pyro_allocation_blocks(all);
+    char period[CELL_BYTES], samples[CELL_BYTES], low[CELL_BYTES], high[CELL_BYTES];
+    char range[RANGE_BYTES];
+    put_size(period, memory->period);
+    put_count(samples, all->of_allocated.blocks);
+    fprintf(out, "estimated from %s sampled blocks, one each %s on average; 95 %% sure: ", samples,
+            period);
+    put_range(range, &peak);
+    fprintf(out, "peak %s, ", range);
+    put_range(range, &live);
+    fprintf(out, "left %s, ", range);
+    put_range(range, &allocated);
+    put_count(low, (uint64_t)blocks.low);
+    put_count(high, (uint64_t)blocks.high);
+    fprintf(out, "allocated %s in %s - %s blocks\n", range, low, high);
+    if (layout->choice->order == PYRO_MEMORY_TEMPORARY)
+        fprintf(out, "what is temporary is estimated without such a range\n");
+}
+
 static void print_head(FILE *out, const struct layout *layout)
 {
     const struct pyro_allocations *memory = layout->memory;
@@ -489,6 +539,8 @@ static void print_head(FILE *out, const struct layout *layout)
     if (memory->process_count > 1)
         fprintf(out, ", %zu processes added up", memory->process_count);
     fputc('\n', out);
+    if (memory->period)
+        print_estimated(out, layout);
     print_resident(out, layout);
     pyro_report_confinement(out, memory->profile, most_swapped(memory), layout->style);
     print_sizes(out, memory);
@@ -532,6 +584,7 @@ int pyro_report_memory(FILE *out, const struct pyro_allocations *memory,
     struct layout layout = {.memory = memory, .choice = choice, .style = style};
     layout.all = asked(&layout, &memory->all);
     int used = FIGURES * (choice->order == PYRO_MEMORY_LEAKS ? 2 : 3) + 6 + 12 + 7;
+    used += has_ranges(&layout) ? RANGE : 0;
     layout.text = style->width - used < MIN_TEXT ? MIN_TEXT : style->width - used;
     print_head(out, &layout);
     int code = print_over_time(out, &layout, error);
@@ -545,7 +598,33 @@ int pyro_report_memory(FILE *out, const struct pyro_allocations *memory,
 
 /* -- JSON --------------------------------------------------------------------------------------- */
 
-static void json_line(struct pyro_json *json, const struct pyro_allocation_line *line)
+static void json_range(struct pyro_json *json, const char *key, struct pyro_interval interval)
+{
+    pyro_json_array(json, key);
+    pyro_json_u64(json, NULL, (uint64_t)interval.low);
+    pyro_json_u64(json, NULL, (uint64_t)ceil(interval.high));
+    pyro_json_end(json);
+}
+
+/* Of a line's or of what it called, too. */
+static void json_ranges(struct pyro_json *json, const struct pyro_allocations *memory,
+                        const struct pyro_allocation_figures *figures, bool self)
+{
+    json_range(json, self ? "self_allocated_95" : "total_allocated_95",
+               pyro_allocation_allocated(memory, figures));
+    json_range(json, self ? "self_live_95" : "total_live_95",
+               pyro_allocation_live(memory, figures));
+    json_range(json, self ? "self_peak_95" : "total_peak_95",
+               pyro_allocation_peak(memory, figures));
+    if (figures->of_allocated.blocks)
+        json_range(json, self ? "count_95" : "total_count_95", pyro_allocation_blocks(figures));
+    else
+        pyro_json_null(json, self ? "count_95" : "total_count_95");
+    pyro_json_u64(json, self ? "self_samples" : "total_samples", figures->of_allocated.blocks);
+}
+
+static void json_line(struct pyro_json *json, const struct pyro_allocations *memory,
+                      const struct pyro_allocation_line *line)
 {
     pyro_json_line(json);
     pyro_json_object(json, NULL);
@@ -563,6 +642,10 @@ static void json_line(struct pyro_json *json, const struct pyro_allocation_line 
     pyro_json_u64(json, "total_live", line->total.live);
     pyro_json_u64(json, "total_peak", line->total.peak);
     pyro_json_u64(json, "total_temporary", line->total.brief_bytes);
+    if (memory->period) {
+        json_ranges(json, memory, &line->self, true);
+        json_ranges(json, memory, &line->total, false);
+    }
     pyro_json_end(json);
 }
 
@@ -577,7 +660,7 @@ static void json_function(struct pyro_json *json, const struct pyro_allocations 
     pyro_json_u64(json, "line", what->first_line);
     pyro_json_array(json, "lines");
     for (size_t i = 0; i < function->count; i++)
-        json_line(json, &memory->lines[function->first + i]);
+        json_line(json, memory, &memory->lines[function->first + i]);
     pyro_json_end(json);
     pyro_json_end(json);
 }
@@ -620,6 +703,24 @@ static int json_over_time(struct pyro_json *json, const struct pyro_allocations 
     return code;
 }
 
+/* How it was sampled; null: all was seen. */
+static void json_sampled(struct pyro_json *json, const struct pyro_allocations *memory)
+{
+    if (!memory->period) {
+        pyro_json_null(json, "sampled");
+        return;
+    }
+    pyro_json_object(json, "sampled");
+    pyro_json_u64(json, "period_bytes", memory->period);
+    pyro_json_double(json, "confidence", PYRO_INTERVAL_CONFIDENCE);
+    pyro_json_u64(json, "samples", memory->all.of_allocated.blocks);
+    json_range(json, "peak_bytes_95", pyro_allocation_peak(memory, &memory->all));
+    json_range(json, "live_bytes_95", pyro_allocation_live(memory, &memory->all));
+    json_range(json, "allocated_bytes_95", pyro_allocation_allocated(memory, &memory->all));
+    json_range(json, "allocations_95", pyro_allocation_blocks(&memory->all));
+    pyro_json_end(json);
+}
+
 int pyro_report_memory_json(FILE *out, const struct pyro_allocations *memory,
                             struct pyro_error *error)
 {
@@ -645,6 +746,7 @@ int pyro_report_memory_json(FILE *out, const struct pyro_allocations *memory,
     pyro_json_u64(&json, "processes", memory->process_count);
     pyro_json_bool(&json, "ended", memory->stopped);
     pyro_json_bool(&json, "unhooked", memory->unhooked);
+    json_sampled(&json, memory);
     if (memory->has_sizes)
         json_sizes(&json, memory);
     pyro_report_confinement_member(&json, memory->profile, most_swapped(memory));

@@ -621,6 +621,7 @@ static int put_head(struct pyro_page_data *data, const struct pyro_page_options 
     pyro_summary_json(&json, "recording", profile, &data->stats->summary);
     put_totals(&json, data->stats);
     pyro_json_bool(&json, "memory", profile->heaps != NULL);
+    pyro_json_u64(&json, "memory_period", pyro_profile_memory_period(profile));
     pyro_json_string(&json, "foreign", profile->foreign);
     pyro_json_bool(&json, "timeless", profile->timeless);
     pyro_json_bool(&json, "lines_alone", profile->lines_alone);

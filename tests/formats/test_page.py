@@ -535,6 +535,21 @@ def test_bytes_are_those_of_memory(show: Show, pyrometer: Path, tmp_path: Path) 
     page = show(file)
     assert "Memory was tracked" in page.locator(".split").text_content()
     assert "calls are not counted with --memory" in page.locator(".quality").text_content()
+    assert "estimated" not in page.locator("body").text_content()
+
+
+def test_bytes_of_a_sample_are_said_to_be_estimated(show: Show, pyrometer: Path, tmp_path: Path) -> None:
+    script, recording, file = (tmp_path / f"app.{suffix}" for suffix in ("py", "pyro", "html"))
+    script.write_text("def make(size):\n    return bytes(size)\n\nkept = [make(1000) for i in range(5000)]\n")
+    subprocess.run([pyrometer, "run", "--memory=sampled:8k", "--python", sys.executable, "-o", recording, script], check=True)
+    subprocess.run([pyrometer, "view", recording, "-o", file], check=True)
+    assert "All bytes are estimated, from a sample each 8.0 KiB" in show(file).locator(".split").text_content()
+    for clock, words in (("allocated", "bytes allocated, estimated"), ("held", "bytes held at the peak, estimated")):
+        assert words in show(file, f"view=flame&clock={clock}").locator(".chip").all_text_contents()[0]
+    assert "allocated (estimated)" in show(file, "view=table&sort=allocated").locator("thead").text_content()
+    page = show(file, "view=table&sort=allocated")
+    page.keyboard.press("s")
+    assert "allocated (estimated)" in page.locator("thead").text_content()
 
 
 # ---- colours, copies, keys ----

@@ -13,7 +13,7 @@
 static uint8_t *blocks;
 static uint32_t claimed;
 
-static struct pyro_block_head *claim(void)
+static struct pyro_block_head *claim(enum pyro_block_kind kind)
 {
     return claimed < 64 ? (struct pyro_block_head *)(blocks + ++claimed * (size_t)PYRO_BLOCK_SIZE)
                         : NULL;
@@ -199,7 +199,7 @@ static void sizes_fall_into_classes(void)
         unsigned at;
     } sizes[] = {{0, 0},   {1, 0},    {2, 1},
                  {3, 2},   {4, 2},    {5, 3},
-                 {512, 9}, {513, 10}, {PYRO_HEAP_SIZE_MAX, 40}};
+                 {512, 9}, {513, 10}, {PYRO_HEAP_SIZE_MAX, 39}};
     struct pyro_heap_totals totals;
     struct pyro_heap *heap = open_heap(&totals);
     uint32_t stack = pyro_heap_new_stack(heap, PYRO_STACK_NONE, 2, 1);
@@ -226,6 +226,59 @@ static void a_mark_of_code_is_handed_back(void)
     CHECK(cell & PYRO_HEAP_CODE);
     CHECK_EQ(pyro_heap_size_of(cell), 100);
     CHECK_EQ(pyro_heap_stack_of(cell), stack);
+}
+
+static void *of_one_group(uint64_t i)
+{
+    return (void *)(uintptr_t)(PYRO_HEAP_ALIGNMENT * ((i + 1) << PYRO_HEAP_GROUP_BITS | (i + 1)));
+}
+
+/* All addresses of one group: the filter counts them, and never says of a block that is known that it is not. */
+static void sampled_blocks_are_known_until_they_end(void)
+{
+    enum { BLOCKS = 600 }; /* more than can be counted */
+    struct pyro_heap_totals totals;
+    struct pyro_heap *heap = open_heap(&totals);
+    pyro_heap_close(heap);
+    totals = (struct pyro_heap_totals){.period = 4096};
+    CHECK_EQ(pyro_heap_open(heap, blocks, &totals, claim), 0);
+    uint32_t stack = pyro_heap_new_stack(heap, PYRO_STACK_NONE, 2, 1);
+    for (uint64_t i = 0; i < BLOCKS; i++) {
+        void *at = of_one_group(i);
+        CHECK_EQ(pyro_heap_group_of(at), pyro_heap_group_of(of_one_group(0)));
+        CHECK_EQ(pyro_heap_may_know(at), i > 0);
+        uint64_t up = i % 2 ? PYRO_HEAP_ROUNDED_UP : 0;
+        CHECK_EQ(pyro_heap_allocated(heap, stack, at, 100 | up), 0);
+        CHECK(pyro_heap_may_know(at));
+        if (i % 3 == 0) { /* moved to where it was: it failed */
+            pyro_heap_cell cell = pyro_heap_take(heap, at);
+            CHECK_EQ(pyro_heap_size_of(cell), 100);
+            pyro_heap_put_back(heap, at, cell);
+        }
+    }
+    const struct pyro_stack_entry *entry = pyro_heap_stack(heap, stack);
+    const double share = pyro_sampling_share(4096, 100);
+    CHECK_EQ(entry->allocations, BLOCKS * (uint64_t)share + BLOCKS / 2);
+    CHECK_EQ(entry->allocated, BLOCKS * (uint64_t)(100 * share + 0.5));
+    CHECK_EQ(totals.live, entry->allocated);
+    CHECK_EQ(totals.sizes[pyro_size_class(100)].blocks, entry->allocations);
+    CHECK_EQ(totals.sizes[pyro_size_class(100)].bytes, entry->allocated);
+    CHECK_EQ(entry->largest, 100 / PYRO_STACK_LARGEST_UNIT); /* that was seen */
+    for (uint64_t i = 0; i < BLOCKS; i++) {
+        void *at = of_one_group(i);
+        CHECK(pyro_heap_may_know(at));
+        pyro_heap_cell cell = pyro_heap_take(heap, at);
+        CHECK_EQ(pyro_heap_stack_of(cell), stack);
+        pyro_heap_freed(heap, cell, false);
+        CHECK_EQ(pyro_heap_take(heap, at), 0);
+    }
+    CHECK_EQ(totals.live, 0);
+    CHECK_EQ(entry->frees, entry->allocations);
+    CHECK_EQ(entry->held, entry->allocated);
+    pyro_heap_allocated(heap, stack, (void *)UINT64_C(0x20000000), 100);
+    CHECK(pyro_heap_may_know((void *)UINT64_C(0x20000000)));
+    pyro_heap_freed(heap, pyro_heap_take(heap, (void *)UINT64_C(0x20000000)), false);
+    CHECK(!pyro_heap_may_know((void *)UINT64_C(0x20000000)));
 }
 
 static void stacks_end_where_there_is_no_room(void)
@@ -267,7 +320,7 @@ static void the_largest_block_of_a_stack_is_kept(void)
     pyro_heap_allocated(heap, stack, address(2), 100);
     pyro_heap_freed(heap, pyro_heap_take(heap, address(1)), false);
     CHECK_EQ(pyro_heap_stack(heap, stack)->largest, 5000 / PYRO_STACK_LARGEST_UNIT);
-    pyro_heap_allocated(heap, stack, address(3), UINT64_C(1) << 39);
+    pyro_heap_allocated(heap, stack, address(3), UINT64_C(1) << 38);
     CHECK_EQ(pyro_heap_stack(heap, stack)->largest, UINT32_MAX);
     pyro_heap_close(heap);
     free(blocks);
@@ -278,6 +331,7 @@ int main(void)
     return CHECK_MAIN(TEST(the_mark_is_that_of_a_replay), TEST(sizes_fall_into_classes),
                       TEST(what_was_freed_past_us_is_counted), TEST(what_cannot_be_told_of_is_lost),
                       TEST(a_mark_of_code_is_handed_back), TEST(what_c_code_took_is_told_apart),
+                      TEST(sampled_blocks_are_known_until_they_end),
                       TEST(stacks_end_where_there_is_no_room), TEST(a_child_knows_of_nothing),
                       TEST(the_largest_block_of_a_stack_is_kept));
 }

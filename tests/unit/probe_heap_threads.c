@@ -1,9 +1,9 @@
 /* tests/unit/probe_heap_threads.c - probe/heap.h and mappings.h: threads that allocate, free and move each other's blocks, as a
- * tracked program's do, and a reader beside them. Also built with ThreadSanitizer (tools/run_tests, "threads"). */
+ * tracked program's do, and a reader beside them; all blocks are told of, or a sample of them. Also built with ThreadSanitizer (tools/run_tests, "threads"). */
 #include "probe/heap.h"
 #include "probe/mappings.h"
 
-#include "base/random.h"
+#include "base/sampling.h"
 
 #include "check.h"
 
@@ -13,14 +13,17 @@
 #define EVENTS  100000 /* a thread's */
 #define SLOTS   256    /* where blocks wait for any thread to take them */
 #define STACKS  8
+#define BLOCKS  8    /* for these */
 #define SIZE    2000 /* of a block, at most */
 #define PAGES   64   /* of a thread's own, that it maps and unmaps */
 #define PAGE    4096
+#define PERIOD  4096 /* where it is sampled */
 
 /* Also what the block begins with: it knows itself what the heap should. */
 struct block {
     uint64_t size;
     uint32_t stack;
+    bool known, up; /* to the heap; rounded up */
 };
 struct tally {
     uint64_t bytes[STACKS], blocks[STACKS];
@@ -28,6 +31,7 @@ struct tally {
 struct worker {
     uint64_t random;
     uintptr_t pages;
+    struct pyro_sampling sampling;
     struct tally allocated;
 };
 
@@ -38,15 +42,19 @@ static uint32_t claimed, stacks[STACKS];
 static struct block *_Atomic slots[SLOTS];
 static _Atomic bool over;
 
-static struct pyro_block_head *claim(void)
+static struct pyro_block_head *claim(enum pyro_block_kind kind)
 {
-    return claimed < 8 ? (struct pyro_block_head *)(blocks + ++claimed * (size_t)PYRO_BLOCK_SIZE)
-                       : NULL;
+    if (claimed == BLOCKS)
+        return NULL;
+    return (struct pyro_block_head *)(blocks + ++claimed * (size_t)PYRO_BLOCK_SIZE);
 }
 
-static void open_heap(void)
+static void open_heap(uint64_t period)
 {
-    blocks = calloc(9, PYRO_BLOCK_SIZE);
+    totals = (struct pyro_heap_totals){.period = period};
+    claimed = 0;
+    atomic_store(&over, false);
+    blocks = calloc(BLOCKS + 1, PYRO_BLOCK_SIZE);
     heap = pyro_heap_new();
     CHECK(blocks && heap);
     CHECK_EQ(pyro_heap_open(heap, blocks, &totals, claim), 0);
@@ -54,19 +62,44 @@ static void open_heap(void)
         stacks[i] = pyro_heap_new_stack(heap, PYRO_STACK_NONE, i + 1, 1);
 }
 
-/* -- the protocol of probe/memory.c ------------------------------------------------------------- */
+/* -- the protocol of probe/tracked.c ------------------------------------------------------------ */
 
+static struct pyro_weight weight_of(const struct block *block)
+{
+    if (!block->known)
+        return (struct pyro_weight){0};
+    return heap->period ? pyro_sampling_weight(heap->period, block->size, block->up)
+                        : (struct pyro_weight){.blocks = 1, .bytes = block->size};
+}
+
+/* Fill in what BLOCK, which is new, is to know of itself. */
 static void note(struct worker *worker, struct block *block, uint64_t size)
 {
-    block->size = size;
-    block->stack = pyro_random_below(&worker->random, STACKS);
-    worker->allocated.bytes[block->stack] += size;
-    worker->allocated.blocks[block->stack]++;
+    struct pyro_sampling *sampling = &worker->sampling;
+    *block = (struct block){.size = size, .stack = pyro_random_below(&worker->random, STACKS)};
+    block->known = !heap->period || (!pyro_sampling_passes(sampling, size) &&
+                                     pyro_sampling_take(sampling, PERIOD, size, worker->random));
+    if (heap->period && block->known)
+        block->up = pyro_sampling_rounds_up(&sampling->state, PERIOD, size);
+    const struct pyro_weight weight = weight_of(block);
+    worker->allocated.bytes[block->stack] += weight.bytes;
+    worker->allocated.blocks[block->stack] += weight.blocks;
 }
 
 static uint64_t some_size(struct worker *worker)
 {
     return sizeof(struct block) + pyro_random_below(&worker->random, SIZE);
+}
+
+static void tell(const struct block *block)
+{
+    if (!block->known)
+        return;
+    pyro_heap_lock(heap);
+    CHECK_EQ(pyro_heap_allocated(heap, stacks[block->stack], block,
+                                 block->size | (block->up ? PYRO_HEAP_ROUNDED_UP : 0)),
+             0);
+    pyro_heap_unlock(heap);
 }
 
 static struct block *allocate(struct worker *worker)
@@ -75,33 +108,57 @@ static struct block *allocate(struct worker *worker)
     struct block *block = malloc(size);
     CHECK(block);
     note(worker, block, size);
-    pyro_heap_lock(heap);
-    CHECK_EQ(pyro_heap_allocated(heap, stacks[block->stack], block, size), 0);
-    pyro_heap_unlock(heap);
+    tell(block);
     return block;
 }
 
-/* Told before it is released: its address may be another thread's at once. */
-static void release(struct block *block)
+/* Told before it is released: its address may be another thread's at once. What the filter says of others is a guess. */
+static pyro_heap_cell take(const struct block *block)
 {
+    pyro_heap_cell cell = 0;
+    if (heap->period && !pyro_heap_may_know(block)) {
+        CHECK(!block->known);
+        return 0;
+    }
     pyro_heap_lock(heap);
-    pyro_heap_cell cell = pyro_heap_take(heap, block);
-    CHECK_EQ(pyro_heap_size_of(cell), block->size);
-    CHECK_EQ(pyro_heap_stack_of(cell), stacks[block->stack]);
+    cell = pyro_heap_take(heap, block);
+    pyro_heap_unlock(heap);
+    CHECK_EQ(cell != 0, block->known);
+    return cell;
+}
+
+static void end(pyro_heap_cell cell)
+{
+    if (!cell)
+        return;
+    pyro_heap_lock(heap);
     pyro_heap_freed(heap, cell, false);
     pyro_heap_unlock(heap);
+}
+
+static void release(struct block *block)
+{
+    pyro_heap_cell cell = take(block);
+    if (cell) {
+        CHECK_EQ(pyro_heap_size_of(cell), block->size);
+        CHECK_EQ(pyro_heap_stack_of(cell), stacks[block->stack]);
+    }
+    end(cell);
     free(block);
 }
 
 static struct block *move(struct worker *worker, struct block *block)
 {
     uint64_t size = some_size(worker);
-    pyro_heap_lock(heap);
-    pyro_heap_cell cell = pyro_heap_take(heap, block);
-    pyro_heap_unlock(heap);
+    pyro_heap_cell cell = take(block);
     struct block *moved = realloc(block, size);
     CHECK(moved);
     note(worker, moved, size);
+    if (heap->period) {
+        end(cell);
+        tell(moved);
+        return moved;
+    }
     pyro_heap_lock(heap);
     CHECK_EQ(pyro_heap_moved(heap, cell, stacks[moved->stack], moved, size), 0);
     pyro_heap_unlock(heap);
@@ -184,13 +241,13 @@ static void check_stack(uint32_t stack, const struct worker *workers, const stru
     }
 }
 
-static void nothing_is_lost_and_nothing_is_seen_twice(void)
+static void check_threads(uint64_t period)
 {
     struct worker workers[THREADS] = {0};
     pthread_t threads[THREADS], reader;
     struct tally left = {0};
     uint64_t live = 0, looks = 0;
-    open_heap();
+    open_heap(period);
     CHECK_EQ(pthread_create(&reader, NULL, watch, &looks), 0);
     for (int i = 0; i < THREADS; i++) {
         workers[i].random = pyro_random_seed((uint64_t)i + 1);
@@ -205,9 +262,10 @@ static void nothing_is_lost_and_nothing_is_seen_twice(void)
         const struct block *block = atomic_load(&slots[i]);
         if (!block)
             continue;
-        live += block->size;
-        left.bytes[block->stack] += block->size;
-        left.blocks[block->stack]++;
+        const struct pyro_weight weight = weight_of(block);
+        live += weight.bytes;
+        left.bytes[block->stack] += weight.bytes;
+        left.blocks[block->stack] += weight.blocks;
     }
     CHECK(looks > 0 && live > 0);
     CHECK_EQ(totals.live, live);
@@ -216,14 +274,28 @@ static void nothing_is_lost_and_nothing_is_seen_twice(void)
     CHECK_EQ(totals.unseen, 0);
     for (uint32_t i = 0; i < STACKS; i++)
         check_stack(i, workers, &left);
-    for (int i = 0; i < SLOTS; i++)
-        if (slots[i])
-            release(slots[i]);
+    for (int i = 0; i < SLOTS; i++) {
+        struct block *block = atomic_exchange(&slots[i], NULL);
+        if (block)
+            release(block);
+    }
     CHECK_EQ(totals.live, 0);
     pyro_heap_close(heap);
+    free(blocks);
+}
+
+static void nothing_is_lost_and_nothing_is_seen_twice(void)
+{
+    check_threads(0);
+}
+
+static void a_sample_ends_when_its_blocks_do(void)
+{
+    check_threads(PERIOD);
 }
 
 int main(void)
 {
-    return CHECK_MAIN(TEST(nothing_is_lost_and_nothing_is_seen_twice));
+    return CHECK_MAIN(TEST(nothing_is_lost_and_nothing_is_seen_twice),
+                      TEST(a_sample_ends_when_its_blocks_do));
 }

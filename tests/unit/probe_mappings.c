@@ -15,7 +15,7 @@
 static uint8_t *blocks;
 static uint32_t claimed;
 
-static struct pyro_block_head *claim(void)
+static struct pyro_block_head *claim(enum pyro_block_kind kind)
 {
     return claimed < 8 ? (struct pyro_block_head *)(blocks + ++claimed * (size_t)PYRO_BLOCK_SIZE)
                        : NULL;

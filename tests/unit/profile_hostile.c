@@ -202,6 +202,10 @@ static void ids_that_are_not_known_are_bad(void)
     CHECK_BAD(PYRO_CHUNK_MOMENTS, "\1\0\1\1\1");                         /* process 1 */
     CHECK_BAD(PYRO_CHUNK_MOMENTS, "\0\7\1\1\1");                         /* stack 7 */
     CHECK_BAD(PYRO_CHUNK_MOMENTS, "\0\0\1\1");                           /* half of one */
+    CHECK_BAD(PYRO_CHUNK_PERIODS, "\1\1");                               /* process 1 */
+    CHECK_BAD(PYRO_CHUNK_PERIODS, "\0\0");                               /* no period */
+    CHECK_BAD(PYRO_CHUNK_PERIODS, "\0\xff\xff\xff\x7f");                 /* too large */
+    CHECK_BAD(PYRO_CHUNK_SAMPLED, "\0\1\1\1\1\1\0\0\0\0\0\0\0\0");       /* of no memory */
     CHECK_BAD(PYRO_CHUNK_CALLS, "\1\1\1\1");                             /* thread 1 */
     CHECK_BAD(PYRO_CHUNK_CALLS, "\0\2\1\1");                             /* caller 1 */
     CHECK_BAD(PYRO_CHUNK_CALLS, "\0\1\2\1");                             /* callee 1 */

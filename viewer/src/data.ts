@@ -81,6 +81,7 @@ export interface Head {
   traced: boolean;
   counted: boolean;
   memory: boolean; // was tracked
+  memory_period: number; // bytes between two samples of it: what is told of bytes is estimated; 0: all was seen
   over_time?: { tracked: boolean; until_us: number; thinned: boolean }; // somebody looked at memory, over and over
   foreign: string | null; // what other tool's file it was read from
   timeless: boolean; // which has counts and no times

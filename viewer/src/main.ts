@@ -83,7 +83,7 @@ class Page {
       clearTimeout(timer);
       timer = setTimeout(() => this.set({ search: this.search.value }, true), 80);
     });
-    for (const clock of clocksOf(this.profile)) this.clock.append(h("option", { value: clock }, CLOCK_WORDS[clock]));
+    for (const clock of clocksOf(this.profile)) this.clock.append(h("option", { value: clock }, this.words(clock)));
     this.clock.addEventListener("change", () => this.set({ clock: this.clock.value as Clock }));
     const processes = this.profile.processes();
     for (const { pid, name } of [{ pid: -1, name: "all processes" }, ...processes]) this.process.append(h("option", { value: pid }, name));
@@ -190,6 +190,10 @@ class Page {
     }
   }
 
+  private words(clock: Clock): string {
+    return `${CLOCK_WORDS[clock]}${isBytes(clock) && this.profile.head.memory_period ? ", estimated" : ""}`;
+  }
+
   /** What is left out, each with a way to take it back: nothing is hidden in silence. */
   private showChips(): void {
     const { state } = this.app;
@@ -204,7 +208,7 @@ class Page {
         state.process >= 0 ? chip(`only process ${state.process}`, { process: -1 }) : null,
         state.thread >= 0 ? chip(`only thread ${this.profile.threadName(state.thread)}`, { thread: -1 }) : null,
         ...state.hidden.map((fn) => chip(`hidden: ${this.profile.nameOf(fn)}`, { hidden: state.hidden.filter((it) => it !== fn), zoom: 0 })),
-        state.clock !== "wall" ? chip(`${isBytes(state.clock) ? "" : "only "}${CLOCK_WORDS[state.clock]}`, { clock: "wall" }) : null,
+        state.clock !== "wall" ? chip(`${isBytes(state.clock) ? "" : "only "}${this.words(state.clock)}`, { clock: "wall" }) : null,
       ].filter((it) => it !== null),
     );
   }

@@ -102,7 +102,7 @@ export function recording(samples: Sampled[], change: Partial<Head> = {}, more: 
     offset += 8 * values.length;
   }
   const head = {
-    title: "app.py", recording: {}, split: "", timed: false, traced: false, counted: false, memory: false, foreign: null, timeless: false, lines_alone: false, lines_from_s: 0, total_us: 0, buckets: 10, bucket_us: 1000,
+    title: "app.py", recording: {}, split: "", timed: false, traced: false, counted: false, memory: false, memory_period: 0, foreign: null, timeless: false, lines_alone: false, lines_from_s: 0, total_us: 0, buckets: 10, bucket_us: 1000,
     kinds: clocks.map((it) => ({ state: "running", gil: true, gc: false, parked: it === 0, waits: "", clocks: it })),
     threads: [{ name: "main", id: 1, pid: 1, command: "" }, { name: "worker", id: 2, pid: 1, command: "" }],
     strings, files: [[1, 2, 0], [3, 4, 1]], columns: places, ...change,

@@ -104,7 +104,7 @@ def _stop(module):
         posix.close(left[0])
 
 
-def _start(path, module, c_calls, traces, lines, tracks):
+def _start(path, module, c_calls, traces, lines, tracks, period):
     left = _memory()
     if left is not None and left[1]:
         raise RuntimeError("another pyrometer counts there")
@@ -114,7 +114,8 @@ def _start(path, module, c_calls, traces, lines, tracks):
     descriptor = module.tables()
     try:
         sys.setswitchinterval(_LATE)
-        module.start(descriptor, c_calls == "1", traces == "1", False, lines[1:] if lines else None, tracks == "1")
+        names = lines[1:] if lines else None
+        module.start(descriptor, c_calls == "1", traces == "1", False, names, tracks == "1", True, int(period))
     except BaseException:
         posix.close(descriptor)
         raise

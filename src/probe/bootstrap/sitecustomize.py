@@ -43,7 +43,7 @@ def _take_wanted():
 
     wanted = os.environ.get("PYROMETER_PROBE")
     if wanted is not None:
-        follow, _, _, _, path_before = wanted.split("\n")[5:]
+        follow, _, _, _, _, path_before = wanted.split("\n")[5:]
         seen = os.environ._data if follow == "1" else os.environ
         encode = os.environ.encodekey if follow == "1" else str
         del seen[encode("PYROMETER_PROBE")]
@@ -82,7 +82,7 @@ def _tell_of_sub_interpreter():
     wanted = _wanted_at_the_beginning()
     if wanted is None:
         return
-    _, _, memory, _, _, follow, _, _, _, _ = wanted.split("\n")
+    _, _, memory, _, _, follow, _, _, _, _, _ = wanted.split("\n")
     if follow != "1" and memory.split("/")[2] != str(os.getppid()):
         return  # a child that nobody follows
     descriptor = _open_memory(memory)
@@ -175,7 +175,7 @@ def _count(wanted):
     import os
     import sys
 
-    probe, descriptor, memory, c_calls, traces, follow, lines, line_times, tracks, _ = wanted.split("\n")
+    probe, descriptor, memory, c_calls, traces, follow, lines, line_times, tracks, period, _ = wanted.split("\n")
     descriptor = int(descriptor)
     try:  # a child that follows may have that number for something of its own
         ours = os.readlink(f"/proc/self/fd/{descriptor}").startswith("/memfd:pyrometer ")
@@ -193,7 +193,7 @@ def _count(wanted):
         _tell_why_not(descriptor, error)
     else:
         names = lines[1:] if lines else None
-        module.start(descriptor, c_calls == "1", traces == "1", follow == "1", names, int(tracks), line_times == "1")
+        module.start(descriptor, c_calls == "1", traces == "1", follow == "1", names, int(tracks), line_times == "1", int(period))
         if tracks != "0":
             _stop_at_the_end(module)
         import builtins

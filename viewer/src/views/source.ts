@@ -90,7 +90,7 @@ export class SourceView implements View {
         h(
           "thead",
           {},
-          h("tr", {}, h("th.number", { scope: "col" }, "line"), h("th.number", { scope: "col", title: "how often it ran; only where lines were counted" }, "hits"), h("th.number", { scope: "col", title: "in the line itself and in the C functions it calls" }, "own"), h("th.number", { scope: "col", title: "with what it called" }, "total"), profile.head.memory && h("th.number", { scope: "col", title: "bytes, in the line itself and in the C functions it calls, of the whole recording" }, "allocated"), h("th", { scope: "col" }, "source")),
+          h("tr", {}, h("th.number", { scope: "col" }, "line"), h("th.number", { scope: "col", title: "how often it ran; only where lines were counted" }, "hits"), h("th.number", { scope: "col", title: "in the line itself and in the C functions it calls" }, "own"), h("th.number", { scope: "col", title: "with what it called" }, "total"), profile.head.memory && h("th.number", { scope: "col", title: "bytes, in the line itself and in the C functions it calls, of the whole recording" }, profile.head.memory_period ? "allocated (estimated)" : "allocated"), h("th", { scope: "col" }, "source")),
         ),
         h("tbody", {}, rows),
       ),

@@ -2,7 +2,7 @@
 
 import type { App, View } from "../app";
 import { bar, h } from "../dom";
-import { count, gainOf, percent, plural, time } from "../format";
+import { bytes, count, gainOf, percent, plural, time } from "../format";
 import { code, markdownTable } from "../markdown";
 import type { Finding } from "../data";
 
@@ -77,7 +77,7 @@ export class SummaryView implements View {
         ? h("ul.legend", {}, parts.map((it) => h(`li.key.${it.className}`, {}, `${it.name} `, h("b", {}, percent(it.us, all)), ` ${time(it.us)}`)))
         : null,
       head.parked_us > 0 ? h("p.quiet", {}, `${time(head.parked_us)} of threads that were parked (idle workers) is in none of this.`) : null,
-      head.memory ? h("p.quiet", {}, `Memory was tracked as well: choose bytes in place of time above; the table and the source have it beside${this.app.profile.overTime ? ", the timeline has it over time" : ""}. What was left at the end, or freed at once, \`pyrometer memory\` tells.`) : null,
+      head.memory ? h("p.quiet", {}, `Memory was tracked as well: choose bytes in place of time above; the table and the source have it beside${this.app.profile.overTime ? ", the timeline has it over time" : ""}. ${head.memory_period ? `All bytes are estimated, from a sample each ${bytes(head.memory_period)} of what is allocated; how far they may be off, what was left` : "What was left"} at the end, or freed at once, \`pyrometer memory\` tells.`) : null,
       this.app.profile.onlyLooks ? h("p", {}, "Nobody sampled it: what was resident over time is in the ", h("button.link", { click: () => this.app.set({ view: "timeline" }) }, "timeline"), ".") : null,
       head.foreign ? h("p.quiet", {}, `Read from ${head.foreign}${head.timeless ? ", which has no times: each sample is taken for 1 ms" : ""}. How well it was measured the file does not say.`) : null,
       head.lines_alone ? h("p", {}, "The file has counted lines and nothing else: they are in the ", h("button.link", { click: () => this.app.set({ view: "source" }) }, "source"), ".") : null,

@@ -126,7 +126,7 @@ export class TableView implements View {
     return h(
       "th",
       { scope: "col", class: sort === "name" ? "name" : "number", "aria-sort": sorted ? (down ? "descending" : "ascending") : "none" },
-      h("button.link", { click: turn, title: COLUMNS[sort].about }, COLUMNS[sort].title, sorted ? (down ? " ▾" : " ▴") : ""),
+      h("button.link", { click: turn, title: COLUMNS[sort].about }, COLUMNS[sort].title, sort === "allocated" && this.app.profile.head.memory_period ? " (estimated)" : "", sorted ? (down ? " ▾" : " ▴") : ""),
     );
   }
 
