@@ -46,9 +46,13 @@ static void check_tables(const struct pyro_profile *profile)
         const struct pyro_stack_memory *memory = &profile->memory[i];
         require(memory->process < profile->process_count && memory->stack < profile->stack_count);
         require(memory->freed <= memory->allocated && memory->frees <= memory->allocations);
+        require(memory->sampled_freed.blocks <= memory->sampled.blocks);
+        require(memory->sampled_freed.bytes <= memory->sampled.bytes);
     }
-    for (size_t i = 0; profile->heaps && i < profile->process_count; i++)
+    for (size_t i = 0; profile->heaps && i < profile->process_count; i++) {
         require(profile->heaps[i].tracked || !profile->heaps[i].live);
+        require(profile->heaps[i].period <= PYRO_SAMPLING_PERIOD_MAX);
+    }
     for (size_t i = 0; i < profile->size_count; i++)
         require(profile->sizes[i].process < profile->process_count);
     require(profile->confinement.cgroup < profile->strings.count);

@@ -29,17 +29,12 @@ static void (*set_allocator)(enum domain domain, struct allocator *allocator);
 
 /* -- wrappers ----------------------------------------------------------------------------------- */
 
-/* Each asks first whether it is sampled and none of the sample, for which as little as can be is done: `inside` is set all the
- * same, since what it wraps may ask other domains, C's malloc() or mmap(). */
+/* What is not to be told of, or has to be asked for under the lock. Apart from wrappers, so that these need no registers but their
+ * arguments' where it is sampled and none of the sample, as nearly always. */
+#define APART __attribute__((noinline))
 
-static inline void *wrap_malloc(enum domain domain, void *context, size_t size)
+static APART void *told_malloc(enum domain domain, void *context, size_t size)
 {
-    if (pyro_tracked_samples() && !pyro_tracked_here.inside && pyro_tracked_passes(size)) {
-        pyro_tracked_here.inside = true;
-        void *passed = before[domain].malloc(context, size);
-        pyro_tracked_here.inside = false;
-        return passed;
-    }
     if (pyro_tracked_here.inside || !pyro_tracked_is_on())
         return before[domain].malloc(context, size);
     pyro_tracked_here.inside = true;
@@ -50,15 +45,8 @@ static inline void *wrap_malloc(enum domain domain, void *context, size_t size)
     return block;
 }
 
-/* A product that is too large is one of a call that fails. */
-static inline void *wrap_calloc(enum domain domain, void *context, size_t count, size_t size)
+static APART void *told_calloc(enum domain domain, void *context, size_t count, size_t size)
 {
-    if (pyro_tracked_samples() && !pyro_tracked_here.inside && pyro_tracked_passes(count * size)) {
-        pyro_tracked_here.inside = true;
-        void *passed = before[domain].calloc(context, count, size);
-        pyro_tracked_here.inside = false;
-        return passed;
-    }
     if (pyro_tracked_here.inside || !pyro_tracked_is_on())
         return before[domain].calloc(context, count, size);
     pyro_tracked_here.inside = true;
@@ -69,31 +57,10 @@ static inline void *wrap_calloc(enum domain domain, void *context, size_t count,
     return block;
 }
 
-/* A block of which nothing is known becomes one that is sampled, if it is. */
-static void *realloc_for_sample(enum domain domain, void *context, void *block, size_t size)
-{
-    pyro_tracked_here.inside = true;
-    void *moved = before[domain].realloc(context, block, size);
-    if (moved && pyro_tracked_is_on())
-        pyro_tracked_allocated(moved, size);
-    pyro_tracked_here.inside = false;
-    return moved;
-}
-
 /* From within a wrapper a block that is known is another one than the wrapper's, which is already taken. So it is one that somebody who
  * wraps us (tracemalloc, its record of a large block) had allocated on its own account: it is followed like any other. */
-static inline void *wrap_realloc(enum domain domain, void *context, void *block, size_t size)
+static APART void *told_realloc(enum domain domain, void *context, void *block, size_t size)
 {
-    if (pyro_tracked_samples() && pyro_tracked_is_unknown(block)) {
-        if (pyro_tracked_here.inside)
-            return before[domain].realloc(context, block, size);
-        if (!pyro_tracked_passes(size))
-            return realloc_for_sample(domain, context, block, size);
-        pyro_tracked_here.inside = true;
-        void *passed = before[domain].realloc(context, block, size);
-        pyro_tracked_here.inside = false;
-        return passed;
-    }
     if (!pyro_tracked_is_on())
         return before[domain].realloc(context, block, size);
     const bool nested = pyro_tracked_here.inside;
@@ -106,21 +73,63 @@ static inline void *wrap_realloc(enum domain domain, void *context, void *block,
     return moved;
 }
 
-static inline void wrap_free(enum domain domain, void *context, void *block)
+static APART void told_free(enum domain domain, void *context, void *block)
 {
-    if (pyro_tracked_samples() && pyro_tracked_is_unknown(block)) {
-        before[domain].free(context, block); /* of blocks within it, each is asked for itself */
-        return;
-    }
     if (!pyro_tracked_is_on() || !block) {
         before[domain].free(context, block);
         return;
     }
     const bool nested = pyro_tracked_here.inside;
-    pyro_tracked_free(block); /* from within a wrapper, too: as in wrap_realloc() */
+    pyro_tracked_free(block); /* from within a wrapper, too: as in told_realloc() */
     pyro_tracked_here.inside = true;
     before[domain].free(context, block);
     pyro_tracked_here.inside = nested;
+}
+
+/* What passes sets `inside` all the same: what is wrapped may ask other domains, C's malloc() or mmap(). */
+
+static inline void *wrap_malloc(enum domain domain, void *context, size_t size)
+{
+    if (!pyro_tracked_samples() || pyro_tracked_here.inside || !pyro_tracked_passes(size))
+        return told_malloc(domain, context, size);
+    pyro_tracked_here.inside = true;
+    void *block = before[domain].malloc(context, size);
+    pyro_tracked_here.inside = false;
+    return block;
+}
+
+/* A product that is too large is one of a call that fails. */
+static inline void *wrap_calloc(enum domain domain, void *context, size_t count, size_t size)
+{
+    if (!pyro_tracked_samples() || pyro_tracked_here.inside || !pyro_tracked_passes(count * size))
+        return told_calloc(domain, context, count, size);
+    pyro_tracked_here.inside = true;
+    void *block = before[domain].calloc(context, count, size);
+    pyro_tracked_here.inside = false;
+    return block;
+}
+
+static inline void *wrap_realloc(enum domain domain, void *context, void *block, size_t size)
+{
+    if (!pyro_tracked_samples() || !pyro_tracked_is_unknown(block))
+        return told_realloc(domain, context, block, size);
+    if (pyro_tracked_here.inside)
+        return before[domain].realloc(context, block, size);
+    if (!pyro_tracked_passes(size))
+        return told_realloc(domain, context, block, size);
+    pyro_tracked_here.inside = true;
+    void *moved = before[domain].realloc(context, block, size);
+    pyro_tracked_here.inside = false;
+    return moved;
+}
+
+/* Of blocks within one that is freed, each is asked for itself. */
+static inline void wrap_free(enum domain domain, void *context, void *block)
+{
+    if (pyro_tracked_samples() && pyro_tracked_is_unknown(block))
+        before[domain].free(context, block);
+    else
+        told_free(domain, context, block);
 }
 
 static void *raw_malloc(void *context, size_t size)

@@ -36,15 +36,33 @@ static inline void tell(void *block, size_t size)
 
 /* -- blocks ------------------------------------------------------------------------------------- */
 
-static void *hook_malloc(size_t size)
+/* What has to be told of, apart as in memory.c. */
+
+static __attribute__((noinline)) void *told_malloc(size_t size)
 {
-    if (passes(size) || !begins())
-        return malloc(size);
     pyro_tracked_here.inside = true;
     void *block = malloc(size);
     tell(block, size);
     pyro_tracked_here.inside = false;
     return block;
+}
+
+static __attribute__((noinline)) void told_free(void *block)
+{
+    if (!block || !pyro_tracked_is_on()) {
+        free(block);
+        return;
+    }
+    const bool nested = pyro_tracked_here.inside;
+    pyro_tracked_free(block);
+    pyro_tracked_here.inside = true;
+    free(block);
+    pyro_tracked_here.inside = nested;
+}
+
+static void *hook_malloc(size_t size)
+{
+    return passes(size) || !begins() ? malloc(size) : told_malloc(size);
 }
 
 static void *hook_calloc(size_t count, size_t size)
@@ -134,19 +152,10 @@ static void *hook_reallocarray(void *block, size_t count, size_t size)
 
 static void hook_free(void *block)
 {
-    if (pyro_tracked_samples() && pyro_tracked_is_unknown(block)) {
+    if (pyro_tracked_samples() && pyro_tracked_is_unknown(block))
         free(block);
-        return;
-    }
-    if (!block || !pyro_tracked_is_on()) {
-        free(block);
-        return;
-    }
-    const bool nested = pyro_tracked_here.inside;
-    pyro_tracked_free(block);
-    pyro_tracked_here.inside = true;
-    free(block);
-    pyro_tracked_here.inside = nested;
+    else
+        told_free(block);
 }
 
 /* -- pages -------------------------------------------------------------------------------------- */

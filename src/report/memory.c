@@ -64,12 +64,18 @@ static uint64_t asked(const struct layout *layout, const struct pyro_allocation_
     return 0;
 }
 
+/* A file may say what it likes. */
+static uint64_t whole(double figure)
+{
+    return figure < 0x1p63 ? (uint64_t)figure : UINT64_C(1) << 63;
+}
+
 /* 8.1 MiB - 9.9 MiB */
 static void put_range(char text[RANGE_BYTES], const struct pyro_interval *interval)
 {
     char low[CELL_BYTES], high[CELL_BYTES];
-    put_size(low, (uint64_t)interval->low);
-    put_size(high, (uint64_t)interval->high);
+    put_size(low, whole(interval->low));
+    put_size(high, whole(interval->high));
     snprintf(text, RANGE_BYTES, "%s - %s", low, high);
 }
 
@@ -510,8 +516,8 @@ static void print_estimated(FILE *out, const struct layout *layout)
     put_range(range, &live);
     fprintf(out, "left %s, ", range);
     put_range(range, &allocated);
-    put_count(low, (uint64_t)blocks.low);
-    put_count(high, (uint64_t)blocks.high);
+    put_count(low, whole(blocks.low));
+    put_count(high, whole(blocks.high));
     fprintf(out, "allocated %s in %s - %s blocks\n", range, low, high);
     if (layout->choice->order == PYRO_MEMORY_TEMPORARY)
         fprintf(out, "what is temporary is estimated without such a range\n");
@@ -601,8 +607,8 @@ int pyro_report_memory(FILE *out, const struct pyro_allocations *memory,
 static void json_range(struct pyro_json *json, const char *key, struct pyro_interval interval)
 {
     pyro_json_array(json, key);
-    pyro_json_u64(json, NULL, (uint64_t)interval.low);
-    pyro_json_u64(json, NULL, (uint64_t)ceil(interval.high));
+    pyro_json_u64(json, NULL, whole(interval.low));
+    pyro_json_u64(json, NULL, whole(ceil(interval.high)));
     pyro_json_end(json);
 }
 
