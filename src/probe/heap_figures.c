@@ -105,8 +105,8 @@ static int begin(bool native)
         pyro_native_stop();
     }
     forget_stacks();
-    if (pyro_memory_start(pyro_blocks_process(), native ? PYRO_TRACKS_ALL : PYRO_TRACKS_PYTHON,
-                          0, &totals) < 0)
+    if (pyro_memory_start(pyro_blocks_process(), native ? PYRO_TRACKS_ALL : PYRO_TRACKS_PYTHON, 0,
+                          &totals) < 0)
         return -1;
     struct pyro_heap *heap = pyro_memory_heap();
     pyro_heap_lock(heap);
