@@ -299,7 +299,7 @@ static void put_how(const struct writer *writer)
 {
     const char *python = writer->profile->info.python;
     bool known = python && *python;
-    char words[160], text[256];
+    char words[224], text[256];
     if (writer->options->bytes)
         tracking_words(words, sizeof(words), writer);
     else

@@ -44,6 +44,7 @@ THREADS = """\
 import queue
 import threading
 
+PART = b"x"
 kept, passed = [], queue.SimpleQueue()
 
 
@@ -63,7 +64,7 @@ def keep_large():
 
 def make():
     for _ in range(6000):
-        passed.put(bytes(2000))  # make
+        passed.put(PART * 2000)  # make
 
 
 def take():
