@@ -43,7 +43,7 @@ struct pyro_injection {
     struct pyro_injector *injector;
     const struct pyro_probe_options *options;
     uint64_t
-        counted_into; /* the memory's inode, by which its process knows it, too; 0: there is none */
+        counted_into; /* the memory's inode, by which its process knows it, too; 0: whichever it has */
     char folder[PATH_MAX]; /* where the probe is installed */
     char name[NAME_MAX_];  /* of its copy: by what it holds */
     const volatile sig_atomic_t *stop;
@@ -117,7 +117,7 @@ static int put_wanted(struct pyro_injection *injection, struct pyro_place *place
     pyro_buffer_printf(&text, "%s\n%d\n%s\n%d\n%d\n%s%s\n%d\n%" PRIu64, action, (int)injection->pid,
                        probe, options->c_calls, options->traces, options->lines ? "=" : "",
                        options->lines ? options->lines : "", options->memory, options->period);
-    if (injection->counted_into)
+    if (strcmp(action, "stop") == 0)
         pyro_buffer_printf(&text, "\n%llu", (unsigned long long)injection->counted_into);
     if (code == 0)
         code = text.failed ? -ENOMEM : pyro_place_put(place, "wanted", text.data, text.size);

@@ -84,6 +84,11 @@ def block(running: Target) -> None:
     """It is in read(2) of its standard input when this returns."""
     running.send("block")
     assert running.readline() == "blocks"
+    wait_for_read(running)
+
+
+def wait_for_read(running: Target) -> None:
+    """Until its main thread waits for its standard input, outside of Python."""
     deadline = time.monotonic() + SECONDS
     while Path(f"/proc/{running.pid}/syscall").read_text().split()[:2] not in (["0", "0x0"], ["63", "0x0"]):
         assert time.monotonic() < deadline
@@ -423,6 +428,8 @@ def test_the_folder_stays_while_another_thread_reads_it(pyrometer: Path, folder:
         target.pass_by("two", late.code)
         assert target.has_probe() and late.folder.exists()
         (late.folder / "begun").unlink()
+        wanted = late.folder / "wanted"
+        wanted.write_text(wanted.read_text().rpartition("\n")[0] + "\n0")  # whichever memory it has
         target.pass_by("main", late.code)
         assert not target.has_probe() and not late.folder.exists()
         assert target.running.errors() == "nothing on standard error"
@@ -552,6 +559,7 @@ def test_a_forked_child_does_not_do_it(pyrometer: Path, folder: Path) -> None:
         "sys.stdin.readline()\n"
     )
     with start_target(python, script, cwd=folder) as running:
+        wait_for_read(running)
         assert "main thread waits" in refused(pyrometer, 3, "record", "--pid", running.pid, "--inject", "--counts", "-d", "1")
         Path("over").touch()
         assert running.readline() == "0 True"

@@ -181,8 +181,8 @@ def _stop_late(wanted):
     it was then. True: none of the others reads the folder any more."""
     module = _load(wanted.decode().split("\n")[2])
     if _is_first():
-        left = _memory()
-        if left is None or posix.fstat(left[0]).st_ino == int(wanted.rpartition(b"\n")[2]):
+        left, meant = _memory(), int(wanted.rpartition(b"\n")[2])
+        if left is None or meant in (0, posix.fstat(left[0]).st_ino):
             _do(wanted)
     return module.forget_script(folder + "/run") == 0
 
