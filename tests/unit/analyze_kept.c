@@ -159,6 +159,18 @@ static void a_list_that_is_filled_by_calls_is_found(void)
     fixture_end(story.profile, findings);
 }
 
+/* Of a container that is allocated anew and larger each time hardly any is one of the sample. */
+static void a_sample_of_memory_is_not_judged(void)
+{
+    struct story story = story_of(50);
+    add_growth(&story, story.container, 2 * MIB, evenly, of_a_list);
+    add_growth(&story, story.contents, 30 * MIB, evenly, of_none);
+    story.profile->heaps[0].period = 512 * 1024;
+    struct pyro_findings *findings = ask(&story);
+    CHECK_EQ(findings->count, 0);
+    fixture_end(story.profile, findings);
+}
+
 static void a_dict_that_is_filled_by_calls_is_a_cache(void)
 {
     struct story story = story_of(50);
@@ -392,7 +404,7 @@ static void nonsense_is_harmless(void)
 int main(void)
 {
     return CHECK_MAIN(
-        TEST(a_list_that_is_filled_by_calls_is_found),
+        TEST(a_list_that_is_filled_by_calls_is_found), TEST(a_sample_of_memory_is_not_judged),
         TEST(a_dict_that_is_filled_by_calls_is_a_cache), TEST(what_is_built_once_is_left_alone),
         TEST(what_main_gives_back_as_it_ends_was_kept), TEST(little_is_not_told),
         TEST(modules_and_generators_are_not_called_again), TEST(recursion_is_no_new_call),
