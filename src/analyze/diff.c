@@ -160,7 +160,7 @@ static int rank_of(const struct pyro_stats *stats, uint32_t function)
     const char *file = pyro_profile_text(profile, profile->functions[function].file);
     if (!is_root(stats, function))
         return 0;
-    return pyro_path_is_library(file, NULL) ? 1 : 2;
+    return pyro_path_is_library(file) ? 1 : 2;
 }
 
 /* The file of the program's script: the module that runs at the root, else that which took longest with all that it

@@ -172,9 +172,8 @@ bool *pyro_mark_libraries(const struct pyro_profile *profile)
 {
     bool *library = calloc(profile->function_count + 1, sizeof(*library));
     for (size_t i = 0; library && i < profile->function_count; i++)
-        library[i] =
-            profile->functions[i].kind != PYRO_FUNCTION_PYTHON ||
-            pyro_path_is_library(pyro_profile_text(profile, profile->functions[i].file), NULL);
+        library[i] = profile->functions[i].kind != PYRO_FUNCTION_PYTHON ||
+                     pyro_path_is_library(pyro_profile_text(profile, profile->functions[i].file));
     return library;
 }
 

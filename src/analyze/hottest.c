@@ -17,8 +17,7 @@ static bool is_candidate(const struct pyro_profile *profile, const struct pyro_t
     bool is_module = strcmp(pyro_profile_text(profile, function->name), "<module>") == 0;
     return function->kind == PYRO_FUNCTION_PYTHON && is_module == modules && *file != '<' &&
            totals->functions[id].total_us >= SHARE_MIN * totals->counted_us &&
-           totals->functions[id].total_samples > 0 &&
-           !pyro_path_is_library(file, profile->info.directory);
+           totals->functions[id].total_samples > 0 && !pyro_path_is_library(file);
 }
 
 static bool is_taken(const uint32_t *functions, size_t count, uint32_t id)

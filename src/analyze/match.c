@@ -163,7 +163,7 @@ static bool put_place(struct pyro_buffer *key, const struct pyro_match_side *sid
         return true;
     }
     int components = FOLDERS_MAX - (step - STEP_FOLDERS);
-    if (components == 1 && pyro_path_is_library(path, NULL)) /* all of them have a utils.py */
+    if (components == 1 && pyro_path_is_library(path)) /* all of them have a utils.py */
         return false;
     pyro_buffer_puts(key, last_components(path, components));
     return true;

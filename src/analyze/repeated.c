@@ -54,7 +54,7 @@ static bool mostly_waits(struct waits *waits, const struct pyro_stats_edge *edge
 static bool is_users(const struct pyro_profile *profile, uint32_t function)
 {
     const char *file = pyro_profile_text(profile, profile->functions[function].file);
-    return !pyro_path_is_library(file, NULL);
+    return !pyro_path_is_library(file);
 }
 
 static bool is_repeated(const struct pyro_stats *stats, const struct pyro_counted *counted,

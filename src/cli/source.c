@@ -274,7 +274,7 @@ static void put_places(const struct pyro_source_roots *roots, struct sink *sink,
         if (text)
             put_lines(sink, places + at, lines, text, size);
         if (text && lines < next - at)
-            put_statements(sink, places[at].file, pyro_path_is_library(path, NULL), text, size);
+            put_statements(sink, places[at].file, pyro_path_is_library(path), text, size);
         free(text);
     }
     pyro_identity_leave();

@@ -115,7 +115,7 @@ static void make_face(struct face *face, const struct writer *writer, uint32_t n
     if (id != PYRO_NO_ID && profile->functions[id].kind == PYRO_FUNCTION_PYTHON) {
         const char *path = pyro_profile_text(profile, profile->functions[id].file);
         const char *module = pyro_path_short(path, profile->info.directory);
-        face->look = pyro_path_is_library(path, profile->info.directory) ? LOOK_LIBRARY : LOOK_OWN;
+        face->look = pyro_path_is_library(path) ? LOOK_LIBRARY : LOOK_OWN;
         snprintf(face->where, sizeof(face->where), "%s:%" PRIu32, pyro_path_basename(path), line);
         snprintf(face->file, sizeof(face->file), "%s:%" PRIu32, path, line);
         face->hue = hue_of(face->look, module);

@@ -191,7 +191,7 @@ static struct pyro_code_record *make_record(PyObject *code)
         return NULL;
     record->id = id;
     record->recording = pyro_names_recording;
-    record->library = pyro_path_is_library(identity.file, NULL);
+    record->library = pyro_path_is_library(identity.file);
     record->until_look = PYRO_ARGUMENTS_NEVER;
     if (!record->library)
         pyro_arguments_recognise(code, record);

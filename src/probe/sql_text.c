@@ -36,7 +36,7 @@ PyObject *pyro_sql_text_is_library(PyObject *self, PyObject *path)
 {
     Py_ssize_t size;
     const char *text = text_of(path, &size);
-    return PyBool_FromLong(!text || pyro_path_is_library(text, NULL));
+    return PyBool_FromLong(!text || pyro_path_is_library(text));
 }
 
 #endif

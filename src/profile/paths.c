@@ -59,12 +59,9 @@ static bool is_ours(const char *path)
     return length > size && strcmp(path + length - size, bootstrap) == 0;
 }
 
-bool pyro_path_is_library(const char *path, const char *directory)
+bool pyro_path_is_library(const char *path)
 {
-    if (strncmp(path, "<frozen ", 8) == 0 || installed(path) || is_ours(path))
-        return true;
-    return path[0] == '/' && directory && directory[0] == '/' && directory[1] &&
-           !below(path, directory);
+    return strncmp(path, "<frozen ", 8) == 0 || installed(path) || is_ours(path);
 }
 
 const char *pyro_path_basename(const char *path)

@@ -491,8 +491,7 @@ static bool is_own(const struct pyro_diff *diff, uint32_t row)
     const struct pyro_profile *profile = diff->profile[side];
     const struct pyro_function *function = &profile->functions[id];
     return function->kind == PYRO_FUNCTION_PYTHON &&
-           !pyro_path_is_library(pyro_profile_text(profile, function->file),
-                                 profile->info.directory);
+           !pyro_path_is_library(pyro_profile_text(profile, function->file));
 }
 
 static bool is_large(const struct pyro_diff *diff, const struct pyro_move *move)

@@ -268,7 +268,7 @@ static bool is_meant(const struct pyro_lines *lines, const struct pyro_lines_fun
                                     style->directory);
     if (choice->counted || function->counted)
         return function->counted;
-    return !pyro_path_is_library(file_of(lines, function), style->directory) &&
+    return !pyro_path_is_library(file_of(lines, function)) &&
            function->total_s >= COLD_SHARE * lines->stats->total_s;
 }
 

@@ -354,8 +354,7 @@ static bool has_table(const struct layout *layout, const struct pyro_allocation_
     const struct pyro_profile *profile = layout->memory->profile;
     const struct pyro_function *what = &profile->functions[function->function];
     return what->kind == PYRO_FUNCTION_PYTHON &&
-           !pyro_path_is_library(pyro_profile_text(profile, what->file),
-                                 layout->style->directory) &&
+           !pyro_path_is_library(pyro_profile_text(profile, what->file)) &&
            share_of(layout, asked(layout, &function->total)) >= COLD_SHARE;
 }
 

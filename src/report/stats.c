@@ -225,8 +225,7 @@ static bool is_folded(const struct layout *layout, const struct pyro_stats_row *
     if (!layout->table->fold_libraries || function->kind != PYRO_FUNCTION_PYTHON ||
         row->cumtime_s >= SMALL_SHARE * layout->stats->total_s)
         return false;
-    return pyro_path_is_library(pyro_profile_text(profile, function->file),
-                                profile->info.directory);
+    return pyro_path_is_library(pyro_profile_text(profile, function->file));
 }
 
 static enum pyro_ink ink_of(const struct layout *layout, const struct pyro_stats_row *row)

@@ -96,7 +96,7 @@ static uint32_t own_frame(const struct pyro_ring *ring, uint32_t stack, uint32_t
     while (stack != base && stack != PYRO_STACK_ROOT) {
         struct pyro_stack node = pyro_writer_stack_at(ring->names, stack);
         const char *file = file_of(ring, node.frame);
-        if (*file && !pyro_path_is_library(file, NULL) && !strstr(file, "/pyrometer/web/"))
+        if (*file && !pyro_path_is_library(file) && !strstr(file, "/pyrometer/web/"))
             return node.frame;
         stack = node.parent;
     }

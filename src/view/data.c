@@ -29,7 +29,7 @@ static uint32_t file_number(struct pyro_page_data *data, const struct pyro_profi
     struct pyro_page_file file = {
         .path = pyro_page_text(data, path),
         .shown = pyro_page_text(data, pyro_path_short(path, directory)),
-        .library = pyro_path_is_library(path, directory),
+        .library = pyro_path_is_library(path),
     };
     bool is_new;
     uint64_t *place = pyro_map_insert(&data->files, file.path, file.shown, &is_new);

@@ -153,6 +153,14 @@ def test_lines_that_take_less_than_counting_them_are_marked(pyrometer: Path, cou
     assert " ~ " not in rows["5"]  # once
 
 
+def test_a_program_is_no_library_wherever_it_was_started(pyrometer: Path, python: Python, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    run(pyrometer, "run", "-o", elsewhere / "app.pyro", "--", *python.command([folder / "app.py"]))
+    assert "Function: work at line " in run(pyrometer, "lines", "app.pyro").stdout
+
+
 def test_libraries_and_cold_functions_are_told(pyrometer: Path, some_python: Python) -> None:
     record(pyrometer, some_python)
     text = run(pyrometer, "lines", "app.pyro", "-n", "1").stdout
