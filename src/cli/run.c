@@ -32,7 +32,8 @@
     (50 * PYRO_NS_PER_MS) /* of any command: its children are looked for after that */
 #define RATE_HZ         1000
 #define FIRST_SECOND_HZ 10000
-#define LOOKS_HZ        10 /* with --rss */
+#define SAMPLED_HZ      100 /* beside a sample of memory, which is made to be left on */
+#define LOOKS_HZ        10  /* with --rss */
 #define LOOKS_MAX_HZ    1000
 #define MEMORY_TABLES   3 /* of the report: `memory` prints more */
 
@@ -61,8 +62,8 @@ static const struct pyro_option run_options[] = {
     {.letter = 'r',
      .name = "rate",
      .value = "HZ",
-     .summary = "samples a second, on average (default 1khz, and 10khz in the first second); with "
-                "--rss looks a second (default 10)",
+     .summary = "samples a second, on average (default 1khz, and 10khz in the first second; with "
+                "--memory=sampled 100); with --rss looks a second (default 10)",
      .parse = pyro_parse_rate,
      .field = offsetof(struct options, rate_hz)},
     {.name = "no-c-calls",
@@ -223,14 +224,22 @@ static int find_program(const struct options *options, const struct pyro_operand
 
 /* -- recording ---------------------------------------------------------------------------------- */
 
+static uint32_t rate_of(const struct options *options)
+{
+    if (options->rate_hz)
+        return options->rate_hz;
+    return options->rss ? LOOKS_HZ : options->memory.period ? SAMPLED_HZ : RATE_HZ;
+}
+
 static int attach(const struct options *options, const struct program *program,
                   const struct pyro_child *child, struct pyro_run_probe *probe,
                   struct pyro_recorder **ret_recorder, struct pyro_error *error)
 {
     struct pyro_recorder_options recorder_options = {
         .pid = child->pid,
-        .rate_hz = options->rate_hz ? options->rate_hz : RATE_HZ,
-        .first_second_hz = options->rate_hz || options->traces ? 0 : FIRST_SECOND_HZ,
+        .rate_hz = rate_of(options),
+        .first_second_hz =
+            options->rate_hz || options->traces || options->memory.period ? 0 : FIRST_SECOND_HZ,
         .attach_timeout_ns = program->any_command ? COMMAND_NS : ATTACH_NS,
         .subprocesses = options->subprocesses || program->any_command,
         .tolerate_no_python = program->any_command,
@@ -272,9 +281,7 @@ static int open_recording(const struct options *options, const struct program *p
         .directory = getcwd(directory, sizeof(directory)),
         .pid = child->pid,
         .started_unix_us = pyro_clock_unix_us(),
-        .rate_hz = options->rate_hz ? options->rate_hz
-                   : options->rss   ? LOOKS_HZ
-                                    : RATE_HZ,
+        .rate_hz = rate_of(options),
         .cpus = pyro_process_cpus(child->pid),
     };
     int code = pyro_session_open(session, &info, error);
@@ -345,8 +352,7 @@ static int watch(const struct options *options, const struct program *program,
                  struct pyro_error *error)
 {
     struct pyro_counters counters = {0};
-    struct pyro_residents *residents =
-        pyro_residents_new(child->pid, options->rate_hz ? options->rate_hz : LOOKS_HZ);
+    struct pyro_residents *residents = pyro_residents_new(child->pid, rate_of(options));
     if (!residents)
         return pyro_error_set(error, -ENOMEM, "no memory");
     int code = open_recording(options, program, child, NULL, session, error);
