@@ -308,7 +308,7 @@ def saved(page, name: str) -> Path:
     """What the button NAME hands out."""
     with page.expect_download() as download:
         page.get_by_role("group", name="Save or copy what is shown").get_by_role("button", name=name).click()
-    page.wait_for_function("document.querySelector('.status').textContent.startsWith('saved ')")
+    page.locator(".status", has_text=re.compile("^saved ")).wait_for(state="attached")  # its policy lets no function be looked at again
     assert download.value.suggested_filename.endswith(f".{name.lower()}")
     return Path(download.value.path())
 
@@ -602,7 +602,7 @@ CLIPBOARD = ["clipboard-read", "clipboard-write"]
 
 
 def clipboard(page) -> str:
-    page.wait_for_function("document.querySelector('.status').textContent === 'copied as Markdown'")
+    page.locator(".status", has_text=re.compile("^copied as Markdown$")).wait_for(state="attached")
     return page.evaluate("navigator.clipboard.readText()")
 
 
