@@ -66,7 +66,7 @@ class Options:
         debug: bool = False,
         internal_ips: Iterable[str] = (),
         directory: str | os.PathLike[str] | None = None,
-        rate_hz: int = 200,
+        rate_hz: int = 100,
         keep: int = 200,
         keep_bytes: int = 200_000_000,
         page: str | None = None,
