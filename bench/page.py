@@ -22,10 +22,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from large import write
-from playwright.sync_api import CDPSession, Error, Page, Playwright, sync_playwright
+from playwright.sync_api import CDPSession, Error, Page, Playwright, Route, sync_playwright
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SPEEDSCOPE = "1.25.0"
@@ -87,10 +88,15 @@ def open_speedscope(page: Page, folder: Path, limit_ms: float) -> None:
     page.wait_for_function("document.title.endsWith(' - speedscope')", timeout=limit_ms)
 
 
+def hand_over(script: Path, route: Route) -> None:
+    """In place of what a CDN has."""
+    route.fulfill(path=script, content_type="text/javascript")
+
+
 def open_snakeviz(page: Page, folder: Path, limit_ms: float) -> None:
     """Until there is a chart. Its server is another one each time."""
     for name, script in (("immutable", "dist/immutable.min.js"), ("lodash", "lodash.min.js")):
-        page.route(f"**/{name}.min.js", lambda route, path=folder / name / script: route.fulfill(path=path, content_type="text/javascript"))
+        page.route(f"**/{name}.min.js", partial(hand_over, folder / name / script))
     command = [folder / "venv" / "bin" / "python", "-u", "-m", "snakeviz", "-s", folder / "nodes.prof"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
