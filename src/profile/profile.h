@@ -226,5 +226,15 @@ static inline struct pyro_sample_sum pyro_sample_as_sum(const struct pyro_profil
                                     .weight_us = weight_us,
                                     .squares_us2 = weight_us * weight_us};
 }
+/* What was sampled, for who needs no times: as sums, where there are some, else each sample as one. */
+static inline size_t pyro_sample_part_count(const struct pyro_profile *profile)
+{
+    return profile->samples.sums ? profile->samples.sum_count : profile->samples.count;
+}
+static inline struct pyro_sample_sum pyro_sample_part(const struct pyro_profile *profile,
+                                                      size_t part)
+{
+    return profile->samples.sums ? profile->samples.sums[part] : pyro_sample_as_sum(profile, part);
+}
 
 #endif

@@ -155,11 +155,9 @@ static int know_kinds(struct maker *maker)
         return -ENOMEM;
     for (size_t i = 0; i < kinds; i++)
         maker->kinds[i] = UNKNOWN;
-    for (size_t i = 0; samples->sums && result == 0 && i < samples->sum_count; i++)
-        result = know_kind(maker, &samples->sums[i]);
-    for (size_t i = 0; !samples->sums && result == 0 && i < samples->count; i++) {
-        const struct pyro_sample *it = pyro_sample_at(maker->profile, i);
-        result = know_kind(maker, &(struct pyro_sample_sum){.stack = it->stack, .kind = it->kind});
+    for (size_t i = 0; result == 0 && i < pyro_sample_part_count(maker->profile); i++) {
+        const struct pyro_sample_sum sum = pyro_sample_part(maker->profile, i);
+        result = know_kind(maker, &sum);
     }
     return result;
 }

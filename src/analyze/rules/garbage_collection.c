@@ -53,11 +53,8 @@ static void add(const struct pyro_profile *profile, const struct pyro_sample_sum
 
 static void add_up(const struct pyro_profile *profile, struct collections *found)
 {
-    const struct pyro_profile_samples *samples = &profile->samples;
-    for (size_t i = 0; samples->sums && i < samples->sum_count; i++)
-        add(profile, &samples->sums[i], found);
-    for (size_t i = 0; !samples->sums && i < samples->count; i++) {
-        const struct pyro_sample_sum sum = pyro_sample_as_sum(profile, i);
+    for (size_t i = 0; i < pyro_sample_part_count(profile); i++) {
+        const struct pyro_sample_sum sum = pyro_sample_part(profile, i);
         add(profile, &sum, found);
     }
     for (size_t i = profile->stack_count; i-- > 1;) /* children have larger ids */

@@ -90,11 +90,8 @@ static void add_to_thread(struct look *look, const struct pyro_sample_sum *sum)
 
 static void add_up_threads(struct look *look)
 {
-    const struct pyro_profile_samples *samples = &look->profile->samples;
-    for (size_t i = 0; samples->sums && i < samples->sum_count; i++)
-        add_to_thread(look, &samples->sums[i]);
-    for (size_t i = 0; !samples->sums && i < samples->count; i++) {
-        const struct pyro_sample_sum sum = pyro_sample_as_sum(look->profile, i);
+    for (size_t i = 0; i < pyro_sample_part_count(look->profile); i++) {
+        const struct pyro_sample_sum sum = pyro_sample_part(look->profile, i);
         add_to_thread(look, &sum);
     }
 }

@@ -189,13 +189,10 @@ static void add_to_stack(struct look *look, const struct pyro_sample_sum *sum)
 
 static void add_up_stacks(struct look *look)
 {
-    const struct pyro_profile_samples *samples = &look->profile->samples;
     for (size_t i = 0; i < look->profile->stack_count; i++)
         look->sleeps[i] = true;
-    for (size_t i = 0; samples->sums && i < samples->sum_count; i++)
-        add_to_stack(look, &samples->sums[i]);
-    for (size_t i = 0; !samples->sums && i < samples->count; i++) {
-        const struct pyro_sample_sum sum = pyro_sample_as_sum(look->profile, i);
+    for (size_t i = 0; i < pyro_sample_part_count(look->profile); i++) {
+        const struct pyro_sample_sum sum = pyro_sample_part(look->profile, i);
         add_to_stack(look, &sum);
     }
 }
@@ -306,9 +303,11 @@ static void add_up_samples(struct look *look)
 {
     for (size_t i = 0; i < look->profile->samples.count; i++) {
         struct loop *loop = loop_of(look, pyro_sample_stack(look->profile, i));
+        if (!loop)
+            continue;
         uint64_t sweep = pyro_sample_at(look->profile, i)->sweep;
         const struct pyro_sample_sum sum = pyro_sample_as_sum(look->profile, i);
-        if (!loop || !waits(look, &sum))
+        if (!waits(look, &sum))
             continue;
         loop->wait_us += sum.weight_us;
         loop->squares_us2 += sum.squares_us2;
