@@ -17,8 +17,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A shell that starts us behind its back lets us ignore it, and all that we start would inherit that.
+    # A shell that starts us behind its back lets us ignore these, and all that we start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if config.getoption("--own-cpu") and worker:
         cpus = sorted(os.sched_getaffinity(0))

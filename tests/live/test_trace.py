@@ -309,7 +309,8 @@ def test_other_clocks_are_sampled(pyrometer: Path) -> None:
     python = find_python("3.12")
     if python.missing:
         pytest.skip(f"Python {python.id}: {python.missing}")
-    _, printed = trace(pyrometer, python, NESTED)
+    # A sampler that waits for its turn as long as the program sleeps tells the sleep twice as long: so it sleeps for longer.
+    _, printed = trace(pyrometer, python, NESTED.replace('nap("leaf", 0.03)', 'nap("leaf", 0.4)'))
     naps, _ = json.loads(printed)
     waiting = rows_of(pyrometer, Path("trace.pyro"), "--clock", "wait")
     assert waiting["leaf"]["samples_total"] > 10
