@@ -20,6 +20,8 @@ from commands import refused
 from counting import Counts, read_counts
 from pythons import Python, Target, find_python, start_target
 
+pytestmark = pytest.mark.beside
+
 SECONDS = 60
 OPENAT = {"x86_64": 257, "aarch64": 56}[os.uname().machine]
 CALLS = 20_000
