@@ -54,27 +54,11 @@ static struct pyro_allocation_samples samples_of(const struct pyro_sampled *sums
     };
 }
 
-static uint64_t minus(uint64_t all, uint64_t part)
-{
-    return all > part ? all - part : 0;
-}
-
-static struct pyro_sampled left_of(const struct pyro_stack_memory *stack)
-{
-    const struct pyro_sampled *all = &stack->sampled, *freed = &stack->sampled_freed;
-    return (struct pyro_sampled){
-        .blocks = minus(all->blocks, freed->blocks),
-        .bytes = minus(all->bytes, freed->bytes),
-        .bytes_variance = minus(all->bytes_variance, freed->bytes_variance),
-        .blocks_variance = minus(all->blocks_variance, freed->blocks_variance),
-    };
-}
-
 /* PERIOD: of its process. */
 static struct pyro_allocation_figures figures_of(const struct pyro_stack_memory *stack,
                                                  uint64_t period)
 {
-    const struct pyro_sampled left = left_of(stack);
+    const struct pyro_sampled left = pyro_sampled_left(&stack->sampled, &stack->sampled_freed);
     return (struct pyro_allocation_figures){
         .blocks = stack->allocations,
         .allocated = stack->allocated,

@@ -7,6 +7,7 @@
 #ifndef PYRO_BASE_SAMPLING_H
 #define PYRO_BASE_SAMPLING_H
 
+#include "base/grown.h"
 #include "base/random.h"
 
 #include <math.h>
@@ -90,5 +91,17 @@ struct pyro_sampled {
     uint64_t blocks, bytes;                   /* that were seen themselves */
     uint64_t bytes_variance, blocks_variance; /* in bytes^2 / period, and blocks^2 */
 };
+
+/* What PART leaves of ALL. */
+static inline struct pyro_sampled pyro_sampled_left(const struct pyro_sampled *all,
+                                                    const struct pyro_sampled *part)
+{
+    return (struct pyro_sampled){
+        .blocks = pyro_grown(all->blocks, part->blocks),
+        .bytes = pyro_grown(all->bytes, part->bytes),
+        .bytes_variance = pyro_grown(all->bytes_variance, part->bytes_variance),
+        .blocks_variance = pyro_grown(all->blocks_variance, part->blocks_variance),
+    };
+}
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef PYRO_COLLECT_INTERNAL_H
 #define PYRO_COLLECT_INTERNAL_H
 
+#include "base/grown.h"
 #include "base/map.h"
 #include "base/resident.h"
 #include "collect/collect.h"
@@ -99,11 +100,6 @@ static inline uint64_t pyro_process_ns(const struct pyro_process_block *process,
 {
     double ns = (double)ticks * process->tick_ns;
     return ns >= 0 && ns < 0x1p62 ? (uint64_t)ns : 0;
-}
-
-static inline uint64_t pyro_grown(uint64_t now, uint64_t before)
-{
-    return now > before ? now - before : 0;
 }
 
 /* collect.c: function ID of a process, in the recording; PYRO_NO_ID: not named yet. */

@@ -177,16 +177,6 @@ static bool is_plausible(const struct pyro_stack_memory *memory)
            memory->sampled_freed.bytes <= memory->sampled.bytes;
 }
 
-static struct pyro_sampled less(const struct pyro_sampled *all, const struct pyro_sampled *part)
-{
-    return (struct pyro_sampled){
-        .blocks = all->blocks - part->blocks,
-        .bytes = all->bytes - part->bytes,
-        .bytes_variance = all->bytes_variance - part->bytes_variance,
-        .blocks_variance = all->blocks_variance - part->blocks_variance,
-    };
-}
-
 /* What stands behind the estimates of the entry at INDEX of BLOCK, which HAS_MARK. */
 static void take_sampled(const struct pyro_collector *collector, uint32_t block, uint32_t index,
                          bool has_mark, struct pyro_stack_memory *memory)
@@ -202,7 +192,8 @@ static void take_sampled(const struct pyro_collector *collector, uint32_t block,
     memcpy(&entry, (const struct pyro_sampled_entry *)(head + 1) + index, sizeof(entry));
     memory->sampled = entry.allocated;
     memory->sampled_freed = entry.freed;
-    memory->sampled_held = has_mark ? entry.held : less(&entry.allocated, &entry.freed);
+    memory->sampled_held =
+        has_mark ? entry.held : pyro_sampled_left(&entry.allocated, &entry.freed);
 }
 
 static bool room_for_stacks(struct pyro_seen_block *known)

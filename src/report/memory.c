@@ -1,6 +1,7 @@
 /* report/memory.c - memory_profiler's tables and tracemalloc's rows, of what was tracked. */
 #include "report/memory.h"
 
+#include "base/grown.h"
 #include "base/json.h"
 #include "profile/paths.h"
 #include "profile/summary.h"
@@ -383,11 +384,6 @@ static int print_tables(FILE *out, const struct layout *layout, struct pyro_erro
 
 /* -- all of it ---------------------------------------------------------------------------------- */
 
-static uint64_t less(uint64_t all, uint64_t part)
-{
-    return all > part ? all - part : 0;
-}
-
 static void print_part(FILE *out, uint64_t bytes, const char *what, const char *sign)
 {
     char cell[CELL_BYTES];
@@ -404,18 +400,20 @@ static void print_resident(FILE *out, const struct layout *layout)
         return;
     put_size(rss, memory->rss);
     put_size(peak, memory->rss_peak);
-    uint64_t live = memory->all.live, rest = less(memory->rss, memory->files);
+    uint64_t live = memory->all.live, rest = pyro_grown(memory->rss, memory->files);
     uint64_t known = live + memory->own;
-    uint64_t slack = less(rest, known) < memory->slack ? less(rest, known) : memory->slack;
+    uint64_t slack =
+        pyro_grown(rest, known) < memory->slack ? pyro_grown(rest, known) : memory->slack;
     fprintf(out, "RSS %s", rss);
-    print_part(out, less(live, memory->native), "live Python", "=");
+    print_part(out, pyro_grown(live, memory->native), "live Python", "=");
     if (memory->has_native) {
         print_part(out, memory->native, "live native", "+");
         print_part(out, slack, "free in malloc", "+");
         print_part(out, memory->files, "files and mappings", "+");
     }
     print_part(out, memory->own, "pyrometer's own", "+");
-    print_part(out, less(rest, known + slack), memory->has_native ? "unexplained" : "rest", "+");
+    print_part(out, pyro_grown(rest, known + slack), memory->has_native ? "unexplained" : "rest",
+               "+");
     if (known > rest)
         print_part(out, known - rest, "that are not resident", "-");
     fprintf(out, "; at most %s\n", peak);
