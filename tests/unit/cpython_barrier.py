@@ -175,6 +175,8 @@ targets = {
 for name, target in targets.items():
     threading.Thread(target=target, name=name, daemon=True).start()
 ready.wait()
+while len(release._cond._waiters) < len(targets):
+    time.sleep(0.001)  # until all of them are there
 time.sleep(0.1)
 recurse(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
 release.set()
