@@ -125,7 +125,7 @@ def test_c_functions_counted_on_one_side_only(pyrometer: Path, some_counted: Pyt
     before = record(pyrometer, some_counted, "one", BEFORE, "--no-c-calls")
     after = record(pyrometer, some_counted, "two", BEFORE)
     data = moved(pyrometer, before, after)
-    assert any("C functions were seen on one side only" in note for note in data["notes"])
+    assert any("C functions were seen on one side only" in note for note in data["notes"]), data
     assert not any(row["name"].startswith("{") for row in data["functions"])
     assert by_name(data)["fetch"]["after_calls"] == 400
     data = moved(pyrometer, after, after)

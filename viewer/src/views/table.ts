@@ -107,7 +107,7 @@ export class TableView implements View {
     for (let fn = 0; fn < profile.functionCount; fn++) {
       if (matches.regex && !matches.functions[fn]) continue;
       const calls = profile.calls[fn]!;
-      if (totals.total[fn]! > 0 || totals.self[fn]! > 0 || (whole && calls > 0))
+      if (totals.total[fn]! > 0 || totals.self[fn]! > 0 || (whole && (calls > 0 || allocated?.[fn]! > 0)))
         rows.push({ fn, calls, self: totals.self[fn]!, total: totals.total[fn]!, allocated: allocated?.[fn] ?? NaN });
     }
     const { value } = COLUMNS[state.sort];
