@@ -229,6 +229,17 @@ static void *watch(void *argument)
 
 /* -- the end ------------------------------------------------------------------------------------ */
 
+/* Signals that came while the program ran and that no turn was left to take: they were for the program. Let through, one of them would
+ * end us before anything is written. */
+static void forget_signals(void)
+{
+    const struct timespec at_once = {0};
+    sigset_t set;
+    watched_signals(&set);
+    while (sigtimedwait(&set, NULL, &at_once) > 0 || errno == EINTR)
+        ;
+}
+
 int pyro_child_wait(struct pyro_child *child)
 {
     int status = 0;
@@ -238,6 +249,7 @@ int pyro_child_wait(struct pyro_child *child)
     if (child->watched) {
         kill(getpid(), SIGCHLD); /* wakes the thread at once */
         pthread_join(child->watcher, NULL);
+        forget_signals();
     }
     sigaction(SIGCHLD, &child->child_before, NULL);
     sigprocmask(SIG_SETMASK, &child->mask_before, NULL);
