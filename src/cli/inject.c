@@ -22,8 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define START_NS   (5 * PYRO_NS_PER_S)
-#define STOP_NS    (5 * PYRO_NS_PER_S)
+#define START_NS   (10 * PYRO_NS_PER_S)
+#define STOP_NS    (5 * PYRO_NS_PER_S) /* it is done later then */
 #define ANSWER_NS  (10 * PYRO_NS_PER_S)
 #define POLL_NS    (PYRO_NS_PER_MS / 2)
 #define ANSWER_MAX 512

@@ -210,9 +210,10 @@ class LearnedGraph(Graph):
         return (os.path.basename(frame[3]), frame[0].rsplit(".", 1)[-1], frame[2])
 
     def segment(self, frames, from_root):
-        """Calls of this file (`ready`, a mark) are known to be possible; the learner need not see them."""
-        own = next((index for index, frame in enumerate(frames)
-                    if os.path.basename(frame[3]) == "truth.py"), len(frames))
+        """Calls of this file (`ready`, a mark) are known to be possible; the learner need not see them. Nor need it see each place
+        where an object can die that a weak set of the standard library holds: that calls `_remove` there."""
+        own = next((index for index, frame in enumerate(frames) if os.path.basename(frame[3]) == "truth.py"
+                    or self.name(frame)[:2] == ("_weakrefset.py", "_remove")), len(frames))
         if own == len(frames) > 1 and self.name(frames[-1]) in self.makers:
             own -= 1    # the call that makes a generator: a tracer is not told of it
         return super().segment(frames[:own], from_root)
