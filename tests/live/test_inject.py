@@ -514,7 +514,7 @@ def test_a_thread_that_nothing_interrupts(pyrometer: Path, one: Python, folder: 
         "hold = ctypes.CDLL('./hold.so').hold\n"
         "def work(): pass\n"
         "print('READY', flush=True)\n"
-        "thread = threading.Thread(target=hold, args=(7,))\n"
+        "thread = threading.Thread(target=hold, args=(12,))\n"
         "thread.start()\n"
         "while True:\n"
         "    work()\n"
