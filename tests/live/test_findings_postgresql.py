@@ -50,6 +50,7 @@ def story(request: pytest.FixtureRequest, chosen: Python, server: str, monkeypat
     return request.param
 
 
+@pytest.mark.alone  # a query that waits for a CPU is slow: then that is found, too
 def test_the_culprit_is_the_first_finding(pyrometer: Path, chosen: Python, story: str, server: str) -> None:
     folder = REPOSITORY / "examples" / f"s01_{story}"
     recording = record(pyrometer, chosen, folder / "orders_slow.py", *SIZE).rename("slow.pyro")
