@@ -39,6 +39,7 @@ struct server {
     struct pyro_recording_info info;
     char directory[PATH_MAX]; /* the program's */
     struct pyro_ring ring;
+    struct pyro_spool spool;
     volatile sig_atomic_t stop;
 };
 
@@ -83,15 +84,17 @@ static int write_recording(struct server *server, const struct pyro_request *req
     int length = snprintf(path, sizeof(path), "%s/%s.pyro", options->directory, id);
     if (length < 0 || (size_t)length >= sizeof(path))
         return pyro_error_set(error, -ENAMETOOLONG, "the path of the recording is too long");
-    pyro_spool_make_room(options->directory, options->keep, options->keep_bytes);
+    pyro_spool_make_room(&server->spool, pyro_clock_ns());
     int code = -ENOSPC;
     for (int i = 0; i < WRITE_TRIES && (code == -ENOSPC || code == -EDQUOT); i++) {
-        if (i > 0 && !pyro_spool_remove_oldest(options->directory))
+        if (i > 0 && !pyro_spool_remove_oldest(&server->spool, pyro_clock_ns()))
             break;
         code = pyro_request_write(&server->ring, request, &server->info, path, error);
         if (code < 0)
             (void)unlink(path);
     }
+    if (code == 0)
+        pyro_spool_wrote(&server->spool, id);
     return code;
 }
 
@@ -259,7 +262,12 @@ static int sample(struct server *server, struct pyro_recorder *recorder, struct 
 
 int pyro_requests_serve(const struct pyro_serve_options *options, struct pyro_error *error)
 {
-    struct server server = {.options = options};
+    struct server server = {
+        .options = options,
+        .spool = {.directory = options->directory,
+                  .keep = options->keep,
+                  .keep_bytes = options->keep_bytes},
+    };
     struct pyro_recorder *recorder = NULL;
     const struct pyro_recorder_options recording = {
         .pid = options->pid,
@@ -279,5 +287,6 @@ int pyro_requests_serve(const struct pyro_serve_options *options, struct pyro_er
     if (code < 0)
         say_words(&server, "error %s", error->message);
     pyro_recorder_free(recorder);
+    pyro_spool_clear(&server.spool);
     return code;
 }

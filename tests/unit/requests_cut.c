@@ -175,6 +175,18 @@ static void touch(const char *path, size_t size)
     close(fd);
 }
 
+static void make_room(struct pyro_spool *spool, uint32_t keep, uint64_t keep_bytes, uint64_t now_s)
+{
+    spool->keep = keep;
+    spool->keep_bytes = keep_bytes;
+    pyro_spool_make_room(spool, now_s * PYRO_NS_PER_S);
+}
+
+static bool is_there(const char *name)
+{
+    return access(name, F_OK) == 0;
+}
+
 static void spool(void)
 {
     char folder[] = "requests_spool_XXXXXX";
@@ -192,26 +204,64 @@ static void spool(void)
         ".pyro",
     };
     const size_t count = sizeof(names) / sizeof(names[0]);
+    struct pyro_spool spool = {.directory = "."}, nowhere = {.directory = "./nowhere"};
     for (size_t i = 0; i < count; i++)
         touch(names[i], 100);
-    pyro_spool_make_room(".", 4, 1000);
-    CHECK(access(names[0], F_OK) == 0);
-    pyro_spool_make_room(".", 3, 1000);
-    CHECK(access(names[0], F_OK) < 0 && access(names[1], F_OK) == 0);
-    pyro_spool_make_room(".", 3, 150);
-    CHECK(access(names[1], F_OK) < 0 && access(names[2], F_OK) == 0);
-    CHECK(pyro_spool_remove_oldest("."));
-    CHECK(!pyro_spool_remove_oldest(".") && !pyro_spool_remove_oldest("./nowhere"));
+    make_room(&spool, 4, 1000, 1);
+    CHECK(is_there(names[0]));
+    make_room(&spool, 3, 1000, 1);
+    CHECK(!is_there(names[0]) && is_there(names[1]));
+    make_room(&spool, 3, 150, 1);
+    CHECK(!is_there(names[1]) && is_there(names[2]));
+    CHECK(pyro_spool_remove_oldest(&spool, PYRO_NS_PER_S));
+    CHECK(!pyro_spool_remove_oldest(&spool, PYRO_NS_PER_S));
+    CHECK(!pyro_spool_remove_oldest(&nowhere, PYRO_NS_PER_S));
+    make_room(&nowhere, 1, 1, 1);
+    pyro_spool_wrote(&nowhere, "20260101-000000-000000-0a1b");
     for (size_t i = 3; i < count; i++) /* somebody else's stay, whatever their names */
-        CHECK(access(names[i], F_OK) == 0 && unlink(names[i]) == 0);
+        CHECK(is_there(names[i]) && unlink(names[i]) == 0);
+    pyro_spool_clear(&spool);
+    pyro_spool_clear(&nowhere);
     CHECK(chdir("..") == 0 && rmdir(folder) == 0);
     CHECK(pyro_request_id_valid("2026-a") && !pyro_request_id_valid("") &&
           !pyro_request_id_valid("../x"));
     CHECK(!pyro_request_id_valid("0123456789012345678901234567890123456789012345678"));
 }
 
+/* What this process writes counts at once, what others do when the folder is read again; the oldest go, whoever wrote them. */
+static void spool_between_readings(void)
+{
+    char folder[] = "requests_spool_XXXXXX";
+    CHECK(mkdtemp(folder));
+    CHECK_EQ(chdir(folder), 0);
+    const char *ours[] = {"20260102-000000-000000-0a1b", "20260104-000000-000000-0a1b",
+                          "20260103-000000-000000-0a1b"};
+    const char *others = "20260101-000000-000000-0a1b.pyro";
+    char names[3][64];
+    struct pyro_spool spool = {.directory = "."};
+    make_room(&spool, 10, 1000, 1);
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(names[i], sizeof(names[i]), "%s.pyro", ours[i]);
+        touch(names[i], 100);
+        pyro_spool_wrote(&spool, ours[i]);
+    }
+    touch(others, 100);
+    make_room(&spool, 3, 1000, 1); /* of three that are known the oldest goes */
+    CHECK(is_there(others) && !is_there(names[0]) && is_there(names[1]) && is_there(names[2]));
+    make_room(&spool, 3, 150, 1); /* the third one is older than the second, though written last */
+    CHECK(is_there(others) && !is_there(names[2]) && is_there(names[1]));
+    CHECK_EQ(spool.size_bytes, 100);
+    make_room(&spool, 2, 1000, 2); /* the other's is known by now */
+    CHECK(!is_there(others) && is_there(names[1]));
+    CHECK_EQ(unlink(names[1]), 0); /* somebody took it away: nothing is wrong with that */
+    make_room(&spool, 1, 1000, 2);
+    CHECK_EQ(spool.count, 0);
+    pyro_spool_clear(&spool);
+    CHECK(chdir("..") == 0 && rmdir(folder) == 0);
+}
+
 int main(void)
 {
     return CHECK_MAIN(TEST(only_its_own), TEST(nested_ones), TEST(missed), TEST(written),
-                      TEST(spool));
+                      TEST(spool), TEST(spool_between_readings));
 }
