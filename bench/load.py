@@ -5,7 +5,8 @@
 
 CLIENTS keep one connection each, from one event loop, and send one request after the other for SECONDS; one in twenty has a token,
 in both halves of a pair. Each half is a server of its own; their order is drawn. The p99 is that of requests without a token. Told are the mean
-ratio of the pairs with its 95 % interval, requests that failed, and profiles that have anything of another path. Not part of `make bench`: 20
+ratio of the pairs with its 95 % interval, requests that failed, answers that told a profile and those of them that named a recording (some are too
+short for a sample, or on top of recordings_per_s), and recordings that have anything of another path. Not part of `make bench`: 20
 pairs of all take four hours. Gunicorn and uvicorn serve an application without a framework (load_app.py, 0.3 ms a request), "django" is a site of
 Django's under gunicorn (load_site.py, some 5 ms).
 """
@@ -67,6 +68,7 @@ class Seen:
     plain_s: list[float] = field(default_factory=list)  # of requests without a token
     profiled: int = 0
     told: int = 0  # answers with X-Profile
+    recorded: int = 0  # of these, with the id of a recording
     failed: list[str] = field(default_factory=list)
 
     def p99_s(self) -> float:
@@ -100,6 +102,7 @@ async def client(port: int, until: float, tokens: dict[str, str], chance: random
             seen.failed.append(repr((head, body)))
         seen.profiled += profiled
         seen.told += told
+        seen.recorded += told and b" id=" in head.partition(b"\r\nx-profile:")[2].split(b"\r\n", 1)[0]
         if not profiled:
             seen.plain_s.append(took)
         if b"connection: close" in head:
@@ -211,7 +214,7 @@ def interval(ratios: list[float], chance: random.Random) -> tuple[float, float, 
 def measure(place: Place, kind: str, options: argparse.Namespace, chance: random.Random) -> list[str]:
     """The rest of a row."""
     ratios, with_ms, without_ms = [], [], []
-    requests = profiled = failed = mixed = untold = 0
+    requests = profiled = recorded = failed = mixed = untold = 0
     for pair in range(options.pairs):
         p99 = {}
         for watched in chance.sample((True, False), 2):
@@ -224,6 +227,7 @@ def measure(place: Place, kind: str, options: argparse.Namespace, chance: random
                 failed += len(seen.failed)
                 if watched:
                     profiled += seen.told
+                    recorded += seen.recorded
                     untold += seen.profiled - seen.told
                     mixed += place.mixed_up(Path(spool))
                 if seen.failed:
@@ -235,7 +239,7 @@ def measure(place: Place, kind: str, options: argparse.Namespace, chance: random
     mean, low, high = interval(ratios, chance)
     verdict = "too few pairs" if options.pairs < PAIRS_MIN else "within" if LOW <= low and high <= HIGH else "short"
     return [
-        f"{requests}", f"{failed}", f"{profiled}", f"{untold}", f"{mixed}",
+        f"{requests}", f"{failed}", f"{profiled}", f"{untold}", f"{recorded}", f"{mixed}",
         f"{statistics.median(with_ms):.0f}", f"{statistics.median(without_ms):.0f}",
         f"{mean:.3f} [{low:.3f}-{high:.3f}]" if options.pairs >= PAIRS_MIN else f"{mean:.3f} ({min(ratios):.3f}-{max(ratios):.3f})", f"{LOW}-{HIGH} {verdict}",
     ]  # fmt: skip
@@ -258,7 +262,7 @@ def main() -> None:
         f"{time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, Python {python.id}, {options.pairs} pairs of {options.seconds:g} s, "
         f"{options.clients} clients, {os.cpu_count()} CPUs, load {load_then:.2f} at the start, seed {options.seed}."
     ]
-    heads = ["server", "database", "requests", "failed", "profiled", "not told", "mixed up", "p99 with, ms", "without", "ratio [95 %]", "goal"]
+    heads = ["server", "database", "requests", "failed", "profiled", "not told", "recorded", "mixed up", "p99 with, ms", "without", "ratio [95 %]", "goal"]
     table = Table("load", "What `pyrometer.web` does to other requests, under load", notes, heads)
     for database in options.databases.split(","):
         with tempfile.TemporaryDirectory(prefix="pyrometer-load-") as made, databases(database, Path(made)) as where:

@@ -22,7 +22,7 @@ from wsgiref.validate import validator
 
 from pyrometer import web
 from pyrometer.web import ASGIMiddleware, WSGIMiddleware, count_queries
-from pyrometer.web import _queries, _sampler, _service, _slots, _tokens, _watched
+from pyrometer.web import _page, _queries, _sampler, _service, _slots, _tokens, _watched
 
 SECRET = "0123456789abcdef"
 
@@ -250,6 +250,45 @@ def what_has_no_recording_is_counted():
         assert found == [(1, 0, False), (1, 0, False), (2, 0, False), (3, 0, True), (3, 1, False)], (told, found)
         assert service.counts["kept"] == 5 and service.counts["errors"] == 0
         assert [kept.asked for kept in service.recent] == [False, True, False, False, False]
+    os.rmdir(folder)
+
+
+def recordings_are_rationed():
+    """Those on top are counted and told, and cost the sampler nothing; who asks has a share that failures do not take."""
+    second, allowed = 10**9, _service.Allowance(2.0)
+    taken = [[allowed.take(at) for _ in range(12)] for at in (100 * second, 100 * second, 101 * second, 200 * second)]
+    assert [sum(some) for some in taken] == [10, 0, 2, 10] and taken[2][:2] == [True, True]
+    seldom = _service.Allowance(0.01)
+    assert sum(seldom.take(at * second) for at in range(200, 1200)) == 10
+
+    class Sent:
+        messages = 0
+
+        def send(self, message, flags):
+            self.messages += 1
+
+        def recv(self, size):
+            raise BlockingIOError
+
+        def fileno(self):
+            return os.open(os.devnull, os.O_RDONLY)
+
+        def close(self):
+            pass
+
+    folder = tempfile.mkdtemp()
+    app = WSGIMiddleware(plain, secret=SECRET, slow_s=0, directory=folder, recordings_per_s=0.2)
+    service, sampler, sent = app.service, app.service.sampler, Sent()
+    sampler.socket, sampler.state = sent, "ready 1"
+    asked = [ask(app, told=told)[0][0][1].get("X-Profile") for told in (True, True, False, False, True)]
+    assert ["figures=limited" in (text or "") for text in asked] == [False, True, False, False, True], asked
+    assert "id=" in asked[0] and "id=" not in asked[1] + asked[4] and asked[1].startswith("total=")
+    assert [(kept.asked, kept.limited) for kept in service.recent] == [(True, False), (False, True)] * 2 + [(False, True)]
+    assert (sent.messages, web.stats()["limited"], service.counts["unsampled"], service.counts["kept"]) == (2, 3, 0, 5)
+    assert _page.page(service).count(b"<td>limited</td>") == 3
+    sampler.socket = None  # it ended: nobody is asked, and that is what is said
+    sampler._retry_s = time.monotonic() + 60
+    assert "figures" not in ask(app)[0][0][1]["X-Profile"] and service.counts["unsampled"] == 1
     os.rmdir(folder)
 
 
@@ -498,7 +537,7 @@ def a_request_has_its_name_from_its_begin_to_its_end():
         inside.clear()
         cuts.told.clear()
 
-    middleware = WSGIMiddleware(app, secret=SECRET, slow_s=0, failed=True)
+    middleware = WSGIMiddleware(app, secret=SECRET, slow_s=0, failed=True, recordings_per_s=1e6)
     cuts = watched_by(middleware)
     for told in (True, False):
         for _ in range(300):  # more than there are slots, one after the other
@@ -515,7 +554,7 @@ def a_request_has_its_name_from_its_begin_to_its_end():
         except KeyError:
             both_ends(cuts)
     scope = {"type": "http", "method": "GET", "path": "/a", "headers": [], "client": None}
-    middleware = ASGIMiddleware(later, slow_s=0)
+    middleware = ASGIMiddleware(later, slow_s=0, recordings_per_s=1e6)
     cuts = watched_by(middleware)
     for _ in range(300):
         asyncio.run(middleware(scope, None, send))
@@ -942,7 +981,7 @@ def wrong_options():
         os.chmod(folder, 0o777)
         for wrong in (
             {"secret": "short"}, {"secret": SECRET, "secret_file": "x"}, {"share": 2}, {"slow_s": -1}, {"keep": 0},
-            {"rate_hz": 0}, {"directory": folder},
+            {"rate_hz": 0}, {"recordings_per_s": 0}, {"directory": folder},
         ):  # fmt: skip
             try:
                 WSGIMiddleware(plain, **wrong)

@@ -23,7 +23,7 @@ TITLES = ("when (UTC)", "request", "status", "why", "total", "python", "queries"
 def _row(kept: Kept) -> str:
     answer = kept.answer or {}
     python = f"{answer['running_s']:.3f} s" if answer.get("samples") else "-"
-    recording = kept.id if answer.get("recording") else answer.get("error") or "none"
+    recording = kept.id if answer.get("recording") else answer.get("error") or ("limited" if kept.limited else "none")
     cells = [
         time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(kept.when_s)),
         kept.title,

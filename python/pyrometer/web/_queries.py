@@ -134,30 +134,34 @@ def _is_library_by_name(path: str) -> bool:
 _shape, _value_hash, _is_library = _load()
 
 
-def _frames() -> Iterator[Any]:
-    """From here down; of a greenlet, as SQLAlchemy's asynchronous engines use them, on to the one that waits for it."""
-    frame: Any = sys._getframe(1)
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
-    if "greenlet" in sys.modules:
-        waiting = sys.modules["greenlet"].getcurrent().parent
-        frame = waiting.gr_frame if waiting is not None else None
-        while frame is not None:
-            yield frame
-            frame = frame.f_back
+def _is_own(path: str) -> bool:
+    own = _own_files[path] = path.startswith(_PACKAGE) is False and not _is_library(path)
+    return own
+
+
+def _waiting_frame() -> Any:
+    """In a greenlet, as SQLAlchemy's asynchronous engines use them, below its last frame: that of the one that waits for it."""
+    if "greenlet" not in sys.modules:
+        return None
+    waiting = sys.modules["greenlet"].getcurrent().parent
+    return waiting.gr_frame if waiting is not None else None
 
 
 def _site() -> tuple[str, int]:
-    """The line of the program's own that is nearest; ("", 0): there is none."""
-    for number, frame in enumerate(_frames()):
+    """The line of the program's own that is nearest to who called _begin(); ("", 0): there is none."""
+    frame: Any = sys._getframe(3)
+    known, waiting = _own_files.get, True
+    for _ in range(FRAMES_MAX):
         path = frame.f_code.co_filename
-        own = _own_files.get(path)
+        own = known(path)
         if own is None:
-            own = _own_files[path] = path.startswith(_PACKAGE) is False and not _is_library(path)
+            own = _is_own(path)
         if own:
             return path, frame.f_lineno
-        if number >= FRAMES_MAX:
+        frame = frame.f_back
+        if frame is None and waiting:
+            waiting, frame = False, _waiting_frame()
+        if frame is None:
             break
     return "", 0
 

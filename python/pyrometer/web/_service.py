@@ -32,6 +32,7 @@ HEADER_MAX = 1000
 RECENT = 100  # requests that the page shows
 TITLE_MAX = 200
 WAIT_S = 0.005  # at most, for the sampler's figures: as a rule they come in one millisecond
+AT_ONCE_S = 5  # so many seconds' recordings are asked for at once, after a time without any
 NS_PER_S = 1_000_000_000
 TOLD = ("token", "when", "url")  # who is told the result; the others' requests are kept, and their answers as they were
 
@@ -50,6 +51,8 @@ class Options:
     url: with debug, also `?profile` in the URL, of clients whose address is in internal_ips
     directory: for recordings, made if it is not there; None: requests are counted and timed, without a profile
     rate_hz: samples a second; keep, keep_bytes: recordings, and their bytes: the oldest go
+    recordings_per_s: so many the sampler is asked for in each process, and as many again for requests whose answers do not tell; those
+        on top are counted and timed, without samples
     page: a path that shows the recent requests to who could profile them (by token, when or url); None: there is none
     """
 
@@ -69,6 +72,7 @@ class Options:
         rate_hz: int = 100,
         keep: int = 200,
         keep_bytes: int = 200_000_000,
+        recordings_per_s: float = 10.0,
         page: str | None = None,
     ) -> None:
         if secret is not None and secret_file is not None:
@@ -79,6 +83,8 @@ class Options:
             raise ValueError(f"slow_s is in seconds and not below 0, not {slow_s!r}")
         if not 1 <= rate_hz <= 10_000 or keep < 1 or keep_bytes < 1:
             raise ValueError("rate_hz lies between 1 and 10000; keep and keep_bytes are above 0")
+        if not 0.001 <= recordings_per_s <= 1e6:
+            raise ValueError(f"recordings_per_s lies between 0.001 and 1000000, not {recordings_per_s!r}")
         if isinstance(secret, str):
             secret = secret.encode()
         self.secret = _tokens.read_secret(secret_file) if secret_file is not None else secret
@@ -91,6 +97,7 @@ class Options:
         self.internal_ips = frozenset(internal_ips) if url and debug else frozenset()
         self.directory = None if directory is None else _private_directory(os.fspath(directory))
         self.rate_hz, self.keep, self.keep_bytes = rate_hz, keep, keep_bytes
+        self.recordings_per_s = recordings_per_s
         self.page = None if page is None else page.encode()
 
 
@@ -102,6 +109,23 @@ def _private_directory(path: str) -> str:
     if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o022:
         raise ValueError(f"{path} is to be this user's, and nobody else may write there: chmod 700 {path}")
     return path
+
+
+class Allowance:
+    """So many a second, and those of AT_ONCE_S at once, at least one. No lock: who asks at the same instant may get one too many."""
+
+    def __init__(self, per_s: float) -> None:
+        self.gap_ns = int(NS_PER_S / per_s)
+        self.ahead_ns = max(0, AT_ONCE_S * NS_PER_S - self.gap_ns)
+        self.next_ns = 0  # when the next one would be due if they came evenly
+
+    def take(self, now_ns: int) -> bool:
+        """May there be one more?"""
+        due_ns = max(self.next_ns, now_ns - self.ahead_ns)
+        if due_ns > now_ns:
+            return False
+        self.next_ns = due_ns + self.gap_ns
+        return True
 
 
 class Request:
@@ -130,7 +154,7 @@ class Request:
 class Kept:
     """What is remembered of one that was kept."""
 
-    __slots__ = ("answer", "asked", "id", "queries", "repeated", "status", "sql_s", "title", "total_s", "when_s", "why")
+    __slots__ = ("answer", "asked", "id", "limited", "queries", "repeated", "status", "sql_s", "title", "total_s", "when_s", "why")
 
     def __init__(self, request: Request, total_s: float, status: int) -> None:
         self.id, self.title, self.why = request.id, request.title, request.why
@@ -138,6 +162,7 @@ class Kept:
         self.queries, self.sql_s = request.queries.count, request.queries.time_ns / NS_PER_S
         self.repeated = _repeated(request.queries)
         self.asked = False  # was the sampler?
+        self.limited = False  # it was not, because it was asked often enough
         self.answer: dict[str, Any] | None = None
 
 
@@ -157,7 +182,8 @@ class Service:
         self.slots = Slots()
         self.recent: deque[Kept] = deque(maxlen=RECENT)
         self.requests = 0
-        self.counts = dict.fromkeys(("kept", "refused", "no_slot", "unsampled", "errors"), 0)
+        self.counts = dict.fromkeys(("kept", "refused", "no_slot", "unsampled", "limited", "errors"), 0)
+        self.told_allowed, self.kept_allowed = Allowance(options.recordings_per_s), Allowance(options.recordings_per_s)
         self._logged: set[str] = set()
         self.sampler = None
         if self.open and options.directory is not None:
@@ -269,7 +295,15 @@ class Service:
         kept = Kept(request, (now_ns - request.began_ns) / NS_PER_S, status)
         self.counts["kept"] += 1
         self.recent.append(kept)
-        if self.sampler is not None and request.slot is not None:
+        if self.sampler is None or request.slot is None:
+            return kept
+        # Failures by the thousand are not to take the recording away from who asks for one.
+        allowed = self.told_allowed if request.why in TOLD else self.kept_allowed
+        if self.sampler.socket is not None and not allowed.take(now_ns):
+            kept.limited = True
+            self.counts["limited"] += 1
+            self._log_once(f"more than {self.options.recordings_per_s:g} requests a second were to be recorded: the rest are without samples")
+        else:
             kept.asked = self.sampler.cut(request.id, request.slot, request.began_ns, now_ns, request.title, waits)
             self.counts["unsampled"] += not kept.asked
         return kept
@@ -328,7 +362,8 @@ class Service:
 
 def stats() -> dict[str, Any]:
     """Added up over the middlewares of this process: requests, kept, refused (tokens), no_slot (more at a time than can be told apart),
-    unsampled (kept while no sampler ran, or it was behind), errors of our own, and what the sampler says."""
+    unsampled (kept while no sampler ran, or it was behind), limited (kept, but there were recordings_per_s), errors of our own, and what the
+    sampler says."""
     found: dict[str, Any] = {"query_errors": _queries.errors, "sampler": []}
     for service in list(_services):
         for name, count in service.counted().items():
@@ -394,6 +429,8 @@ def _x_profile(kept: Kept, request: Request, answer: dict[str, Any] | None) -> s
         parts.append(f"unseen={_seconds(answer['missed_s'])}")
     if answer is None and kept.asked:
         parts.append("figures=late")
+    if kept.limited:
+        parts.append("figures=limited")
     if kept.asked and (answer is None or answer["recording"]):
         parts.append(f"id={kept.id}")
     return " ".join(parts)[:HEADER_MAX]
