@@ -51,7 +51,7 @@ class Options:
     url: with debug, also `?profile` in the URL, of clients whose address is in internal_ips
     directory: for recordings, made if it is not there; None: requests are counted and timed, without a profile
     rate_hz: samples a second; keep, keep_bytes: recordings, and their bytes: the oldest go
-    recordings_per_s: so many the sampler is asked for in each process, and as many again for requests whose answers do not tell; those
+    recordings_per_s: so many requests a second are handed to the sampler, and as many again of those whose answers do not tell; those
         on top are counted and timed, without samples
     page: a path that shows the recent requests to who could profile them (by token, when or url); None: there is none
     """
