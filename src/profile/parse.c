@@ -707,27 +707,26 @@ static uint8_t flags_of(uint8_t state_byte)
                      (state_byte & PYRO_STATE_UNSURE ? PYRO_SAMPLE_UNSURE : 0));
 }
 
-static bool same_kind(const struct pyro_sample_kind *a, const struct pyro_sample_kind *b)
-{
-    return a->thread == b->thread && a->wait == b->wait && a->state == b->state &&
-           a->flags == b->flags;
-}
-
-/* The kind of a sample, which is mostly that of the thread's last one. */
+/* The kind of a sample, which is mostly that of an earlier one of the thread in this state. */
 static int64_t kind_of(struct pyro_parse *parse, uint32_t thread,
                        const struct pyro_sample_value *value)
 {
-    struct pyro_profile_samples *samples = &parse->profile->samples;
+    struct pyro_recent_kind *recent =
+        &parse->recent_kinds[(thread * 31 + value->state_byte) % PYRO_RECENT_KINDS];
+    if (recent->known && recent->thread == thread && recent->wait == value->wait &&
+        recent->state_byte == value->state_byte)
+        return recent->id;
     const struct pyro_sample_kind kind = {.thread = thread,
                                           .wait = value->wait,
                                           .state = value->state_byte & PYRO_STATE_MASK,
                                           .flags = flags_of(value->state_byte)};
-    uint32_t *recent = &parse->recent_kinds[thread % PYRO_RECENT_KINDS];
-    if (*recent < samples->kind_count && same_kind(&kind, &samples->kinds[*recent]))
-        return *recent;
-    int64_t id = pyro_samples_kind(samples, &kind);
+    int64_t id = pyro_samples_kind(&parse->profile->samples, &kind);
     if (id >= 0)
-        *recent = (uint32_t)id;
+        *recent = (struct pyro_recent_kind){.thread = thread,
+                                            .wait = value->wait,
+                                            .id = (uint32_t)id,
+                                            .state_byte = value->state_byte,
+                                            .known = true};
     return id;
 }
 

@@ -46,8 +46,12 @@ struct pyro_parse {
     struct pyro_unpacker unpacker;
     struct pyro_column_reader columns;
     uint64_t samples_max;
-    uint32_t recent_kinds[PYRO_RECENT_KINDS]; /* of a thread's last sample: they seldom change */
-    const char *problem;                      /* why the file is bad */
+    struct pyro_recent_kind {
+        uint32_t thread, wait, id;
+        uint8_t state_byte;
+        bool known;
+    } recent_kinds[PYRO_RECENT_KINDS]; /* by thread and state: a thread has few of them */
+    const char *problem;               /* why the file is bad */
     size_t function_capacity, frame_capacity, stack_capacity, process_capacity, thread_capacity;
     size_t wait_capacity, source_capacity, call_capacity, probe_capacity, traced_capacity;
     size_t query_capacity, lookup_capacity, argument_capacity, line_capacity;

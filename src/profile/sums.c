@@ -12,12 +12,19 @@
  * made to be slow is not. */
 #define CHAIN_MAX 8
 
+/* Where sums were found not long ago: a few stacks have most of the samples, and what leads to the others is a cache miss a step. */
+#define RECENT_BITS 12
+struct recent {
+    uint32_t stack, kind, place; /* kind PYRO_NO_ID: none */
+};
+
 struct maker {
     struct pyro_sample_sum *sums;
     uint32_t *next; /* [capacity] the next one of the same stack; PYRO_NO_ID: the last */
     size_t count, capacity, next_capacity;
     uint32_t *first;        /* [stack_count] */
     struct pyro_map places; /* stack and kind -> place in SUMS, of those that are in no chain */
+    struct recent *recent;  /* [1 << RECENT_BITS] */
 };
 
 static int64_t add_sum(struct maker *maker, uint32_t stack, uint32_t kind)
@@ -59,6 +66,18 @@ static int64_t place_of(struct maker *maker, uint32_t stack, uint32_t kind)
     return place_in_map(maker, stack, kind);
 }
 
+static int64_t recent_place_of(struct maker *maker, uint32_t stack, uint32_t kind)
+{
+    uint32_t hash = (stack + kind * 0x85ebca6bu) * 0x9e3779b1u;
+    struct recent *recent = &maker->recent[hash >> (32 - RECENT_BITS)];
+    if (recent->stack == stack && recent->kind == kind)
+        return recent->place;
+    int64_t place = place_of(maker, stack, kind);
+    if (place >= 0)
+        *recent = (struct recent){.stack = stack, .kind = kind, .place = (uint32_t)place};
+    return place;
+}
+
 /* Samples up to END. */
 static int add_up(struct maker *maker, const struct pyro_profile *profile, size_t begin, size_t end)
 {
@@ -69,12 +88,13 @@ static int add_up(struct maker *maker, const struct pyro_profile *profile, size_
         if (sample->sweep != sweep) /* those of a sweep weigh the same */
             weight_us = (double)pyro_sample_weight_us(profile, i);
         sweep = sample->sweep;
-        int64_t place = place_of(maker, sample->stack, sample->kind);
+        int64_t place = recent_place_of(maker, sample->stack, sample->kind);
         if (place < 0)
             return -ENOMEM;
-        maker->sums[place].count++;
-        maker->sums[place].weight_us += weight_us;
-        maker->sums[place].squares_us2 += weight_us * weight_us;
+        struct pyro_sample_sum *sum = &maker->sums[place];
+        sum->count++;
+        sum->weight_us += weight_us;
+        sum->squares_us2 += weight_us * weight_us;
     }
     return 0;
 }
@@ -82,9 +102,11 @@ static int add_up(struct maker *maker, const struct pyro_profile *profile, size_
 static int begin_sums(struct maker *maker, size_t stacks)
 {
     maker->first = malloc((stacks + 1) * sizeof(*maker->first));
-    if (!maker->first)
+    maker->recent = malloc(sizeof(*maker->recent) << RECENT_BITS);
+    if (!maker->first || !maker->recent)
         return -ENOMEM;
     memset(maker->first, 0xff, stacks * sizeof(*maker->first)); /* PYRO_NO_ID */
+    memset(maker->recent, 0xff, sizeof(*maker->recent) << RECENT_BITS);
     return 0;
 }
 
@@ -93,6 +115,7 @@ static void clear(struct maker *maker)
     free(maker->sums);
     free(maker->next);
     free(maker->first);
+    free(maker->recent);
     pyro_map_free(&maker->places);
 }
 

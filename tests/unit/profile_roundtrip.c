@@ -393,6 +393,30 @@ static void samples_come_back_as_they_were(void)
     pyro_profile_free(profile);
 }
 
+/* More threads than the reader remembers kinds of samples, in one state. */
+static void each_of_many_threads_has_its_own_samples(void)
+{
+    enum { MANY = 700 };
+    struct pyro_writer *writer = open_writer();
+    uint32_t stack = stack_of(writer, PYRO_STACK_ROOT, "ab"), threads[MANY];
+    for (uint32_t i = 0; i < MANY; i++)
+        threads[i] = a_thread(writer, 100 + i);
+    for (uint32_t sweep = 1; sweep <= 2; sweep++) {
+        pyro_writer_sweep(writer, 10 * sweep);
+        for (uint32_t i = 0; i < MANY; i++)
+            pyro_writer_sample(writer, &(struct pyro_written_sample){.thread = threads[i],
+                                                                     .stack = stack,
+                                                                     .agreed = stack,
+                                                                     .wait = PYRO_NO_ID});
+    }
+    struct pyro_profile *profile = close_and_read(writer);
+    CHECK_EQ(profile->samples.count, 2 * MANY);
+    CHECK_EQ(profile->samples.kind_count, MANY);
+    for (uint32_t i = 0; i < 2 * MANY; i++)
+        CHECK_EQ(pyro_sample_thread(profile, i), threads[i % MANY]);
+    pyro_profile_free(profile);
+}
+
 /* Write one sample of STACK of which AGREED is sure. */
 static void put_sample(struct pyro_writer *writer, uint64_t time_us, uint32_t stack,
                        uint32_t agreed)
@@ -589,18 +613,18 @@ static void says_why_a_file_cannot_be_read(void)
 
 int main(void)
 {
-    return CHECK_MAIN(TEST(keeps_what_the_recording_is), TEST(texts_that_are_not_told_stay_null),
-                      TEST(the_same_thing_has_the_same_id), TEST(unknown_ids_are_refused),
-                      TEST(definitions_come_back), TEST(membership_tests_are_added_up),
-                      TEST(arguments_are_added_up), TEST(a_later_name_and_time_of_a_thread_win),
-                      TEST(source_lines_are_found), TEST(long_texts_are_cut_between_characters),
-                      TEST(counters_come_back), TEST(samples_come_back_as_they_were),
-                      TEST(an_unsure_top_is_cut_and_says_so), TEST(nothing_but_unsure_is_unsure),
-                      TEST(there_is_one_unsure_function),
-                      TEST(edges_learned_later_make_a_sample_sure),
-                      TEST(a_frame_on_the_root_needs_no_edge),
-                      TEST(agreed_parts_off_the_stack_count_up_to_the_fork),
-                      TEST(very_deep_stacks_are_cut_at_any_depth),
-                      TEST(the_file_is_the_users_alone), TEST(a_growing_file_can_be_read),
-                      TEST(writes_to_standard_output), TEST(says_why_a_file_cannot_be_read));
+    return CHECK_MAIN(
+        TEST(keeps_what_the_recording_is), TEST(texts_that_are_not_told_stay_null),
+        TEST(the_same_thing_has_the_same_id), TEST(unknown_ids_are_refused),
+        TEST(definitions_come_back), TEST(membership_tests_are_added_up),
+        TEST(arguments_are_added_up), TEST(a_later_name_and_time_of_a_thread_win),
+        TEST(source_lines_are_found), TEST(long_texts_are_cut_between_characters),
+        TEST(counters_come_back), TEST(samples_come_back_as_they_were),
+        TEST(each_of_many_threads_has_its_own_samples), TEST(an_unsure_top_is_cut_and_says_so),
+        TEST(nothing_but_unsure_is_unsure), TEST(there_is_one_unsure_function),
+        TEST(edges_learned_later_make_a_sample_sure), TEST(a_frame_on_the_root_needs_no_edge),
+        TEST(agreed_parts_off_the_stack_count_up_to_the_fork),
+        TEST(very_deep_stacks_are_cut_at_any_depth), TEST(the_file_is_the_users_alone),
+        TEST(a_growing_file_can_be_read), TEST(writes_to_standard_output),
+        TEST(says_why_a_file_cannot_be_read));
 }

@@ -110,9 +110,54 @@ static void many_kinds_and_many_samples(void)
     fixture_free(profile);
 }
 
+enum { STACKS = 30000, OF_A_STACK = 5 };
+
+/* Each of another range, and the ways between them differ. */
+static uint32_t kind_of(uint32_t range, uint32_t stack, uint32_t which)
+{
+    return which * range + stack * (which + 1) % range;
+}
+
+/* More than are remembered from not long ago: each is found again, and none is taken for another one. */
+static void many_stacks_of(uint32_t range)
+{
+    struct pyro_profile *profile = fixture_profile();
+    uint32_t frame = fixture_code(profile, "main", "/srv/shop/a.py", 1);
+    struct pyro_profile_samples *samples = &profile->samples;
+    for (uint32_t i = 1; i < STACKS; i++)
+        CHECK_EQ(fixture_stack(profile, i / 2, frame), i);
+    CHECK_EQ(pyro_samples_weigh(samples, 0, 250), 0);
+    for (uint32_t kind = 0; kind < OF_A_STACK * range; kind++)
+        CHECK_EQ(
+            pyro_samples_kind(
+                samples, &(struct pyro_sample_kind){.wait = kind, .state = PYRO_STATE_WAITING}),
+            kind);
+    for (uint32_t sweep = 0; sweep < 2; sweep++) {
+        CHECK_EQ(pyro_samples_sweep(samples, sweep), 0);
+        for (uint32_t i = 1; i < STACKS; i++)
+            for (uint32_t which = 0; which < OF_A_STACK; which++)
+                CHECK_EQ(pyro_samples_add(samples, i, kind_of(range, i, which)), 0);
+    }
+    CHECK_EQ(pyro_sums_make(profile), 0);
+    CHECK_EQ(samples->sum_count, (STACKS - 1) * OF_A_STACK);
+    for (uint32_t i = 0; i < samples->sum_count; i++) {
+        CHECK_EQ(samples->sums[i].stack, 1 + i / OF_A_STACK);
+        CHECK_EQ(samples->sums[i].kind, kind_of(range, 1 + i / OF_A_STACK, i % OF_A_STACK));
+        CHECK_EQ(samples->sums[i].count, 2);
+    }
+    fixture_free(profile);
+}
+
+static void many_stacks_of_few_and_of_many_kinds(void)
+{
+    many_stacks_of(1);
+    many_stacks_of(1200);
+}
+
 int main(void)
 {
     return CHECK_MAIN(TEST(all_samples_are_in_them), TEST(many_kinds_and_many_samples),
+                      TEST(many_stacks_of_few_and_of_many_kinds),
                       TEST(each_clock_has_the_same_totals),
                       TEST(a_part_of_the_time_is_asked_of_samples));
 }
