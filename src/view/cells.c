@@ -15,12 +15,19 @@ struct maker {
     struct pyro_cells *cells;
     const struct pyro_profile *profile;
     struct pyro_clock_view views[4]; /* one a clock; they share what the first one owns */
-    struct pyro_map places;          /* (stack, thread and kind) -> cell of this bucket */
+    uint32_t *
+        near; /* [NEAR] of this bucket's cells, where each is and one more; those of buckets before are none */
+    size_t bucket_begin; /* its first cell */
+    struct pyro_map
+        places; /* (stack, thread and kind) -> cell of this bucket, of those that NEAR had no room for */
     uint32_t *
         last; /* [thread_count] the cell of each thread's last sample: mostly that of its next one, too */
     /* Of each kind of sample, and what its stack says, the kind of its cell; UNKNOWN: not asked yet. */
     uint32_t *kinds;
 };
+#define NEAR_BITS  13
+#define NEAR       (1u << NEAR_BITS)
+#define NEAR_STEPS 8 /* from where a cell belongs: a file that is made to be slow is not */
 #define STACKS_SAY 4 /* PYRO_CLOCK_STACK_* are two bits */
 #define UNKNOWN    (PYRO_NO_ID - 1)
 
@@ -84,32 +91,75 @@ static void add_to(struct pyro_cells *cells, size_t at, const struct cell *cell)
     cells->time_us[at] += (float)cell->time_us;
 }
 
+/* A new one, the last of all, of no samples yet. */
+static int add_cell(struct maker *maker, const struct cell *cell)
+{
+    struct pyro_cells *cells = maker->cells;
+    if (!reserve_cell(cells))
+        return -ENOMEM;
+    size_t at = cells->count++;
+    cells->bucket[at] = cell->bucket;
+    cells->thread[at] = cell->thread;
+    cells->stack[at] = cell->stack;
+    cells->kind[at] = cell->kind;
+    cells->samples[at] = 0;
+    cells->time_us[at] = 0;
+    return 0;
+}
+
+static int64_t place_in_map(struct maker *maker, const struct cell *cell)
+{
+    bool is_new;
+    uint64_t *place = pyro_map_insert(&maker->places, cell->stack,
+                                      (uint64_t)cell->thread << 32 | cell->kind, &is_new);
+    if (!place)
+        return -ENOMEM;
+    if (is_new) {
+        *place = maker->cells->count;
+        if (add_cell(maker, cell) < 0)
+            return -ENOMEM;
+    }
+    return (int64_t)*place;
+}
+
+/* The cell of that bucket, thread, stack and kind, made if it is not there. */
+static int64_t place_of(struct maker *maker, const struct cell *cell)
+{
+    const struct pyro_cells *cells = maker->cells;
+    uint32_t hash =
+        (cell->stack + cell->thread * 0x85ebca6bu + cell->kind * 0xc2b2ae35u) * 0x9e3779b1u;
+    uint32_t slot = hash >> (32 - NEAR_BITS);
+    for (int step = 0; step < NEAR_STEPS; step++, slot = (slot + 1) % NEAR) {
+        uint32_t *near = &maker->near[slot];
+        if (*near <= maker->bucket_begin) {
+            size_t at = cells->count;
+            if (at >= UINT32_MAX || add_cell(maker, cell) < 0)
+                return -ENOMEM;
+            *near = (uint32_t)at + 1;
+            return (int64_t)at;
+        }
+        if (is_cell(cells, *near - 1, cell))
+            return *near - 1;
+    }
+    return place_in_map(maker, cell);
+}
+
 static int add(struct maker *maker, const struct cell *cell)
 {
     struct pyro_cells *cells = maker->cells;
     uint32_t *last = &maker->last[cell->thread];
-    if (is_cell(cells, *last, cell)) {
-        add_to(cells, *last, cell);
-        return 0;
+    if (!is_cell(cells, *last, cell)) {
+        if (cells->count && cells->bucket[cells->count - 1] != cell->bucket) {
+            maker->bucket_begin = cells->count;
+            if (maker->places.count)
+                pyro_map_clear(&maker->places);
+        }
+        int64_t place = place_of(maker, cell);
+        if (place < 0)
+            return -ENOMEM;
+        *last = (uint32_t)place;
     }
-    if (cells->count && cells->bucket[cells->count - 1] != cell->bucket)
-        pyro_map_clear(&maker->places);
-    bool is_new;
-    uint64_t *place = pyro_map_insert(&maker->places, cell->stack,
-                                      (uint64_t)cell->thread << 32 | cell->kind, &is_new);
-    if (!place || !reserve_cell(cells))
-        return -ENOMEM;
-    if (is_new) {
-        size_t at = *place = cells->count++;
-        cells->bucket[at] = cell->bucket;
-        cells->thread[at] = cell->thread;
-        cells->stack[at] = cell->stack;
-        cells->kind[at] = cell->kind;
-        cells->samples[at] = 0;
-        cells->time_us[at] = 0;
-    }
-    *last = (uint32_t)*place;
-    add_to(cells, *place, cell);
+    add_to(cells, *last, cell);
     return 0;
 }
 
@@ -282,15 +332,17 @@ static void make_part(void *context, size_t which)
     size_t threads = maker.profile->thread_count;
     maker.cells = &part->cells;
     maker.last = malloc((threads + 1) * sizeof(*maker.last));
+    maker.near = calloc(NEAR, sizeof(*maker.near));
     part->cells.bucket_us = parts->maker->cells->bucket_us;
     part->cells.bucket_count = parts->maker->cells->bucket_count;
-    part->result = maker.last ? 0 : -ENOMEM;
+    part->result = maker.last && maker.near ? 0 : -ENOMEM;
     for (size_t i = 0; maker.last && i < threads; i++)
         maker.last[i] = PYRO_NO_ID;
     if (part->result == 0)
         part->result = add_samples(&maker, part->begin, part->end);
     pyro_map_free(&maker.places);
     free(maker.last);
+    free(maker.near);
 }
 
 static void put_part(void *context, size_t which)
@@ -409,7 +461,8 @@ static int make_traced(struct maker *maker)
     struct pyro_cells unsorted = {0}, *cells = maker->cells;
     size_t threads = maker->profile->thread_count;
     maker->last = malloc((threads + 1) * sizeof(*maker->last));
-    int result = maker->last ? 0 : -ENOMEM;
+    maker->near = calloc(NEAR, sizeof(*maker->near));
+    int result = maker->last && maker->near ? 0 : -ENOMEM;
     for (size_t i = 0; maker->last && i < threads; i++)
         maker->last[i] = PYRO_NO_ID;
     maker->cells = &unsorted;
@@ -434,6 +487,7 @@ static void free_maker(struct maker *maker)
     pyro_clock_view_clear(&maker->views[0]);
     pyro_map_free(&maker->places);
     free(maker->last);
+    free(maker->near);
     free(maker->kinds);
 }
 
@@ -444,11 +498,12 @@ int pyro_cells_make(struct pyro_cells *cells, const struct pyro_profile *profile
     int result = pyro_clock_view_init(&maker.views[0], profile, PYRO_CLOCK_WALL, false);
     if (result < 0)
         return result;
+    cells->traced = pyro_traced_answers(&maker.views[0]);
     for (unsigned clock = 1; clock < 4; clock++) {
         maker.views[clock] = maker.views[0];
         maker.views[clock].clock = (enum pyro_clock)clock;
     }
-    result = pyro_traced_answers(&maker.views[0]) ? make_traced(&maker) : make_sampled(&maker);
+    result = cells->traced ? make_traced(&maker) : make_sampled(&maker);
     free_maker(&maker);
     if (result < 0)
         pyro_cells_clear(cells);

@@ -1,7 +1,10 @@
-/* view/data.c - what a page knows: head and columns, from a profile and what analyze/ makes of it. */
+/* view/data.c - what a page knows: head and columns, from a profile and what analyze/ makes of it.
+ *
+ * Of a large recording there are two parts: what the page begins with, and its cells. Neither needs the other, so they are made and packed at once. */
 #include "analyze/findings.h"
 #include "analyze/lines.h"
 #include "base/grow.h"
+#include "base/parallel.h"
 #include "profile/paths.h"
 #include "view/internal.h"
 
@@ -332,8 +335,9 @@ static void put_cell_stacks(struct pyro_page_data *data, const struct pyro_cells
     free(ways);
 }
 
+/* ANY_TIMES: not only those of samples. */
 static void put_cells(struct pyro_page_data *data, const struct pyro_cells *cells,
-                      const struct pyro_page_order *order)
+                      const struct pyro_page_order *order, bool any_times)
 {
     struct pyro_page_columns *columns = &data->columns;
     pyro_page_columns_ways(columns, "cell_bucket", cells->bucket, cells->count);
@@ -341,49 +345,39 @@ static void put_cells(struct pyro_page_data *data, const struct pyro_cells *cell
     put_cell_stacks(data, cells, order);
     pyro_page_columns_u32(columns, "cell_kind", cells->kind, cells->count);
     pyro_page_columns_u32(columns, "cell_samples", cells->samples, cells->count);
-    if (data->profile->foreign || data->stats->traced) /* any times */
+    if (any_times)
         pyro_page_columns_f32(columns, "cell_us", cells->time_us, cells->count);
     else
         put_cell_times(data, cells, order);
 }
 
 /* Sums first, cells later: too many for a page to open before it draws anything. Where there are hardly fewer sums, all at once. */
-static int put_sums(struct pyro_page_data *data, const struct pyro_cells *cells,
-                    const struct pyro_page_order *order)
+struct sums {
+    struct pyro_cell_sum *items; /* NULL: cells at once */
+    size_t count;
+};
+
+static int make_sums(struct sums *sums, const struct pyro_cells *cells,
+                     const struct pyro_page_order *order)
 {
-    struct pyro_cell_sum *sums = NULL;
-    size_t count = 0;
+    *sums = (struct sums){0};
     if (cells->count <= PYRO_CELLS_AT_ONCE)
         return 0;
-    int result = pyro_cells_sum_up(cells, order->numbers, &sums, &count);
-    if (result < 0 || count > cells->count / 2) {
-        free(sums);
-        return result;
+    int result = pyro_cells_sum_up(cells, order->numbers, &sums->items, &sums->count);
+    if (result == 0 && sums->count > cells->count / 2) {
+        free(sums->items);
+        sums->items = NULL;
     }
-    PUT_WAYS(data, "sum_stack", count, sums[i].stack);
-    PUT_WAYS(data, "sum_thread", count, sums[i].thread);
-    PUT_U32(data, "sum_kind", count, sums[i].kind);
-    PUT_COUNTS(data, "sum_samples", count, sums[i].samples);
-    PUT_COLUMN(data, f32, float, "sum_us", count, sums[i].time_us);
-    free(sums);
-    return 1;
+    return result;
 }
 
-static int put_all_cells(struct pyro_page_data *data, const struct pyro_cells *cells,
-                         const struct pyro_page_order *order)
+static void put_sums(struct pyro_page_data *data, const struct sums *sums)
 {
-    int later = put_sums(data, cells, order);
-    if (later < 0)
-        return later;
-    struct pyro_page_columns at_once = data->columns;
-    if (later)
-        data->columns = (struct pyro_page_columns){0};
-    put_cells(data, cells, order);
-    if (later) {
-        data->later = data->columns;
-        data->columns = at_once;
-    }
-    return 0;
+    PUT_WAYS(data, "sum_stack", sums->count, sums->items[i].stack);
+    PUT_WAYS(data, "sum_thread", sums->count, sums->items[i].thread);
+    PUT_U32(data, "sum_kind", sums->count, sums->items[i].kind);
+    PUT_COUNTS(data, "sum_samples", sums->count, sums->items[i].samples);
+    PUT_COLUMN(data, f32, float, "sum_us", sums->count, sums->items[i].time_us);
 }
 
 /* What a tracer timed, as stacks: frame i is function i, and each stack has one cell. */
@@ -461,22 +455,6 @@ static void put_memory(struct pyro_page_data *data, const struct pyro_page_order
     PUT_COUNTS(data, "memory_held", profile->memory_count, (double)profile->memory[i].held);
     PUT_COUNTS(data, "memory_blocks", profile->memory_count,
                (double)profile->memory[i].allocations);
-}
-
-static int put_sampled(struct pyro_page_data *data, struct pyro_cells *cells)
-{
-    struct pyro_page_order order = {0};
-    int result = pyro_cells_make(cells, data->profile);
-    if (result == 0)
-        result = order_stacks(&order, data->profile, cells);
-    if (result == 0)
-        result = put_stacks(data, &order);
-    if (result == 0)
-        result = put_all_cells(data, cells, &order);
-    if (result == 0)
-        put_memory(data, &order);
-    pyro_page_order_clear(&order);
-    return result;
 }
 
 static void put_sources(struct pyro_page_data *data)
@@ -645,38 +623,77 @@ static int put_head(struct pyro_page_data *data, const struct pyro_page_options 
     return result;
 }
 
-static int fill(struct pyro_page_data *data, const struct pyro_page_options *options,
-                struct pyro_cells *cells, FILE *head, struct pyro_error *error)
+/* The cells, the order of their stacks, and what a page begins with. */
+struct sampled {
+    struct pyro_cells cells;
+    struct pyro_page_order order;
+    struct sums sums;
+};
+
+static int make_sampled(struct sampled *sampled, const struct pyro_profile *profile)
 {
-    const struct pyro_stats_options plain = {.thread = PYRO_NO_ID};
+    int result = pyro_cells_make(&sampled->cells, profile);
+    if (result == 0)
+        result = order_stacks(&sampled->order, profile, &sampled->cells);
+    return result == 0 ? make_sums(&sampled->sums, &sampled->cells, &sampled->order) : result;
+}
+
+static void free_sampled(struct sampled *sampled)
+{
+    pyro_cells_clear(&sampled->cells);
+    pyro_page_order_clear(&sampled->order);
+    free(sampled->sums.items);
+}
+
+/* Are the times of cells more than those of samples? */
+static bool any_times(const struct pyro_profile *profile, const struct sampled *sampled)
+{
+    return profile->foreign || sampled->cells.traced;
+}
+
+static int put_sampled(struct pyro_page_data *data, const struct sampled *sampled)
+{
+    int result = put_stacks(data, &sampled->order);
+    if (result < 0)
+        return result;
+    if (sampled->sums.items)
+        put_sums(data, &sampled->sums);
+    else
+        put_cells(data, &sampled->cells, &sampled->order, any_times(data->profile, sampled));
+    put_memory(data, &sampled->order);
+    return 0;
+}
+
+static int fill(struct pyro_page_data *data, const struct pyro_page_options *options,
+                const struct sampled *sampled, FILE *head, struct pyro_error *error)
+{
     double folded_us = 0;
+    int result = 0;
     for (uint32_t i = 0; i < data->profile->function_count; i++) /* alike stands by alike */
         pyro_page_text(data, pyro_profile_text(data->profile, data->profile->functions[i].name));
     for (uint32_t i = 0; i < data->profile->function_count; i++)
         pyro_page_add_function(data, data->profile, i);
-    int result = pyro_stats_make(data->profile, &plain, &data->stats, error);
-    if (result == 0 && data->profile->timed)
+    if (data->profile->timed)
         result = put_estimate(data, &folded_us);
-    else if (result == 0)
-        result = put_sampled(data, cells);
+    else
+        result = put_sampled(data, sampled);
     if (result == 0)
         result = put_lines(data, error);
     if (result < 0)
         return result;
     put_sources(data);
-    result = put_head(data, options, cells, folded_us, head, error);
-    return result == 0 && (data->failed || data->columns.bytes.failed || data->later.bytes.failed)
-               ? -ENOMEM
-               : result;
+    result = put_head(data, options, &sampled->cells, folded_us, head, error);
+    return result == 0 && (data->failed || data->columns.bytes.failed) ? -ENOMEM : result;
 }
 
 /* The head's size, the head, the columns. */
-static void join(struct pyro_buffer *ret, const char *head, size_t size,
-                 const struct pyro_page_columns *columns)
+static int join(struct pyro_buffer *ret, const char *head, size_t size,
+                const struct pyro_page_columns *columns)
 {
     pyro_buffer_put_u32(ret, (uint32_t)size);
     pyro_buffer_put(ret, head, size);
     pyro_buffer_put(ret, columns->bytes.data, columns->bytes.size);
+    return ret->failed ? -ENOMEM : 0;
 }
 
 /* The head of columns that a page opens later tells where they lie, and no more. */
@@ -693,7 +710,7 @@ static int join_later(struct pyro_buffer *ret, const struct pyro_page_columns *l
     pyro_json_end(&json);
     int result = fclose(out) == 0 ? 0 : -ENOMEM;
     if (result == 0)
-        join(ret, head, size, later);
+        result = join(ret, head, size, later);
     free(head);
     return result;
 }
@@ -701,7 +718,6 @@ static int join_later(struct pyro_buffer *ret, const struct pyro_page_columns *l
 static void free_data(struct pyro_page_data *data)
 {
     pyro_page_columns_free(&data->columns);
-    pyro_page_columns_free(&data->later);
     pyro_strings_free(&data->strings);
     pyro_map_free(&data->files);
     pyro_stats_free(data->stats);
@@ -709,25 +725,76 @@ static void free_data(struct pyro_page_data *data)
     free(data->functions);
 }
 
-int pyro_page_data(const struct pyro_profile *profile, const struct pyro_page_options *options,
-                   struct pyro_buffer *ret, struct pyro_buffer *ret_later, struct pyro_error *error)
+/* -- both parts at once ----------------------------------------------------------------------------- */
+
+enum { AT_ONCE, LATER, PARTS };
+
+struct parts {
+    const struct pyro_profile *profile;
+    const struct pyro_page_options *options;
+    const struct sampled *sampled;
+    struct pyro_page_packed *ret;
+    struct pyro_error
+        *error; /* of what is there at once; the other part has -ENOMEM alone to tell */
+    int results[PARTS];
+};
+
+static int pack_at_once(struct parts *parts)
 {
-    struct pyro_page_data data = {.profile = profile};
-    struct pyro_cells cells = {.bucket_count = 1, .bucket_us = 1};
+    const struct pyro_stats_options plain = {.thread = PYRO_NO_ID};
+    struct pyro_page_data data = {.profile = parts->profile};
+    struct pyro_buffer bytes = {0};
     char *head = NULL;
     size_t head_size = 0;
     FILE *out = open_memstream(&head, &head_size);
-    int result = out ? fill(&data, options, &cells, out, error) : -ENOMEM;
+    int result = out ? pyro_stats_make(parts->profile, &plain, &data.stats, parts->error) : -ENOMEM;
+    if (result == 0)
+        result = fill(&data, parts->options, parts->sampled, out, parts->error);
     if (out && fclose(out) != 0 && result == 0)
         result = -ENOMEM;
     if (result == 0)
-        join(ret, head, head_size, &data.columns);
-    if (result == 0 && data.later.count)
-        result = join_later(ret_later, &data.later);
-    if (result == 0 && (ret->failed || ret_later->failed))
-        result = -ENOMEM;
+        result = join(&bytes, head, head_size, &data.columns);
     free(head);
-    pyro_cells_clear(&cells);
     free_data(&data);
+    if (result == 0)
+        result = pyro_page_pack(&parts->ret->at_once, &bytes);
+    pyro_buffer_free(&bytes);
+    return result;
+}
+
+static int pack_later(struct parts *parts)
+{
+    struct pyro_page_data data = {.profile = parts->profile};
+    struct pyro_buffer bytes = {0};
+    put_cells(&data, &parts->sampled->cells, &parts->sampled->order,
+              any_times(parts->profile, parts->sampled));
+    int result = data.failed || data.columns.bytes.failed ? -ENOMEM : 0;
+    if (result == 0)
+        result = join_later(&bytes, &data.columns);
+    free_data(&data);
+    if (result == 0)
+        result = pyro_page_pack(&parts->ret->later, &bytes);
+    pyro_buffer_free(&bytes);
+    return result;
+}
+
+static void pack_part(void *context, size_t which)
+{
+    struct parts *parts = context;
+    parts->results[which] = which == AT_ONCE ? pack_at_once(parts) : pack_later(parts);
+}
+
+int pyro_page_make(const struct pyro_profile *profile, const struct pyro_page_options *options,
+                   struct pyro_page_packed *ret, struct pyro_error *error)
+{
+    struct sampled sampled = {.cells = {.bucket_count = 1, .bucket_us = 1}};
+    struct parts parts = {
+        .profile = profile, .options = options, .sampled = &sampled, .ret = ret, .error = error};
+    int result = profile->timed ? 0 : make_sampled(&sampled, profile);
+    if (result == 0)
+        pyro_parallel(sampled.sums.items ? PARTS : LATER, pack_part, &parts);
+    for (size_t i = 0; result == 0 && i < PARTS; i++)
+        result = parts.results[i];
+    free_sampled(&sampled);
     return result;
 }

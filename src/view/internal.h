@@ -121,6 +121,7 @@ struct pyro_cells {
     size_t sum_count;
     uint32_t bucket_count;
     double bucket_us;
+    bool traced; /* no samples: any times, in one bucket */
 };
 /* Of samples, or of what was traced, which knows no time of day: then there is one bucket. 0 or -ENOMEM. */
 int pyro_cells_make(struct pyro_cells *cells, const struct pyro_profile *profile);
@@ -138,25 +139,21 @@ int pyro_cells_sum_up(const struct pyro_cells *cells, const uint32_t *numbers,
 
 /* -- packing -------------------------------------------------------------------------------------- */
 
-#define PYRO_PACKED_MAX 2
 struct pyro_packed_data {
-    struct piece *pieces;
-    size_t first[PYRO_PACKED_MAX +
-                 1]; /* of each of the data its first piece; past the last, how many there are */
+    struct piece *pieces; /* NULL: nothing was packed */
+    size_t count;
 };
-/* Compress COUNT of them, PYRO_PACKED_MAX at most; a zeroed PACKED is to be cleared whatever came of it. 0 or a negative errno. */
-int pyro_page_pack(struct pyro_packed_data *packed, const struct pyro_buffer *const *data,
-                   size_t count);
-/* Write one of them as text. 0 or -ENOMEM; OUT tells of itself. */
-int pyro_page_put_packed(FILE *out, const struct pyro_packed_data *packed, size_t which);
-void pyro_page_packed_clear(struct pyro_packed_data *packed, size_t count);
+/* Compress DATA, which may go then. A zeroed PACKED is to be cleared whatever came of it. 0 or a negative errno. */
+int pyro_page_pack(struct pyro_packed_data *packed, const struct pyro_buffer *data);
+/* Write it as text. 0 or -ENOMEM; OUT tells of itself. */
+int pyro_page_put_packed(FILE *out, const struct pyro_packed_data *packed);
+void pyro_page_packed_clear(struct pyro_packed_data *packed); /* a zeroed struct is fine */
 
 /* -- the data ------------------------------------------------------------------------------------- */
 
 struct pyro_page_data {
     const struct pyro_profile *profile;
     struct pyro_page_columns columns;
-    struct pyro_page_columns later; /* what the first picture does without */
     struct pyro_strings strings;
     struct pyro_map files; /* texts of a path and of what is shown of it -> place in FILE_LIST */
     struct pyro_page_file {
@@ -194,10 +191,12 @@ int pyro_page_over_time(struct pyro_page_columns *columns, struct pyro_json *jso
 /* More cells than this, and a page that was to open them first would open late: it begins with their sums. */
 #define PYRO_CELLS_AT_ONCE 200000
 
-/* All bytes of the data into RET, and those that a page opens when it needs them into RET_LATER: a head and columns, too, or none. 0 or a negative
- * errno. */
-int pyro_page_data(const struct pyro_profile *profile, const struct pyro_page_options *options,
-                   struct pyro_buffer *ret, struct pyro_buffer *ret_later,
-                   struct pyro_error *error);
+/* What a page begins with, and what it opens when it needs that, if anything: each a head and columns, packed. */
+struct pyro_page_packed {
+    struct pyro_packed_data at_once, later;
+};
+/* Both are to be cleared whatever came of it. 0 or a negative errno. */
+int pyro_page_make(const struct pyro_profile *profile, const struct pyro_page_options *options,
+                   struct pyro_page_packed *ret, struct pyro_error *error);
 
 #endif

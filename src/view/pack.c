@@ -167,46 +167,40 @@ static void put_gzip(struct writer *writer, const struct piece *pieces, size_t c
     put_u32(writer, (uint32_t)size);
 }
 
-int pyro_page_pack(struct pyro_packed_data *packed, const struct pyro_buffer *const *data,
-                   size_t count)
+int pyro_page_pack(struct pyro_packed_data *packed, const struct pyro_buffer *data)
 {
-    size_t pieces = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (data[i]->size > UINT32_MAX)
-            return -EFBIG;
-        packed->first[i] = pieces;
-        pieces += pieces_of(data[i]);
-    }
-    packed->first[count] = pieces;
-    packed->pieces = calloc(pieces, sizeof(*packed->pieces));
-    if (!packed->pieces)
+    if (data->size > UINT32_MAX)
+        return -EFBIG;
+    packed->count = pieces_of(data);
+    packed->pieces = calloc(packed->count, sizeof(*packed->pieces));
+    if (!packed->pieces) {
+        packed->count = 0;
         return -ENOMEM;
-    for (size_t i = 0; i < count; i++)
-        cut(data[i], &packed->pieces[packed->first[i]]);
-    pyro_parallel(pieces, pack_piece, packed->pieces);
-    for (size_t i = 0; i < pieces; i++)
+    }
+    cut(data, packed->pieces);
+    pyro_parallel(packed->count, pack_piece, packed->pieces);
+    for (size_t i = 0; i < packed->count; i++)
         if (packed->pieces[i].result < 0)
             return packed->pieces[i].result;
     return 0;
 }
 
-int pyro_page_put_packed(FILE *out, const struct pyro_packed_data *packed, size_t which)
+int pyro_page_put_packed(FILE *out, const struct pyro_packed_data *packed)
 {
     struct writer *writer = malloc(sizeof(*writer));
     if (!writer)
         return -ENOMEM;
     begin_text(writer, out);
-    put_gzip(writer, &packed->pieces[packed->first[which]],
-             packed->first[which + 1] - packed->first[which]);
+    put_gzip(writer, packed->pieces, packed->count);
     end_text(writer);
     free(writer);
     return 0;
 }
 
-void pyro_page_packed_clear(struct pyro_packed_data *packed, size_t count)
+void pyro_page_packed_clear(struct pyro_packed_data *packed)
 {
-    for (size_t i = 0; packed->pieces && i < packed->first[count]; i++)
+    for (size_t i = 0; i < packed->count; i++)
         pyro_buffer_free(&packed->pieces[i].packed);
     free(packed->pieces);
-    packed->pieces = NULL;
+    *packed = (struct pyro_packed_data){0};
 }

@@ -34,6 +34,39 @@ static void cells_keep_all_time(void)
     fixture_free(profile);
 }
 
+enum { STACKS = 40000 };
+
+/* However many there are in one part of the time, each is found again. */
+static void a_part_has_as_many_cells_as_it_needs(void)
+{
+    struct pyro_profile *profile = fixture_profile();
+    uint32_t frames[] = {fixture_code(profile, "left", "/srv/shop/a.py", 1),
+                         fixture_code(profile, "right", "/srv/shop/a.py", 9)};
+    struct pyro_cells cells;
+    for (uint32_t i = 1; i < STACKS; i++)
+        CHECK_EQ(fixture_stack(profile, i / 2, frames[i % 2]), i);
+    CHECK_EQ(pyro_samples_weigh(&profile->samples, 0, 1000), 0);
+    CHECK_EQ(pyro_samples_kind(&profile->samples,
+                               &(struct pyro_sample_kind){
+                                   .thread = 0, .wait = PYRO_NO_ID, .state = PYRO_STATE_RUNNING}),
+             0);
+    for (uint32_t sweep = 0; sweep < 3; sweep++) { /* two in the first part, one in the next */
+        CHECK_EQ(pyro_samples_sweep(&profile->samples, sweep < 2 ? 100 : 1500), 0);
+        for (uint32_t i = 1; i < STACKS; i++)
+            CHECK_EQ(pyro_samples_add(&profile->samples, i, 0), 0);
+    }
+    profile->counters.duration_us = 2000;
+    CHECK_EQ(pyro_cells_make(&cells, profile), 0);
+    CHECK_EQ(cells.bucket_count, 2);
+    CHECK_EQ(cells.count, 2 * (STACKS - 1));
+    for (uint32_t i = 0; i < cells.count; i++) {
+        CHECK_EQ(cells.samples[i], cells.bucket[i] ? 1 : 2);
+        CHECK_EQ(cells.stack[i], 1 + i % (STACKS - 1));
+    }
+    pyro_cells_clear(&cells);
+    fixture_free(profile);
+}
+
 /* Ten times as long: still as many parts, and cells of several samples. */
 static void a_long_recording_is_no_larger(void)
 {
@@ -142,13 +175,12 @@ static size_t unpack(const char *text, size_t length, uint8_t *bytes)
 }
 
 /* One stream, whatever it was cut into. */
-static void check_packed(const struct pyro_packed_data *packed, size_t which,
-                         const struct pyro_buffer *data)
+static void check_packed(const struct pyro_packed_data *packed, const struct pyro_buffer *data)
 {
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
-    CHECK_EQ(pyro_page_put_packed(out, packed, which), 0);
+    CHECK_EQ(pyro_page_put_packed(out, packed), 0);
     CHECK_EQ(fclose(out), 0);
     uint8_t *zipped = malloc(length), *opened = malloc(data->size + 1);
     z_stream zip = {.next_in = zipped, .next_out = opened, .avail_out = (uInt)data->size + 1};
@@ -167,22 +199,18 @@ static void check_packed(const struct pyro_packed_data *packed, size_t which,
 static void pieces_are_one_stream(void)
 {
     static const size_t sizes[] = {1, 1000, 1 << 20, (1 << 20) + 1, 13 << 20};
-    for (size_t i = 0; i + 1 < sizeof(sizes) / sizeof(*sizes); i++) {
-        struct pyro_buffer data[2] = {{0}, {0}};
-        const struct pyro_buffer *const both[] = {&data[0], &data[1]};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        struct pyro_buffer data = {0};
         struct pyro_packed_data packed = {0};
         uint32_t random = 1;
-        for (size_t side = 0; side < 2; side++)
-            for (size_t k = 0; k < sizes[i + side]; k++) {
-                random = random * 1664525 + 1013904223;
-                pyro_buffer_put_u8(&data[side], (uint8_t)(random >> (k % 50 < 40 ? 30 : 24)));
-            }
-        CHECK_EQ(pyro_page_pack(&packed, both, 2), 0);
-        check_packed(&packed, 0, &data[0]);
-        check_packed(&packed, 1, &data[1]);
-        pyro_page_packed_clear(&packed, 2);
-        pyro_buffer_free(&data[0]);
-        pyro_buffer_free(&data[1]);
+        for (size_t k = 0; k < sizes[i]; k++) {
+            random = random * 1664525 + 1013904223;
+            pyro_buffer_put_u8(&data, (uint8_t)(random >> (k % 50 < 40 ? 30 : 24)));
+        }
+        CHECK_EQ(pyro_page_pack(&packed, &data), 0);
+        check_packed(&packed, &data);
+        pyro_page_packed_clear(&packed);
+        pyro_buffer_free(&data);
     }
 }
 
@@ -390,9 +418,10 @@ static void stacks_in_the_order_of_a_flame_graph(void)
 
 int main(void)
 {
-    return CHECK_MAIN(TEST(cells_keep_all_time), TEST(a_long_recording_is_no_larger),
-                      TEST(many_samples_are_made_in_parts), TEST(pieces_are_one_stream),
-                      TEST(memory_over_time_is_bounded), TEST(a_guess_shares_out_in_proportion),
-                      TEST(a_guess_of_a_recursion_ends), TEST(columns_are_narrow),
-                      TEST(ways_and_counts), TEST(stacks_in_the_order_of_a_flame_graph));
+    return CHECK_MAIN(TEST(cells_keep_all_time), TEST(a_part_has_as_many_cells_as_it_needs),
+                      TEST(a_long_recording_is_no_larger), TEST(many_samples_are_made_in_parts),
+                      TEST(pieces_are_one_stream), TEST(memory_over_time_is_bounded),
+                      TEST(a_guess_shares_out_in_proportion), TEST(a_guess_of_a_recursion_ends),
+                      TEST(columns_are_narrow), TEST(ways_and_counts),
+                      TEST(stacks_in_the_order_of_a_flame_graph));
 }
