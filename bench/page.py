@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """How long the page of `pyrometer view` takes to open a large recording, beside speedscope and snakeviz, in the same headless browser.
 
-    bench/page.py [--build FOLDER] [--nodes N] [--samples N] [--rounds N] [--limit SECONDS]
+    bench/page.py [--build FOLDER] [--nodes N] [--samples N] [--rounds N] [--limit SECONDS] [--samples-alone]
 
 FOLDER (build) holds the program and the libraries that the recordings are written with (bench/make_profiles nodes, bench/large.c). Run it with a
 Python that has Playwright (build/venv/bin/python). In each round every viewer (others than ours in the first two) opens the recording of a tree of N nodes in a browser of its own, in turn.
@@ -9,7 +9,8 @@ Open is from asking for the file to a picture on the screen; of speedscope, to t
 opens what pstats knows of it, to its first picture. snakeviz loads two scripts from a CDN: they are handed to it from npm, since the browser has no network (without them it
 draws nothing). Who needs
 longer than the limit is not asked again. Then our flame graph is zoomed and panned by the wheel, an event a frame; a frame is the time between two calls of
-requestAnimationFrame, which is 16.7 ms at least. The CPU time of the page's main thread stands beside, since these times are those of the machine, too. At last `view` of a recording of N samples: writing the page, and opening it."""
+requestAnimationFrame, which is 16.7 ms at least. The CPU time of the page's main thread stands beside, since these times are those of the machine, too. At last `view` of a recording of N samples, in each round: writing the page, and
+opening it; --samples-alone does this and nothing else."""
 
 from __future__ import annotations
 
@@ -168,17 +169,21 @@ def compare(playwright: Playwright, folder: Path, rounds: int, limit_s: float) -
         print(f"| {viewer} | {shown} | {len(times)} |")
 
 
-def view_large(playwright: Playwright, build: Path, folder: Path, samples: int, limit_s: float) -> None:
+def view_large(playwright: Playwright, build: Path, folder: Path, samples: int, rounds: int, limit_s: float) -> None:
     """From the command to the picture."""
     write(build, folder / "large.pyro", samples)
-    begin, used = time.perf_counter(), os.times()
-    subprocess.run([build / "pyrometer", "view", folder / "large.pyro", "-o", folder / "page.html"], check=True, stderr=subprocess.DEVNULL)
-    wrote, after = time.perf_counter() - begin, os.times()
-    cpu = after.children_user + after.children_system - used.children_user - used.children_system
-    size = (folder / "page.html").stat().st_size
-    took, frames = seconds(playwright, open_ours, folder, limit_s)
-    print(f"\n{samples:,} samples: {wrote:.2f} s ({cpu:.2f} s of CPU) to write the page ({size / 1e6:.1f} MB), {took:.2f} s to open it", flush=True)
-    report_frames(frames)
+    both = []
+    for _ in range(rounds):
+        begin, used = time.perf_counter(), os.times()
+        subprocess.run([build / "pyrometer", "view", folder / "large.pyro", "-o", folder / "page.html"], check=True, stderr=subprocess.DEVNULL)
+        wrote, after = time.perf_counter() - begin, os.times()
+        cpu = after.children_user + after.children_system - used.children_user - used.children_system
+        size = (folder / "page.html").stat().st_size
+        took, frames = seconds(playwright, open_ours, folder, limit_s)
+        print(f"{samples:,} samples: {wrote:.2f} s ({cpu:.2f} s of CPU) to write the page ({size / 1e6:.1f} MB), {took:.2f} s to open it", flush=True)
+        report_frames(frames)
+        both.append(wrote + took)
+    print(f"\nfrom the command to the picture: {statistics.median(both):.2f} s (median of {len(both)}; {min(both):.2f} to {max(both):.2f})", flush=True)
 
 
 def main() -> None:
@@ -189,12 +194,14 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--limit", type=float, default=120)
+    parser.add_argument("--samples-alone", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
-        make(arguments.build, folder, arguments.nodes)
-        compare(playwright, folder, arguments.rounds, arguments.limit)
-        view_large(playwright, arguments.build, folder, arguments.samples, arguments.limit)
+        if not arguments.samples_alone:
+            make(arguments.build, folder, arguments.nodes)
+            compare(playwright, folder, arguments.rounds, arguments.limit)
+        view_large(playwright, arguments.build, folder, arguments.samples, arguments.rounds, arguments.limit)
 
 
 if __name__ == "__main__":
