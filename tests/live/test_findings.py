@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -516,6 +517,7 @@ def test_a_stop_leaves_no_event_behind(one: Python, libraries: Path) -> None:
 
 LOOK = """
 import sys
+from collections.abc import Iterator
 from django.conf import settings
 settings.configure(DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}})
 import django
@@ -661,27 +663,35 @@ def test_sets_short_lists_and_rows_are_left_alone(pyrometer: Path, some_counted:
     assert findings(pyrometer, recording) == []
 
 
+def lists_seen(pyrometer: Path, python: Python, target: Path) -> Iterator[tuple[str, tuple[int, int]]]:
+    """By the function of TARGET that searches, the shortest and the longest list that samples saw it search."""
+    run(pyrometer, "export", record(pyrometer, python, target), "-f", "json", "-o", "x.json")
+    told = json.loads(Path("x.json").read_text())
+    for lookup in told["lookups"]:
+        function = told["functions"][told["frames"][lookup["frame"]]["function"]]
+        if function["file"] == str(target) and lookup["looked"]:
+            assert lookup["looked"] <= lookup["testing"] <= lookup["samples"]
+            # From 3.14 on the frame's own stack pointer tells the place, which for a moment before and after the search is not that of
+            # the container (longer on 3.15); what is seen then is no list, never a wrong one.
+            astray = 0.2 * lookup["looked"] + 1 if python.minor >= (3, 14) else 0
+            assert lookup["looked"] - astray <= lookup["lists"] <= lookup["looked"]
+            if lookup["lists"]:
+                yield function["name"].partition(".")[0], (lookup["shortest"], lookup["longest"])
+
+
 def test_the_container_is_found_wherever_it_lies(pyrometer: Path, counted: Python) -> None:
     """Not the value beside it on the stack: each list has a length of its own."""
     if counted.free_threaded:
         pytest.skip("the probe does not tell where containers lie without a GIL")
     target = REPOSITORY / "tests" / "targets" / "containers.py"
-    run(pyrometer, "export", record(pyrometer, counted, target), "-f", "json", "-o", "x.json")
-    told = json.loads(Path("x.json").read_text())
-    lengths: dict[str, set[tuple[int, int]]] = {}
-    for lookup in told["lookups"]:
-        frame = told["frames"][lookup["frame"]]
-        function = told["functions"][frame["function"]]
-        name = function["name"].partition(".")[0]
-        if function["file"] == str(target) and lookup["looked"]:
-            assert lookup["looked"] <= lookup["testing"] <= lookup["samples"]
-            # From 3.14 on the frame's own stack pointer tells the place, which for a moment before and after the search is not that of
-            # the container (longer on 3.15); what is seen then is no list, never a wrong one: see the lengths below.
-            astray = 0.2 * lookup["looked"] + 1 if counted.minor >= (3, 14) else 0
-            assert lookup["looked"] - astray <= lookup["lists"] <= lookup["looked"] and lookup["lists"]
-            lengths.setdefault(name, set()).add((lookup["shortest"], lookup["longest"]))
     spaces: dict = {}
     exec(target.read_text().partition("LISTS =")[0], spaces)
+    lengths: dict[str, set[tuple[int, int]]] = {}
+    for _ in range(6):  # where others have the CPUs, no sample may meet one of the functions
+        for name, seen in lists_seen(pyrometer, counted, target):
+            lengths.setdefault(name, set()).add(seen)
+        if len(lengths) == len(spaces["LENGTHS"]):
+            break
     assert lengths == {name: {(length, length)} for name, length in spaces["LENGTHS"].items()}
 
 
