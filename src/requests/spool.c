@@ -116,9 +116,9 @@ static size_t prune(struct pyro_spool *spool, size_t keep, uint64_t keep_bytes)
     }
     if (directory >= 0)
         close(directory);
+    spool->count -= gone;
     if (gone)
-        memmove(spool->entries, spool->entries + gone,
-                (spool->count -= gone) * sizeof(*spool->entries));
+        memmove(spool->entries, spool->entries + gone, spool->count * sizeof(*spool->entries));
     return gone;
 }
 

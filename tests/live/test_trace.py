@@ -310,7 +310,9 @@ def test_other_clocks_are_sampled(pyrometer: Path) -> None:
     if python.missing:
         pytest.skip(f"Python {python.id}: {python.missing}")
     # A sampler that waits for its turn as long as the program sleeps tells the sleep twice as long: so it sleeps for longer.
-    _, printed = trace(pyrometer, python, NESTED.replace('nap("leaf", 0.03)', 'nap("leaf", 0.4)'))
+    longer = NESTED.replace('nap("leaf", 0.03)', 'nap("leaf", 0.4)')
+    assert longer != NESTED
+    _, printed = trace(pyrometer, python, longer)
     naps, _ = json.loads(printed)
     waiting = rows_of(pyrometer, Path("trace.pyro"), "--clock", "wait")
     assert waiting["leaf"]["samples_total"] > 10

@@ -135,7 +135,7 @@ _shape, _value_hash, _is_library = _load()
 
 
 def _is_own(path: str) -> bool:
-    own = _own_files[path] = path.startswith(_PACKAGE) is False and not _is_library(path)
+    own = _own_files[path] = not path.startswith(_PACKAGE) and not _is_library(path)
     return own
 
 
