@@ -35,25 +35,25 @@ static void (*set_allocator)(enum domain domain, struct allocator *allocator);
 
 static APART void *told_malloc(enum domain domain, void *context, size_t size)
 {
-    if (pyro_tracked_here.inside || !pyro_tracked_is_on())
+    if (pyro_tracked_is_inside() || !pyro_tracked_is_on())
         return before[domain].malloc(context, size);
-    pyro_tracked_here.inside = true;
+    pyro_tracked_set_inside(true);
     void *block = before[domain].malloc(context, size);
     if (block)
         pyro_tracked_allocated(block, size);
-    pyro_tracked_here.inside = false;
+    pyro_tracked_set_inside(false);
     return block;
 }
 
 static APART void *told_calloc(enum domain domain, void *context, size_t count, size_t size)
 {
-    if (pyro_tracked_here.inside || !pyro_tracked_is_on())
+    if (pyro_tracked_is_inside() || !pyro_tracked_is_on())
         return before[domain].calloc(context, count, size);
-    pyro_tracked_here.inside = true;
+    pyro_tracked_set_inside(true);
     void *block = before[domain].calloc(context, count, size);
     if (block)
         pyro_tracked_allocated(block, count * size);
-    pyro_tracked_here.inside = false;
+    pyro_tracked_set_inside(false);
     return block;
 }
 
@@ -63,13 +63,13 @@ static APART void *told_realloc(enum domain domain, void *context, void *block, 
 {
     if (!pyro_tracked_is_on())
         return before[domain].realloc(context, block, size);
-    const bool nested = pyro_tracked_here.inside;
+    const bool nested = pyro_tracked_is_inside();
     pyro_heap_cell cell = block ? pyro_tracked_before_move(block) : 0;
-    pyro_tracked_here.inside = true;
+    pyro_tracked_set_inside(true);
     void *moved = before[domain].realloc(context, block, size);
     if (!nested || cell)
         pyro_tracked_moved(cell, block, moved, size);
-    pyro_tracked_here.inside = nested;
+    pyro_tracked_set_inside(nested);
     return moved;
 }
 
@@ -79,33 +79,33 @@ static APART void told_free(enum domain domain, void *context, void *block)
         before[domain].free(context, block);
         return;
     }
-    const bool nested = pyro_tracked_here.inside;
+    const bool nested = pyro_tracked_is_inside();
     pyro_tracked_free(block); /* from within a wrapper, too: as in told_realloc() */
-    pyro_tracked_here.inside = true;
+    pyro_tracked_set_inside(true);
     before[domain].free(context, block);
-    pyro_tracked_here.inside = nested;
+    pyro_tracked_set_inside(nested);
 }
 
-/* What passes sets `inside` all the same: what is wrapped may ask other domains, C's malloc() or mmap(). */
+/* What passes is inside all the same: what is wrapped may ask other domains, C's malloc() or mmap(). */
 
 static inline void *wrap_malloc(enum domain domain, void *context, size_t size)
 {
-    if (!pyro_tracked_samples() || pyro_tracked_here.inside || !pyro_tracked_passes(size))
+    if (!pyro_tracked_passes(size))
         return told_malloc(domain, context, size);
-    pyro_tracked_here.inside = true;
+    pyro_tracked_set_inside(true);
     void *block = before[domain].malloc(context, size);
-    pyro_tracked_here.inside = false;
+    pyro_tracked_set_inside(false);
     return block;
 }
 
 /* A product that is too large is one of a call that fails. */
 static inline void *wrap_calloc(enum domain domain, void *context, size_t count, size_t size)
 {
-    if (!pyro_tracked_samples() || pyro_tracked_here.inside || !pyro_tracked_passes(count * size))
+    if (!pyro_tracked_passes(count * size))
         return told_calloc(domain, context, count, size);
-    pyro_tracked_here.inside = true;
+    pyro_tracked_set_inside(true);
     void *block = before[domain].calloc(context, count, size);
-    pyro_tracked_here.inside = false;
+    pyro_tracked_set_inside(false);
     return block;
 }
 
@@ -113,13 +113,13 @@ static inline void *wrap_realloc(enum domain domain, void *context, void *block,
 {
     if (!pyro_tracked_samples() || !pyro_tracked_is_unknown(block))
         return told_realloc(domain, context, block, size);
-    if (pyro_tracked_here.inside)
+    if (pyro_tracked_is_inside())
         return before[domain].realloc(context, block, size);
     if (!pyro_tracked_passes(size))
         return told_realloc(domain, context, block, size);
-    pyro_tracked_here.inside = true;
+    pyro_tracked_set_inside(true);
     void *moved = before[domain].realloc(context, block, size);
-    pyro_tracked_here.inside = false;
+    pyro_tracked_set_inside(false);
     return moved;
 }
 
@@ -201,8 +201,8 @@ int64_t pyro_memory_net(void)
 
 bool pyro_memory_hide(bool hide)
 {
-    bool before_that = pyro_tracked_here.inside;
-    pyro_tracked_here.inside = hide;
+    bool before_that = pyro_tracked_is_inside();
+    pyro_tracked_set_inside(hide);
     return before_that;
 }
 
@@ -210,7 +210,7 @@ void pyro_memory_reused(void *block)
 {
     struct pyro_heap *heap = pyro_tracked_heap;
     struct pyro_callers callers;
-    if (pyro_tracked_here.inside || !pyro_tracked_is_on())
+    if (pyro_tracked_is_inside() || !pyro_tracked_is_on())
         return;
     if (block == pyro_tracked_here.fresh) {
         pyro_tracked_here.fresh = NULL;
@@ -278,7 +278,7 @@ static int open_heap(struct pyro_process_block *process, enum pyro_tracking trac
         return -1;
     if (totals == &process->heap)
         process->tracks = tracks;
-    atomic_store_explicit(&pyro_tracked_sampling, period != 0, memory_order_relaxed);
+    pyro_tracked_set_sampled(period != 0);
     atomic_store_explicit(&pyro_tracked_heap->on, true, memory_order_relaxed);
     return 0;
 }
@@ -387,7 +387,7 @@ void pyro_memory_stop(void)
     note_unhooked(pyro_tracked_heap->totals);
     note_resident(pyro_tracked_heap->totals);
     pyro_tracked_heap->totals->stopped_ns = pyro_clock_ns();
-    atomic_store_explicit(&pyro_tracked_sampling, false, memory_order_relaxed);
+    pyro_tracked_set_sampled(false);
     pyro_heap_lock(pyro_tracked_heap);
     atomic_store_explicit(&pyro_tracked_heap->on, false, memory_order_relaxed);
     pyro_tracked_heap->totals->own = pyro_heap_own_bytes(pyro_tracked_heap);
@@ -404,9 +404,8 @@ void pyro_memory_forked(struct pyro_process_block *process, enum pyro_tracking t
 {
     if (!pyro_tracked_heap)
         return;
-    atomic_store_explicit(&pyro_tracked_sampling, false, memory_order_relaxed);
+    pyro_tracked_set_sampled(false); /* and if it is again: not the samples of its parent */
     pyro_tracked_here.last = NULL;
-    pyro_tracked_here.sampling = (struct pyro_sampling){0}; /* not the samples of its parent */
     pyro_mappings_forget(true);
     pyro_callers_forget(true);
     if (process && open_heap(process, tracks, period, &process->heap) < 0)

@@ -19,13 +19,7 @@
 /* Is the call that is made now one to tell of? */
 static inline bool begins(void)
 {
-    return !pyro_tracked_here.inside && pyro_tracked_is_on();
-}
-
-/* Where it is sampled: an allocation of SIZE bytes is none to tell of, and nothing else needs to be known. */
-static inline bool passes(size_t size)
-{
-    return pyro_tracked_samples() && !pyro_tracked_here.inside && pyro_tracked_passes(size);
+    return !pyro_tracked_is_inside() && pyro_tracked_is_on();
 }
 
 static inline void tell(void *block, size_t size)
@@ -40,10 +34,10 @@ static inline void tell(void *block, size_t size)
 
 static __attribute__((noinline)) void *told_malloc(size_t size)
 {
-    pyro_tracked_here.inside = true;
+    pyro_tracked_set_inside(true);
     void *block = malloc(size);
     tell(block, size);
-    pyro_tracked_here.inside = false;
+    pyro_tracked_set_inside(false);
     return block;
 }
 
@@ -53,71 +47,71 @@ static __attribute__((noinline)) void told_free(void *block)
         free(block);
         return;
     }
-    const bool nested = pyro_tracked_here.inside;
+    const bool nested = pyro_tracked_is_inside();
     pyro_tracked_free(block);
-    pyro_tracked_here.inside = true;
+    pyro_tracked_set_inside(true);
     free(block);
-    pyro_tracked_here.inside = nested;
+    pyro_tracked_set_inside(nested);
 }
 
 static void *hook_malloc(size_t size)
 {
-    return passes(size) || !begins() ? malloc(size) : told_malloc(size);
+    return pyro_tracked_passes(size) || !begins() ? malloc(size) : told_malloc(size);
 }
 
 static void *hook_calloc(size_t count, size_t size)
 {
-    if (passes(count * size) || !begins())
+    if (pyro_tracked_passes(count * size) || !begins())
         return calloc(count, size);
-    pyro_tracked_here.inside = true;
+    pyro_tracked_set_inside(true);
     void *block = calloc(count, size);
     tell(block, count * size);
-    pyro_tracked_here.inside = false;
+    pyro_tracked_set_inside(false);
     return block;
 }
 
 static void *hook_aligned_alloc(size_t alignment, size_t size)
 {
-    if (passes(size) || !begins())
+    if (pyro_tracked_passes(size) || !begins())
         return aligned_alloc(alignment, size);
-    pyro_tracked_here.inside = true;
+    pyro_tracked_set_inside(true);
     void *block = aligned_alloc(alignment, size);
     tell(block, size);
-    pyro_tracked_here.inside = false;
+    pyro_tracked_set_inside(false);
     return block;
 }
 
 static void *hook_memalign(size_t alignment, size_t size)
 {
-    if (passes(size) || !begins())
+    if (pyro_tracked_passes(size) || !begins())
         return memalign(alignment, size);
-    pyro_tracked_here.inside = true;
+    pyro_tracked_set_inside(true);
     void *block = memalign(alignment, size);
     tell(block, size);
-    pyro_tracked_here.inside = false;
+    pyro_tracked_set_inside(false);
     return block;
 }
 
 static void *hook_valloc(size_t size)
 {
-    if (passes(size) || !begins())
+    if (pyro_tracked_passes(size) || !begins())
         return valloc(size);
-    pyro_tracked_here.inside = true;
+    pyro_tracked_set_inside(true);
     void *block = valloc(size);
     tell(block, size);
-    pyro_tracked_here.inside = false;
+    pyro_tracked_set_inside(false);
     return block;
 }
 
 static int hook_posix_memalign(void **ret_block, size_t alignment, size_t size)
 {
-    if (passes(size) || !begins())
+    if (pyro_tracked_passes(size) || !begins())
         return posix_memalign(ret_block, alignment, size);
-    pyro_tracked_here.inside = true;
+    pyro_tracked_set_inside(true);
     int result = posix_memalign(ret_block, alignment, size);
     if (result == 0)
         tell(*ret_block, size);
-    pyro_tracked_here.inside = false;
+    pyro_tracked_set_inside(false);
     return result;
 }
 
@@ -126,19 +120,19 @@ static int hook_posix_memalign(void **ret_block, size_t alignment, size_t size)
 static void *hook_realloc(void *block, size_t size)
 {
     if (pyro_tracked_samples() && pyro_tracked_is_unknown(block) &&
-        (pyro_tracked_here.inside || pyro_tracked_passes(size)))
+        (pyro_tracked_is_inside() || pyro_tracked_passes(size)))
         return realloc(block, size);
     if (!pyro_tracked_is_on())
         return realloc(block, size);
-    const bool nested = pyro_tracked_here.inside;
+    const bool nested = pyro_tracked_is_inside();
     const pyro_heap_cell cell = block ? pyro_tracked_before_move(block) : 0;
-    pyro_tracked_here.inside = true;
+    pyro_tracked_set_inside(true);
     void *moved = realloc(block, size);
     if (!moved && block && size == 0)
         pyro_tracked_gone(cell, block);
     else if (!nested || cell)
         pyro_tracked_moved(cell, block, moved, size | PYRO_HEAP_BY_C);
-    pyro_tracked_here.inside = nested;
+    pyro_tracked_set_inside(nested);
     return moved;
 }
 
@@ -171,7 +165,7 @@ static void tell_mapped(void *pages, size_t size, bool counts)
 {
     struct pyro_heap *heap = pyro_tracked_heap;
     struct pyro_callers callers;
-    pyro_tracked_here.inside = true; /* a thread's first walk allocates */
+    pyro_tracked_set_inside(true); /* a thread's first walk allocates */
     pyro_callers_walk(&callers);
     pyro_heap_lock(heap);
     if (pyro_tracked_is_on() && counts)
@@ -180,7 +174,7 @@ static void tell_mapped(void *pages, size_t size, bool counts)
     else if (pyro_tracked_is_on())
         (void)pyro_mappings_remove(heap, (uintptr_t)pages, whole_pages(size));
     pyro_heap_unlock(heap);
-    pyro_tracked_here.inside = false;
+    pyro_tracked_set_inside(false);
 }
 
 /* SIZE bytes at PAGES are about to be unmapped. How many of them were known. */

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 struct pyro_heap *pyro_tracked_heap;
-_Atomic bool pyro_tracked_sampling;
+_Atomic uint32_t pyro_tracked_session = PYRO_TRACKED_EXACT;
 __thread struct pyro_tracked_here pyro_tracked_here;
 
 static inline void code_may_have_died(pyro_heap_cell cell, const void *address)
@@ -21,9 +21,27 @@ static uint64_t seed(void)
     return (uintptr_t)&pyro_tracked_here ^ pyro_clock_ns() << 20 ^ (uint64_t)getpid();
 }
 
-/* SIZE with how it is rounded. 0: the block is not sampled after all. */
+void pyro_tracked_set_sampled(bool sampled)
+{
+    static uint32_t last = PYRO_TRACKED_FIRST - 1;
+    atomic_store_explicit(&pyro_tracked_session, sampled ? ++last : PYRO_TRACKED_EXACT,
+                          memory_order_relaxed); /* reader: _passes() */
+}
+
+/* What is left of a way from an earlier session is so long as that one's period has it. */
+static void begin_session(void)
+{
+    const uint32_t session = atomic_load_explicit(&pyro_tracked_session, memory_order_relaxed);
+    if (session == pyro_tracked_here.session || session < PYRO_TRACKED_FIRST)
+        return;
+    pyro_tracked_here.session = session;
+    pyro_tracked_here.sampling = (struct pyro_sampling){0};
+}
+
+/* SIZE with how it is rounded. 0: the block is not sampled after all. The caller is inside, and opens what is begun here. */
 static uint64_t sampled_size(uint64_t size)
 {
+    begin_session();
     struct pyro_sampling *sampling = &pyro_tracked_here.sampling;
     const uint64_t period = pyro_tracked_heap->period, bytes = size & ~PYRO_HEAP_FLAGS;
     if (!pyro_sampling_take(sampling, period, bytes, sampling->state ? 0 : seed()))
@@ -101,8 +119,7 @@ static void moved_as_sample(pyro_heap_cell cell, void *block, void *moved, uint6
         return;
     if (cell)
         pyro_tracked_gone(cell, block);
-    if (!pyro_tracked_passes(size & ~PYRO_HEAP_FLAGS))
-        pyro_tracked_allocated(moved, size);
+    pyro_tracked_allocated(moved, size);
 }
 
 void pyro_tracked_moved(pyro_heap_cell cell, void *block, void *moved, uint64_t size)
