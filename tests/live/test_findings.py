@@ -176,14 +176,17 @@ def test_run_prints_findings_after_its_table(pyrometer: Path, one: Python, monke
     folder = story(one, "orders", monkeypatch)
     text = run(pyrometer, "run", "--python", str(one.path), folder / "orders_slow.py", "--customers", "30000")
     lines = text.splitlines()
-    at = lines.index("1 finding")
+    found = json.loads(run(pyrometer, "findings", "--json"))["findings"]
+    heading = "1 finding" if len(found) == 1 else f"{len(found)} findings"  # a query that waits for a CPU is slow, too
+    assert found and heading in lines, text
+    at = lines.index(heading)
     assert "N+1: 846 queries from " in lines[at + 1] and f"views.py:{culprit_of(folder)}" in lines[at + 1]
     words = [line.split()[0] for line in lines[at + 2 :] if line.startswith("    ")]
-    assert words[-5:] == ["fix", "gain", "why", "query", "not"]
+    assert words[1:6] == ["fix", "gain", "why", "query", "not"]
     assert re.search(r"^    not the problem: \S*serializers.py; free, it would save \d+ ms$", text, re.MULTILINE)
     assert run(pyrometer, "findings").splitlines()[:2] == lines[at : at + 2]
     clean = run(pyrometer, "run", "--python", str(one.path), "-c", "sum(range(3000000))")
-    assert "1 finding" not in clean and "worth changing" not in clean
+    assert not re.search(r"^\d+ findings?$", clean, re.MULTILINE) and "worth changing" not in clean
 
 
 # -- what is told of queries --------------------------------------------------------------------------
