@@ -535,6 +535,8 @@ static void write_query(const struct pyro_query *now, struct pyro_query *known,
     if (!more.count && !more.timed)
         return;
     pyro_writer_query(writer, &more);
+    if (more.site != PYRO_NO_ID && more.line && !known->count)
+        (void)pyro_writer_frame(writer, more.site, more.line); /* so that its source is kept */
     *known = *now;
 }
 

@@ -551,6 +551,8 @@ static void queries_grow(void)
     CHECK_STR(pyro_profile_text(profile, query->relation), "customer");
     CHECK_STR(pyro_profile_text(profile, query->owner), "Order");
     CHECK_STR(pyro_profile_text(profile, profile->functions[query->site].name), "order_list");
+    CHECK_EQ(profile->frame_count, 1); /* no sample saw it: its source is kept all the same */
+    CHECK(profile->frames[0].function == query->site && profile->frames[0].line == 17);
     pyro_profile_free(profile);
 }
 
