@@ -64,6 +64,37 @@ def test_pytest_reports_are_counted(run_tests: ModuleType, tmp_path: Path) -> No
     assert results[3].detail == "no 3.9"
 
 
+@pytest.mark.parametrize(
+    ("beside", "alone", "told"),
+    [
+        ("pf", "p", ["passed", "passed"]),
+        ("pf", "f", ["passed", "failed"]),
+        ("pf", "", ["passed", "failed"]),  # it was not there any more
+        ("pp", None, ["passed", "passed"]),
+        ("p" + "f" * 6, None, ["passed"] + ["failed"] * 6),  # that is not for want of a CPU
+    ],
+)
+def test_what_fails_beside_others_is_asked_again_alone(
+    run_tests: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys, beside: str, alone: str | None, told: list[str]
+) -> None:
+    asked = []
+
+    def pytest_of(build: Path, marks: str, *options: str):
+        asked.append(options)
+        words = {"p": "passed", "f": "failed"}
+        if len(asked) == 1:
+            return (run_tests.Result(f"t{i}", words[it]) for i, it in enumerate(beside))
+        return (run_tests.Result(f"t{i}", words[it]) for i, it in enumerate(alone or "", start=1))
+
+    monkeypatch.setattr(run_tests, "pytest", pytest_of)
+    results = list(run_tests.beside_or_alone(Path("build")))
+    assert outcomes(results) == told
+    assert len(asked) == 1 if alone is None else "--last-failed" in asked[1] and "-n" not in asked[1]
+    run_tests.print_summary({"python": (results, 1.0)})
+    said = capsys.readouterr().out
+    assert ("failed beside others, passed alone (1)" in said) == (alone == "p")
+
+
 def test_the_last_line_is_the_count(run_tests: ModuleType, capsys) -> None:
     Result = run_tests.Result
     suites = {

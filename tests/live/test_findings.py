@@ -11,6 +11,7 @@ import re
 import subprocess
 import textwrap
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -177,12 +178,12 @@ def test_run_prints_findings_after_its_table(pyrometer: Path, one: Python, monke
     text = run(pyrometer, "run", "--python", str(one.path), folder / "orders_slow.py", "--customers", "30000")
     lines = text.splitlines()
     found = json.loads(run(pyrometer, "findings", "--json"))["findings"]
-    heading = "1 finding" if len(found) == 1 else f"{len(found)} findings"  # a query that waits for a CPU is slow, too
+    heading = "1 finding" if len(found) == 1 else f"{len(found)} findings"  # where CPUs are short, calls are long: maybe one more
     assert found and heading in lines, text
     at = lines.index(heading)
     assert "N+1: 846 queries from " in lines[at + 1] and f"views.py:{culprit_of(folder)}" in lines[at + 1]
-    words = [line.split()[0] for line in lines[at + 2 :] if line.startswith("    ")]
-    assert words[1:6] == ["fix", "gain", "why", "query", "not"]
+    words = [line.split()[0] for line in takewhile(lambda line: line.startswith("    "), lines[at + 2 :])]
+    assert words == ["line", "fix", "gain", "why", "query", "not"], text
     assert re.search(r"^    not the problem: \S*serializers.py; free, it would save \d+ ms$", text, re.MULTILINE)
     assert run(pyrometer, "findings").splitlines()[:2] == lines[at : at + 2]
     clean = run(pyrometer, "run", "--python", str(one.path), "-c", "sum(range(3000000))")
@@ -523,6 +524,7 @@ def test_a_stop_leaves_no_event_behind(one: Python, libraries: Path) -> None:
 LOOK = """
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from django.conf import settings
 settings.configure(DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}})
 import django
