@@ -456,14 +456,38 @@ static void put_memory(struct pyro_page_data *data, const struct pyro_page_order
                (double)profile->memory[i].allocations);
 }
 
+/* The lines that frames stand at, by file. */
+static int lines_of_frames(struct pyro_map *lines, const struct pyro_profile *profile)
+{
+    for (size_t i = 0; i < profile->frame_count; i++) {
+        const struct pyro_frame *frame = &profile->frames[i];
+        if (!pyro_map_insert(lines, profile->functions[frame->function].file, frame->line, NULL))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* What else is kept of libraries, what they import, is for findings, and would be a third of all source here. */
 static void put_sources(struct pyro_page_data *data)
 {
     const struct pyro_profile *profile = data->profile;
-    PUT_WAYS(data, "source_file", profile->source_count,
-             file_number(data, profile, profile->sources[i].file));
-    PUT_WAYS(data, "source_line", profile->source_count, profile->sources[i].line);
-    PUT_WAYS(data, "source_text", profile->source_count,
-             pyro_page_text(data, pyro_profile_text(profile, profile->sources[i].text)));
+    const struct pyro_source_line **shown = calloc(profile->source_count + 1, sizeof(*shown));
+    struct pyro_map lines = {0};
+    size_t count = 0;
+    if (!shown || (profile->source_count && lines_of_frames(&lines, profile) < 0))
+        data->failed = true;
+    for (size_t i = 0; !data->failed && i < profile->source_count; i++) {
+        const struct pyro_source_line *source = &profile->sources[i];
+        if (pyro_map_find(&lines, source->file, source->line) ||
+            !pyro_path_is_library(pyro_profile_text(profile, source->file)))
+            shown[count++] = source;
+    }
+    PUT_WAYS(data, "source_file", count, file_number(data, profile, shown[i]->file));
+    PUT_WAYS(data, "source_line", count, shown[i]->line);
+    PUT_WAYS(data, "source_text", count,
+             pyro_page_text(data, pyro_profile_text(profile, shown[i]->text)));
+    pyro_map_free(&lines);
+    free(shown);
 }
 
 /* -- the head -------------------------------------------------------------------------------------- */

@@ -194,6 +194,23 @@ def test_the_source_has_its_lines(show: Show, page_file: Path) -> None:
     assert seconds(line.locator(".barred").text_content()) > 0
 
 
+def test_of_a_library_only_what_ran_is_shown(pyrometer: Path, tmp_path: Path) -> None:
+    """What it imports is kept for findings, and would be a third of all source in the page."""
+    library = tmp_path / "site-packages" / "busybody.py"
+    library.parent.mkdir()
+    library.write_text(
+        "from sys import flags\nfrom time import perf_counter as clock\n\n\ndef work(until):\n    while clock() < until:\n        pass\n"
+    )
+    program = tmp_path / "program.py"
+    program.write_text("import sys\nsys.path.insert(0, 'site-packages')\nfrom busybody import clock, work\nwork(clock() + 0.5)\n")
+    recording, page = tmp_path / "x.pyro", tmp_path / "x.html"
+    subprocess.run([pyrometer, "run", "-o", recording, "--", sys.executable, program], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run([pyrometer, "view", recording, "-o", page], check=True)
+    strings = head_of(page)["strings"]
+    assert "    while clock() < until:" in strings and "import sys" in strings
+    assert "from sys import flags" not in strings
+
+
 def test_the_flame_graph_zooms_and_goes_back(show: Show, page_file: Path) -> None:
     page = show(page_file, "view=flame")
     page.keyboard.press("ArrowDown")
