@@ -202,7 +202,7 @@ def test_of_a_library_only_what_ran_is_shown(pyrometer: Path, tmp_path: Path) ->
         "from sys import flags\nfrom time import perf_counter as clock\n\n\ndef work(until):\n    while clock() < until:\n        pass\n"
     )
     program = tmp_path / "program.py"
-    program.write_text("import sys\nsys.path.insert(0, 'site-packages')\nfrom busybody import clock, work\nwork(clock() + 0.5)\n")
+    program.write_text("import sys\nsys.path.insert(0, 'site-packages')\nfrom busybody import clock, work\nwork(clock() + 1.5)\n")
     recording, page = tmp_path / "x.pyro", tmp_path / "x.html"
     subprocess.run([pyrometer, "run", "-o", recording, "--", sys.executable, program], cwd=tmp_path, check=True, capture_output=True)
     subprocess.run([pyrometer, "view", recording, "-o", page], check=True)
