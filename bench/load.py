@@ -211,6 +211,14 @@ def interval(ratios: list[float], chance: random.Random) -> tuple[float, float, 
     return math.exp(statistics.fmean(logs)), low, high
 
 
+def written(ratios: list[float], chance: random.Random) -> tuple[str, str]:
+    """Their mean with its interval, where there are enough for one, and what that says of the goal."""
+    mean, low, high = interval(ratios, chance)
+    if len(ratios) < PAIRS_MIN:
+        return f"{mean:.3f} ({min(ratios):.3f}-{max(ratios):.3f})", "too few pairs"
+    return f"{mean:.3f} [{low:.3f}-{high:.3f}]", "within" if LOW <= low and high <= HIGH else "short"
+
+
 def measure(place: Place, kind: str, options: argparse.Namespace, chance: random.Random) -> list[str]:
     """The rest of a row."""
     ratios, with_ms, without_ms = [], [], []
@@ -236,12 +244,12 @@ def measure(place: Place, kind: str, options: argparse.Namespace, chance: random
         with_ms.append(p99[True])
         without_ms.append(p99[False])
         say(f"{kind}, pair {pair + 1}: p99 {p99[True]:.0f} ms with, {p99[False]:.0f} ms without")
-    mean, low, high = interval(ratios, chance)
-    verdict = "too few pairs" if options.pairs < PAIRS_MIN else "within" if LOW <= low and high <= HIGH else "short"
+    told, verdict = written(ratios, chance)
+    itself = [after / before for before, after in zip(without_ms[::2], without_ms[1::2], strict=False)]
     return [
         f"{requests}", f"{failed}", f"{profiled}", f"{untold}", f"{recorded}", f"{mixed}",
         f"{statistics.median(with_ms):.0f}", f"{statistics.median(without_ms):.0f}",
-        f"{mean:.3f} [{low:.3f}-{high:.3f}]" if options.pairs >= PAIRS_MIN else f"{mean:.3f} ({min(ratios):.3f}-{max(ratios):.3f})", f"{LOW}-{HIGH} {verdict}",
+        told, f"{LOW}-{HIGH} {verdict}", written(itself, chance)[0] if itself else "",
     ]  # fmt: skip
 
 
@@ -262,7 +270,7 @@ def main() -> None:
         f"{time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, Python {python.id}, {options.pairs} pairs of {options.seconds:g} s, "
         f"{options.clients} clients, {os.cpu_count()} CPUs, load {load_then:.2f} at the start, seed {options.seed}."
     ]
-    heads = ["server", "database", "requests", "failed", "profiled", "not told", "recorded", "mixed up", "p99 with, ms", "without", "ratio [95 %]", "goal"]
+    heads = ["server", "database", "requests", "failed", "profiled", "not told", "recorded", "mixed up", "p99 with, ms", "without", "ratio [95 %]", "goal", "without, twice"]
     table = Table("load", "What `pyrometer.web` does to other requests, under load", notes, heads)
     for database in options.databases.split(","):
         with tempfile.TemporaryDirectory(prefix="pyrometer-load-") as made, databases(database, Path(made)) as where:
