@@ -470,12 +470,6 @@ int pyro_cells_make(struct pyro_cells *cells, const struct pyro_profile *profile
 #define VALUE_SIZE  sizeof(uint32_t) /* of each column */
 _Static_assert(sizeof(float) == VALUE_SIZE, "times as wide as numbers");
 
-/* Where the cell FROM belongs within its bucket. */
-struct place {
-    uint64_t thread_and_number;
-    uint32_t kind, from;
-};
-
 struct sorting {
     const struct pyro_cells *cells;
     const uint32_t *numbers;
@@ -485,38 +479,50 @@ struct sorting {
     } parts[PARTS];
 };
 
-static int compare_places(const void *a_pointer, const void *b_pointer)
+/* PLACES of cells by their KEYS, and where these are the same as they were, by way of ROOM. */
+static int sort_by(const uint32_t *keys, uint32_t *places, uint32_t *room, size_t count)
 {
-    const struct place *a = a_pointer, *b = b_pointer;
-    if (a->thread_and_number != b->thread_and_number)
-        return a->thread_and_number < b->thread_and_number ? -1 : 1;
-    if (a->kind != b->kind)
-        return a->kind < b->kind ? -1 : 1;
-    return a->from < b->from ? -1 : 1;
-}
-
-/* Those of each bucket from BEGIN to END. PLACES: where each is now. */
-static void order_buckets(const struct sorting *sorting, struct place *places, size_t begin,
-                          size_t end)
-{
-    const struct pyro_cells *cells = sorting->cells;
-    for (size_t from = begin, to; from < end; from = to) {
-        for (to = from; to < end && cells->bucket[to] == cells->bucket[from]; to++)
-            places[to - begin] = (struct place){(uint64_t)cells->thread[to] << 32 |
-                                                    sorting->numbers[cells->stack[to]],
-                                                cells->kind[to], (uint32_t)to};
-        qsort(places + (from - begin), to - from, sizeof(*places), compare_places);
-    }
-}
-
-/* Each value of a column of the cells from BEGIN on to its place; ROOM is for as many. */
-static void arrange(void *column, size_t begin, const struct place *places, size_t count,
-                    void *room)
-{
-    char *values = column, *arranged = room;
+    uint32_t largest = 0;
     for (size_t i = 0; i < count; i++)
-        memcpy(arranged + i * VALUE_SIZE, values + places[i].from * VALUE_SIZE, VALUE_SIZE);
-    memcpy(values + begin * VALUE_SIZE, arranged, count * VALUE_SIZE);
+        largest = keys[i] > largest ? keys[i] : largest;
+    uint32_t *next = calloc((size_t)largest + 2, sizeof(*next));
+    if (!next)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        next[keys[i] + 1]++;
+    for (size_t key = 0; key < largest; key++)
+        next[key + 1] += next[key];
+    for (size_t i = 0; i < count; i++)
+        room[next[keys[places[i]]]++] = places[i];
+    memcpy(places, room, count * sizeof(*places));
+    free(next);
+    return 0;
+}
+
+/* Each value of a COLUMN of cells to its place. */
+static void arrange(void *column, const uint32_t *places, size_t count, void *room)
+{
+    char *arranged = room;
+    for (size_t i = 0; i < count; i++)
+        memcpy(arranged + i * VALUE_SIZE, (char *)column + places[i] * VALUE_SIZE, VALUE_SIZE);
+    memcpy(column, room, count * VALUE_SIZE);
+}
+
+/* From the key that matters least to the one that matters most. NUMBERS: of each cell's stack. */
+static int sort_cells(const struct pyro_cells *cells, size_t begin, size_t count,
+                      const uint32_t *numbers, uint32_t *places, uint32_t *room)
+{
+    void *const columns[] = {cells->thread + begin, cells->stack + begin, cells->kind + begin,
+                             cells->samples + begin, cells->time_us + begin};
+    for (size_t i = 0; i < count; i++)
+        places[i] = (uint32_t)i;
+    if (sort_by(numbers, places, room, count) < 0 ||
+        sort_by(cells->thread + begin, places, room, count) < 0 ||
+        sort_by(cells->bucket + begin, places, room, count) < 0)
+        return -ENOMEM;
+    for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++)
+        arrange(columns[i], places, count, room);
+    return 0;
 }
 
 static void sort_part(void *context, size_t which)
@@ -524,16 +530,16 @@ static void sort_part(void *context, size_t which)
     struct sorting *sorting = context;
     const struct pyro_cells *cells = sorting->cells;
     size_t begin = sorting->parts[which].begin, count = sorting->parts[which].end - begin;
-    struct place *places = malloc((count + 1) * sizeof(*places));
-    void *room = malloc((count + 1) * VALUE_SIZE);
-    void *const columns[] = {cells->thread, cells->stack, cells->kind, cells->samples,
-                             cells->time_us};
-    sorting->parts[which].result = places && room ? 0 : -ENOMEM;
-    if (count && places && room) {
-        order_buckets(sorting, places, begin, begin + count);
-        for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++)
-            arrange(columns[i], begin, places, count, room);
-    }
+    uint32_t *numbers = malloc((count + 1) * sizeof(*numbers));
+    uint32_t *places = malloc((count + 1) * sizeof(*places));
+    uint32_t *room = malloc((count + 1) * sizeof(*room));
+    int result = numbers && places && room ? 0 : -ENOMEM;
+    for (size_t i = 0; result == 0 && i < count; i++)
+        numbers[i] = sorting->numbers[cells->stack[begin + i]];
+    if (result == 0 && count)
+        result = sort_cells(cells, begin, count, numbers, places, room);
+    sorting->parts[which].result = result;
+    free(numbers);
     free(places);
     free(room);
 }

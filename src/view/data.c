@@ -659,8 +659,10 @@ static int make_sampled(struct sampled *sampled, const struct pyro_profile *prof
     if (result == 0)
         result = order_stacks(&sampled->order, profile, &sampled->cells);
     if (result == 0)
+        result = make_sums(&sampled->sums, &sampled->cells, &sampled->order);
+    if (result == 0 && !sampled->sums.items) /* else where they are put */
         result = pyro_cells_sort(&sampled->cells, sampled->order.numbers);
-    return result == 0 ? make_sums(&sampled->sums, &sampled->cells, &sampled->order) : result;
+    return result;
 }
 
 static void free_sampled(struct sampled *sampled)
@@ -757,7 +759,7 @@ enum { AT_ONCE, LATER, PARTS };
 struct parts {
     const struct pyro_profile *profile;
     const struct pyro_page_options *options;
-    const struct sampled *sampled;
+    struct sampled *sampled;
     struct pyro_page_packed *ret;
     struct pyro_error
         *error; /* of what is there at once; the other part has -ENOMEM alone to tell */
@@ -791,9 +793,12 @@ static int pack_later(struct parts *parts)
 {
     struct pyro_page_data data = {.profile = parts->profile};
     struct pyro_buffer bytes = {0};
-    put_cells(&data, &parts->sampled->cells, &parts->sampled->order,
-              any_times(parts->profile, parts->sampled));
-    int result = data.failed || data.columns.bytes.failed ? -ENOMEM : 0;
+    struct sampled *sampled = parts->sampled; /* whose cells nobody else reads any more */
+    int result = pyro_cells_sort(&sampled->cells, sampled->order.numbers);
+    if (result == 0)
+        put_cells(&data, &sampled->cells, &sampled->order, any_times(parts->profile, sampled));
+    if (data.failed || data.columns.bytes.failed)
+        result = -ENOMEM;
     if (result == 0)
         result = join_later(&bytes, &data.columns);
     free_data(&data);

@@ -125,7 +125,7 @@ struct pyro_cells {
 /* Of samples, or of what was traced, which knows no time of day: then there is one bucket. 0 or -ENOMEM. */
 int pyro_cells_make(struct pyro_cells *cells, const struct pyro_profile *profile);
 void pyro_cells_clear(struct pyro_cells *cells); /* a zeroed struct is fine */
-/* Those of a bucket by thread, then by NUMBERS of their stacks, then by kind. 0 or -ENOMEM, with all where they were or not. */
+/* Those of a bucket by thread, then by NUMBERS of their stacks. 0 or -ENOMEM. */
 int pyro_cells_sort(struct pyro_cells *cells, const uint32_t *numbers);
 /* Without what counting cost, as tables have it. */
 static inline double pyro_cell_time_us(const struct pyro_cells *cells, size_t cell)
