@@ -100,12 +100,14 @@ def installed(python: Python, name: str, *pins: str) -> Path:
     abi = ["--abi", f"cp{minor.replace('.', '')}t"] if python.free_threaded else []
     folder = REPOSITORY / "build" / "packages" / f"{name}-{minor}{'t' if abi else ''}" / "site-packages"
     if not folder.exists():
-        wanted = ["--python-version", minor, *abi, "--only-binary", ":all:", "--no-deps", *pins]
+        wanted = ["--python-version", minor, *abi, "--only-binary", ":all:", "--no-deps", "--no-compile", *pins]
         with tempfile.TemporaryDirectory(dir=REPOSITORY / "build") as made:
             pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--target"]
             done = subprocess.run([*pip, f"{made}/new", *wanted], capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 pytest.skip(f"{name} for Python {python.id}: {(done.stderr.strip() or 'no wheel').splitlines()[-1]}")
+            # by the Python that will read it: what it is not allowed to write it would compile again in each run
+            subprocess.run(python.command(["-m", "compileall", "-qq", f"{made}/new"]), stdin=subprocess.DEVNULL, check=False)
             folder.parent.mkdir(parents=True, exist_ok=True)
             try:
                 (Path(made) / "new").rename(folder)

@@ -5,6 +5,7 @@
 #if !PYRO_FREE_THREADED
 
 #include "base/clock.h"
+#include "probe/sent.h"
 
 #include <dlfcn.h>
 #include <string.h>
@@ -22,6 +23,7 @@ struct watch {
     PyObject base;
     PyTypeObject *made;
     PyObject *keep, *current; /* NULL only after clear */
+    struct pyro_sent_by sent_by;
     uint64_t slow_ns;
     bool fails; /* a failed one is wanted, too */
 };
@@ -31,7 +33,7 @@ struct watched {
     pyro_vectorcall call;
     PyObject *watch, *inner, *info; /* NULL only after clear */
     PyObject *before;               /* what is to be put back at the end; NULL: nothing */
-    PyObject *queries;              /* NULL until somebody asks */
+    struct pyro_sent sent;
     uint64_t began_ns;
     int status;    /* 0: it has none yet, or one without a number */
     bool answered; /* the verdict is spoken */
@@ -199,20 +201,39 @@ static PyObject *watched_over(PyObject *self, PyObject *const *arguments, Py_ssi
     return Py_NewRef(Py_None);
 }
 
-/* What was made by MAKE() when this was first asked: threads of one request get the same. */
-static PyObject *watched_queries(PyObject *self, PyObject *make)
+/* -- its queries -------------------------------------------------------------------------------- */
+
+/* NULL with an exception: it was collected. */
+static const struct pyro_sent_by *sent_by(const struct watched *watched)
+{
+    if (watched->watch && watch_of(watched->watch)->sent_by.make)
+        return &watch_of(watched->watch)->sent_by;
+    PyErr_SetString(PyExc_RuntimeError, "the request was collected");
+    return NULL;
+}
+
+/* The text, the parameters, and whether there is a list of these. */
+static PyObject *watched_begin(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 {
     struct watched *watched = watched_of(self);
-    if (!watched->queries) {
-        PyObject *made = PyObject_CallNoArgs(make);
-        if (!made)
-            return NULL;
-        if (watched->queries) /* meanwhile another thread's */
-            Py_DECREF(made);
-        else
-            watched->queries = made;
-    }
-    return Py_NewRef(watched->queries);
+    const struct pyro_sent_by *by = sent_by(watched);
+    if (count != 3 && by)
+        PyErr_SetString(PyExc_TypeError, "three arguments are needed");
+    if (count != 3 || !by)
+        return NULL;
+    return pyro_sent_begin(&watched->sent, by, arguments[0], arguments[1], arguments[2] == Py_True);
+}
+
+static PyObject *watched_end(PyObject *self, PyObject *begun)
+{
+    return pyro_sent_end(&watched_of(self)->sent, begun) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *watched_queries(PyObject *self, PyObject *ignored)
+{
+    struct watched *watched = watched_of(self);
+    const struct pyro_sent_by *by = sent_by(watched);
+    return by ? pyro_sent_queries(&watched->sent, by) : NULL;
 }
 
 /* -- the types ---------------------------------------------------------------------------------- */
@@ -232,7 +253,8 @@ static int watched_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(watched->inner);
     Py_VISIT(watched->info);
     Py_VISIT(watched->before);
-    Py_VISIT(watched->queries);
+    Py_VISIT(watched->sent.queries);
+    Py_VISIT(watched->sent.begun);
     return 0;
 }
 
@@ -243,7 +265,7 @@ static int watched_clear(PyObject *self)
     Py_CLEAR(watched->inner);
     Py_CLEAR(watched->info);
     Py_CLEAR(watched->before);
-    Py_CLEAR(watched->queries);
+    pyro_sent_clear(&watched->sent);
     return 0;
 }
 
@@ -263,7 +285,10 @@ static PyMemberDef watched_members[] = {
 static PyMethodDef watched_methods[] = {
     {"over", (PyCFunction)(void (*)(void))watched_over, METH_FASTCALL,
      "over(raised, ended_ns=None)\n\nIt ended."},
-    {"queries", watched_queries, METH_O, "queries(make)\n\nWhat make() makes, once."},
+    {"begin", (PyCFunction)(void (*)(void))watched_begin, METH_FASTCALL,
+     "begin(sql, parameters, many) -> object\n\nA query begins: what end() wants."},
+    {"end", watched_end, METH_O, "end(begun)\n\nA query ended."},
+    {"queries", watched_queries, METH_NOARGS, "queries() -> object\n\nAll of them."},
     {0},
 };
 static const char watched_doc[] = "A request that may turn out slow or failed.";
@@ -283,10 +308,10 @@ static PyType_Spec watched_spec = {
 
 static PyObject *watch_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
-    PyObject *keep, *current;
+    PyObject *keep, *current, *make;
     unsigned long long slow_ns;
     int fails;
-    if (!PyArg_ParseTuple(arguments, "KpOO:Watch", &slow_ns, &fails, &keep, &current))
+    if (!PyArg_ParseTuple(arguments, "KpOOO:Watch", &slow_ns, &fails, &keep, &current, &make))
         return NULL;
     PyObject *module = PyType_GetModule(type);
     PyObject *made = module ? PyObject_GetAttrString(module, "Watched") : NULL;
@@ -300,6 +325,8 @@ static PyObject *watch_new(PyTypeObject *type, PyObject *arguments, PyObject *ke
     watch->current = Py_NewRef(current);
     watch->slow_ns = slow_ns;
     watch->fails = fails;
+    if (pyro_sent_by_init(&watch->sent_by, make) < 0)
+        Py_CLEAR(watch);
     return (PyObject *)watch;
 }
 
@@ -310,6 +337,9 @@ static int watch_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT((PyObject *)watch->made);
     Py_VISIT(watch->keep);
     Py_VISIT(watch->current);
+    Py_VISIT(watch->sent_by.make);
+    Py_VISIT(watch->sent_by.own_files);
+    Py_VISIT(watch->sent_by.is_own);
     return 0;
 }
 

@@ -14,6 +14,7 @@ import sqlite3
 import stat
 import sys
 import tempfile
+import threading
 import time
 import types
 import weakref
@@ -351,46 +352,130 @@ def odd_names():
     assert b"<script>" not in shown[1] and b"&lt;script&gt;" in shown[1] and b"\r" not in shown[1] and b"<td>n+1=" in shown[1]
 
 
+def takers():
+    """Who takes queries, of a request that somebody asked about, and of one that nobody did; and how they are had at last."""
+    queries = _queries.Queries()
+    yield queries, lambda: queries
+    for watch in watches():
+        watched = watch(0, False, lambda *args: None, _queries.current, _queries.Queries).wsgi(print, None)
+        watched.over(False)
+        yield watched, watched.queries
+
+
 def queries_of_a_driver():
+    for taker, queries in takers():
+        before = _queries.current.set(taker)
+        try:
+            ask_a_database()
+        finally:
+            _queries.current.reset(before)
+        check_the_queries(queries())
+
+
+def ask_a_database():
     made = sqlite3.connect(":memory:")
     database = count_queries(made)
-    queries = _queries.Queries()
-    before = _queries.current.set(queries)
+    database.row_factory = sqlite3.Row
+    assert made.row_factory is sqlite3.Row
+    with database as same:
+        assert same is database
+        cursor = same.cursor()
+        assert cursor.execute("CREATE TABLE t (a, b)") is cursor
+        cursor.executemany("INSERT INTO t VALUES (?, ?)", [(i, "hidden") for i in range(30)])
+    for i in range(12):
+        [row] = database.execute("SELECT b FROM t WHERE a = ? AND b = 'hidden'", (i,))  # each
+        assert row["b"] == "hidden"
+    for i in range(11):
+        cursor.execute("SELECT b FROM t WHERE a = ?", (1,))  # same
+    for i in range(40):
+        cursor.execute("INSERT INTO t VALUES (?, 'hidden')", (i,))  # writes
+    assert next(cursor.execute("SELECT count(*) FROM t"))[0] == 70
     try:
-        database.row_factory = sqlite3.Row
-        assert made.row_factory is sqlite3.Row
-        with database as same:
-            assert same is database
-            cursor = same.cursor()
-            assert cursor.execute("CREATE TABLE t (a, b)") is cursor
-            cursor.executemany("INSERT INTO t VALUES (?, ?)", [(i, "hidden") for i in range(30)])
-        for i in range(12):
-            [row] = database.execute("SELECT b FROM t WHERE a = ? AND b = 'hidden'", (i,))  # each
-            assert row["b"] == "hidden"
-        for i in range(11):
-            cursor.execute("SELECT b FROM t WHERE a = ?", (1,))  # same
-        for i in range(40):
-            cursor.execute("INSERT INTO t VALUES (?, 'hidden')", (i,))  # writes
-        assert next(cursor.execute("SELECT count(*) FROM t"))[0] == 70
-        try:
-            cursor.execute("no SQL at all")
-            raise AssertionError
-        except sqlite3.OperationalError:
-            pass
-    finally:
-        _queries.current.reset(before)
+        cursor.execute("no SQL at all")
+        raise AssertionError
+    except sqlite3.OperationalError:
+        pass
+    try:
+        cursor.execute(b"SELECT 1")
+        raise AssertionError
+    except (TypeError, ValueError):
+        pass
+    token = _queries.current.set(None)
     database.execute("SELECT 1")  # nobody asks
-    assert queries.count == 2 + 12 + 11 + 40 + 1 + 1 and queries.time_ns > 0
+    _queries.current.reset(token)
+
+
+def check_the_queries(queries):
+    assert queries.count == 2 + 12 + 11 + 40 + 1 + 1 + 1 and 0 < queries.time_ns < 60e9 and queries.lost == 0
     lines = open(__file__).read().splitlines()
     found = {}
     for (shape, file, line), entry in queries.entries.items():
         assert file == __file__ and "hidden" not in shape, shape
+        assert entry.time_ns > 0
         found[lines[line - 1].rpartition("# ")[2]] = (_queries._kind(shape, entry), entry.count)
     assert found["each"] == ("n+1", 12) and found["writes"] == ("writes", 40)
     told_apart = _queries._value_hash((1,)) is not None  # by a probe that can
     assert found["same"] == (("same" if told_apart else "n+1"), 11)
+    assert sum(entry.many for entry in queries.entries.values()) == 1
     kind, _, line, count = queries.verdict()
     assert (kind, count) == ("writes", 40) and lines[line - 1].endswith("# writes")
+
+
+def queries_that_go_on_when_somebody_asks():
+    """Those end, too, and what begins then is of the same request."""
+    for taker, queries in takers():
+        over, going_on = taker.begin("SELECT a FROM t", (1,), False), taker.begin("SELECT b FROM t", (2,), False)
+        taker.end(over)
+        found = queries()
+        [first, second] = found.entries.values()
+        took_ns = first.time_ns
+        assert found.count == 2 and took_ns > 0 and second.time_ns == 0, (took_ns, second.time_ns)
+        time.sleep(0.01)
+        taker.end(going_on)
+        assert 10_000_000 <= second.time_ns < 60e9 and found.time_ns == first.time_ns + second.time_ns
+        taker.end(taker.begin("SELECT c FROM t", None, True))
+        assert queries() is found and found.count == 3 and [entry.many for entry in found.entries.values()] == [0, 0, 1]
+
+
+def queries_of_no_line():
+    """The library's own code alone is on the stack, as in a thread of its own: they are counted all the same."""
+    for taker, queries in takers():
+        space = {"taker": taker}
+        exec(compile("def f():\n for i in range(3): taker.end(taker.begin('SELECT 1', (i,), False))", os.path.join(os.path.dirname(json.__file__), "made.py"), "exec"), space)
+        thread = threading.Thread(target=space["f"])
+        thread.start()
+        thread.join()
+        [((shape, file, line), entry)] = queries().entries.items()
+        assert (file, line, entry.count) == ("", 0, 3) and shape, (file, line, entry.count)
+
+
+def the_parameters_of_a_query_are_not_kept():
+    class Kept(list):
+        pass
+
+    for taker, queries in takers():
+        parameters = Kept([1])
+        taker.end(taker.begin("SELECT ?", (parameters,), False))
+        gone = weakref.ref(parameters)
+        del parameters
+        gc.collect()
+        assert gone() is None and queries().count == 1
+
+
+def queries_hold_nothing_when_their_request_is_over():
+    code, text = queries_hold_nothing_when_their_request_is_over.__code__, "".join(["SELECT a", " FROM t"])
+    for count in (3, 40):
+        for watch in watches():
+            for is_asked in (False, True):
+                before = sys.getrefcount(code), sys.getrefcount(text)
+                watched = watch(0, False, lambda *args: None, _queries.current, _queries.Queries).wsgi(print, None)
+                watched.over(False)
+                for _ in range(count):
+                    watched.end(watched.begin(text, (1,), False))
+                assert not is_asked or watched.queries().count == count
+                del watched
+                gc.collect()
+                assert (sys.getrefcount(code), sys.getrefcount(text)) == before, (count, watch, is_asked)
 
 
 def asgi_is_kept_to():
@@ -588,7 +673,7 @@ def only_who_is_slow_is_kept():
     """To the nanosecond: `slow_s` itself is slow."""
     for watch in watches():
         kept = []
-        slow = watch(50_000_000, False, lambda watched, ended_ns, status: kept.append(ended_ns - watched.began_ns), _queries.current)
+        slow = watch(50_000_000, False, lambda watched, ended_ns, status: kept.append(ended_ns - watched.began_ns), _queries.current, _queries.Queries)
         for takes_ns in (49_999_999, 50_000_000, 50_000_001, 0):
             watched = slow.wsgi(print, None)
             watched.over(False, watched.began_ns + takes_ns)
@@ -617,7 +702,7 @@ def only_who_failed_is_kept():
     """By what its answer began with, or if none did."""
     for watch in watches():
         kept, passed = [], []
-        failed = watch(_watched.NEVER_NS, True, lambda watched, ended_ns, status: kept.append((watched.info, status)), _queries.current)
+        failed = watch(_watched.NEVER_NS, True, lambda watched, ended_ns, status: kept.append((watched.info, status)), _queries.current, _queries.Queries)
         for status in ("200 OK", "499 x", "500 x", "599", "999 x", "5", "", "50x y", "\u0665\u0660\u0660 x", b"500 x", None, "\ud800\ud800\ud800"):
             watched = failed.wsgi(lambda *given, **more: passed.append((given, more)), status)
             watched(status, [1], exc_info=None)
@@ -661,12 +746,19 @@ def what_is_watched_goes_on():
     unraisable, sys.unraisablehook = sys.unraisablehook, lambda report: None
     try:
         for watch in watches() - {_watched.Watch}:  # in its place, keep() sees to that itself
-            watched = watch(0, False, broken, _queries.current).wsgi(print, None)
+            watched = watch(0, False, broken, _queries.current, _queries.Queries).wsgi(print, None)
             watched.over(False)
     finally:
         sys.unraisablehook = unraisable
     for watch in watches():
-        all_of = watch(0, False, lambda *args: None, _queries.current)
+        made = []
+
+        class Made(_queries.Queries):
+            def __init__(self):
+                super().__init__()
+                made.append(self)
+
+        all_of = watch(0, False, lambda *args: None, _queries.current, Made)
         outer = all_of.wsgi(lambda *args: args, None)
         inner = all_of.wsgi(broken, None)
         assert _queries.current.get() is inner
@@ -679,8 +771,8 @@ def what_is_watched_goes_on():
         assert _queries.current.get() is outer and outer("200 OK", []) == ("200 OK", [])
         contextvars.copy_context().run(outer.over, False)  # elsewhere: nothing to put back
         _queries.current.set(None)
-        made = []
-        assert outer.queries(lambda: made.append(1) or made) is made is outer.queries(list)
+        assert made == []
+        assert outer.queries() is made[0] is outer.queries() and len(made) == 1
         for odd in ((), (1,), (1, 2, 3)):
             try:
                 all_of.wsgi(*odd)

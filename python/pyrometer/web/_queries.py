@@ -15,7 +15,7 @@ from time import monotonic_ns
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
+    from typing import Any, ClassVar
 
 QUERIES_MIN = 10  # of one shape from one line: fewer are not worth a change (src/analyze/rules/n_plus_one.c)
 ALIKE_EACH = 10  # each set of parameters so often, on average: it is the same query again
@@ -38,18 +38,43 @@ class Entry:
 class Queries:
     """Those of one request; its threads and tasks may add at a time."""
 
+    own_files: ClassVar[dict[str, bool]] = {}
+    """Of paths that were asked about: is_own()."""
+
     def __init__(self) -> None:
         self.count = self.time_ns = self.lost = 0
         self.entries: dict[tuple[str, str, int], Entry] = {}
 
-    def queries(self, make: object) -> Queries:
-        """As a Watched has it, which makes one of these when the first query is sent."""
-        return self
+    @staticmethod
+    def is_own(path: str) -> bool:
+        """Is that file the program's own?"""
+        own = Queries.own_files[path] = not path.startswith(_PACKAGE) and not _is_library(path)
+        return own
 
-    def add(self, sql: object, parameters: object, many: bool) -> Entry | None:
-        """A query begins. None: its time goes nowhere but into that of all."""
+    def begin(self, sql: object, parameters: object, many: bool) -> tuple[Entry | None, int]:
+        """A query begins: what end() wants."""
+        entry = self._note(sql, None if many else _value_hash(parameters), many, *_site())
+        return entry, monotonic_ns()
+
+    def end(self, begun: tuple[Entry | None, int]) -> None:
+        """It ended."""
+        entry, began_ns = begun
+        self._took(entry, monotonic_ns() - began_ns)
+
+    def take(self, sent: list[tuple[object, int | None, bool, str, int, int, int | None]]) -> list[tuple[Entry | None, int]]:
+        """Queries that began before anybody asked (src/probe/sent.c): text, hash of the parameters, many, file, line, when they began, and
+        how long they took, if they ended. Of each, what end() wants."""
+        begun = []
+        for sql, value, many, file, line, began_ns, took_ns in sent:
+            entry = self._note(sql, value, many, file, line)
+            if took_ns is not None:
+                self._took(entry, took_ns)
+            begun.append((entry, began_ns))
+        return begun
+
+    def _note(self, sql: object, value: int | None, many: bool, file: str, line: int) -> Entry | None:
+        """None: its time goes nowhere but into that of all."""
         self.count += 1
-        file, line = _site()
         key = (_shape(sql), file, line)
         entry = self.entries.get(key)
         if entry is None:
@@ -59,15 +84,13 @@ class Queries:
             entry = self.entries.setdefault(key, Entry())
         entry.count += 1
         entry.many += many
-        value = None if many else _value_hash(parameters)
         if value is None or len(entry.parameters) >= PARAMETERS_MAX:
             entry.unknown += 1
         else:
             entry.parameters.add(value)
         return entry
 
-    def end(self, entry: Entry | None, took_ns: int) -> None:
-        """It ended."""
+    def _took(self, entry: Entry | None, took_ns: int) -> None:
         self.time_ns += took_ns
         if entry is not None:
             entry.time_ns += took_ns
@@ -98,14 +121,12 @@ def _kind(shape: str, entry: Entry) -> str | None:
 
 
 current: ContextVar[Any] = ContextVar("pyrometer_queries", default=None)
-"""The request that runs here, a Watched or Queries: queries(Queries) are its. None: nobody wants them."""
+"""Who takes the queries of the request that runs here, by begin() and end(): a Watched or Queries. None: nobody wants them."""
 errors = 0
 """Of our own, which no query is to suffer from."""
 
 
 # -- texts, values and lines -----------------------------------------------------------------------
-
-_own_files: dict[str, bool] = {}
 
 
 def _load() -> tuple[Any, Any, Any]:
@@ -134,11 +155,6 @@ def _is_library_by_name(path: str) -> bool:
 _shape, _value_hash, _is_library = _load()
 
 
-def _is_own(path: str) -> bool:
-    own = _own_files[path] = not path.startswith(_PACKAGE) and not _is_library(path)
-    return own
-
-
 def _waiting_frame() -> Any:
     """In a greenlet, as SQLAlchemy's asynchronous engines use them, below its last frame: that of the one that waits for it."""
     if "greenlet" not in sys.modules:
@@ -148,14 +164,14 @@ def _waiting_frame() -> Any:
 
 
 def _site() -> tuple[str, int]:
-    """The line of the program's own that is nearest to who called _begin(); ("", 0): there is none."""
-    frame: Any = sys._getframe(3)
-    known, waiting = _own_files.get, True
+    """The line of the program's own that is nearest; ("", 0): there is none."""
+    frame: Any = sys._getframe(2)
+    known, waiting = Queries.own_files.get, True
     for _ in range(FRAMES_MAX):
         path = frame.f_code.co_filename
         own = known(path)
         if own is None:
-            own = _is_own(path)
+            own = Queries.is_own(path)
         if own:
             return path, frame.f_lineno
         frame = frame.f_back
@@ -169,23 +185,21 @@ def _site() -> tuple[str, int]:
 _PACKAGE = __file__[: -len("web/_queries.py")]
 
 
-def _begin(sql: object, parameters: object, many: bool) -> tuple[Queries, Entry | None, int] | None:
+def _begin(sql: object, parameters: object, many: bool) -> tuple[Any, Any] | None:
     """None: nobody asks, or something of ours failed."""
     request = current.get()
     if request is None:
         return None
     try:
-        queries = request.queries(Queries)
-        return queries, queries.add(sql, parameters, many), monotonic_ns()
+        return request, request.begin(sql, parameters, many)
     except Exception:
         _failed()
         return None
 
 
-def _end(begun: tuple[Queries, Entry | None, int] | None) -> None:
+def _end(begun: tuple[Any, Any] | None) -> None:
     if begun is not None:
-        queries, entry, began_ns = begun
-        queries.end(entry, monotonic_ns() - began_ns)
+        begun[0].end(begun[1])
 
 
 def _failed() -> None:

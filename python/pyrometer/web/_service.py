@@ -174,8 +174,8 @@ class Service:
         self.watches = options.slow_ns is not None or options.failed  # any request may turn out to be wanted
         self.asks = bool(options.when or options.share or options.internal_ips)  # each is asked for more than a token
         watch, slow_ns = find_watch(), NEVER_NS if options.slow_ns is None else options.slow_ns
-        self.watch = watch(slow_ns, options.failed, self._keep_watched, _queries.current)
-        self.watch_all = watch(0, False, self._keep_watched, _queries.current)
+        self.watch = watch(slow_ns, options.failed, self._keep_watched, _queries.current, Queries)
+        self.watch_all = watch(0, False, self._keep_watched, _queries.current, Queries)
         self.modules = 0  # that were imported when they were last looked at
         self.has_secret = options.secret is not None
         self.open = bool(self.watches or options.secret or options.when or options.share or options.internal_ips)
@@ -284,7 +284,7 @@ class Service:
         try:
             why, slot, method, path, encoding = watched.info
             why = why or ("failed" if self.options.failed and status >= FAILED_FROM else "slow")
-            request = Request(method, path.encode(encoding, "replace"), why, slot, watched.began_ns, watched.queries(Queries))
+            request = Request(method, path.encode(encoding, "replace"), why, slot, watched.began_ns, watched.queries())
             self._keep(request, ended_ns, status, False)
         except Exception:
             self.failed()

@@ -21,11 +21,12 @@ NEVER_NS = (1 << 64) - 1
 class Watch:
     """Which requests of a service are wanted, and where they go."""
 
-    def __init__(self, slow_ns: int, fails: bool, keep: Callable[[Watched, int, int], None], current: ContextVar[Any]) -> None:
+    def __init__(self, slow_ns: int, fails: bool, keep: Callable[[Watched, int, int], None], current: ContextVar[Any], make: Callable[[], Any]) -> None:
         self.slow_ns = slow_ns  # those whose answer began so late,
         self.fails = fails  # and if this, those that failed:
         self.keep = keep  # it is called with these, the time and their status
         self.current = current  # is the one that runs here
+        self.make = make  # makes a Queries
 
     def wsgi(self, start_response: Any, info: Any) -> Watched:
         """A request of WSGI begins; what is returned takes the place of START_RESPONSE. INFO is for keep()."""
@@ -62,10 +63,18 @@ class Watched:
         except ValueError:  # another context than that of the beginning: it ends with the request anyway
             pass
 
-    def queries(self, make: Callable[[], Any]) -> Any:
-        """What MAKE() makes, once."""
+    def queries(self) -> Any:
+        """Those that it sent: a Queries, made when it is first asked for."""
         own = self.__dict__
-        return own["_queries"] if "_queries" in own else own.setdefault("_queries", make())
+        return own["_queries"] if "_queries" in own else own.setdefault("_queries", self.watch.make())
+
+    def begin(self, sql: object, parameters: object, many: bool) -> Any:
+        """A query begins: what end() wants."""
+        return self.queries().begin(sql, parameters, many)
+
+    def end(self, begun: Any) -> None:
+        """A query ended."""
+        self.queries().end(begun)
 
     def _judge(self, ended_ns: int) -> None:
         self.answered = True

@@ -1,0 +1,248 @@
+/* probe/sent.c - notes of queries, and their way to who asks. */
+#include "probe/sent.h"
+
+#if !PYRO_FREE_THREADED
+
+#include "base/clock.h"
+#include "probe/inside.h"
+#include "probe/values.h"
+
+#define SENT_FIRST 4  /* of most requests: room for so many */
+#define SENT_MAX   32 /* who sends more takes so long that the Python part's time does not matter */
+#define FRAMES_MAX 200        /* as there */
+#define GOES_ON    UINT64_MAX /* took_ns */
+
+struct pyro_sent_query {
+    PyObject *sql;  /* a str; NULL: it was none */
+    PyObject *code; /* NULL: no line of the program's own */
+    int offset;     /* in it */
+    bool many, comparable;
+    uint64_t hash; /* of its parameters, if they are comparable */
+    uint64_t began_ns, took_ns;
+};
+
+/* -- a service ---------------------------------------------------------------------------------- */
+
+int pyro_sent_by_init(struct pyro_sent_by *by, PyObject *make)
+{
+    *by = (struct pyro_sent_by){
+        .make = Py_NewRef(make),
+        .own_files = PyObject_GetAttrString(make, "own_files"),
+        .is_own = PyObject_GetAttrString(make, "is_own"),
+    };
+    if (!by->own_files || !by->is_own || !PyDict_Check(by->own_files)) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_TypeError, "own_files is no dict");
+        return -1;
+    }
+    by->reads_frames = pyro_inside_init() == 0;
+    PyErr_Clear(); /* why not: the probe says that where it is wanted */
+    return 0;
+}
+
+void pyro_sent_by_clear(struct pyro_sent_by *by)
+{
+    Py_CLEAR(by->make);
+    Py_CLEAR(by->own_files);
+    Py_CLEAR(by->is_own);
+}
+
+/* -- the line ----------------------------------------------------------------------------------- */
+
+static bool is_own(const struct pyro_sent_by *by, PyObject *path)
+{
+    PyObject *known = PyDict_GetItemWithError(by->own_files, path);
+    if (known)
+        return known == Py_True;
+    PyObject *said = PyObject_CallFunctionObjArgs(by->is_own, path, NULL);
+    bool own = said == Py_True;
+    Py_XDECREF(said);
+    PyErr_Clear();
+    return own;
+}
+
+/* The line of the program's own that is nearest. False: there is none. */
+static bool find_site(const struct pyro_sent_by *by, struct pyro_sent_query *query)
+{
+    void *frame = pyro_current_frame(PyThreadState_Get());
+    if (frame && pyro_inside.minor >= 12 && pyro_is_shim(frame))
+        frame = pyro_caller_frame(frame);
+    for (int i = 0; frame && i < FRAMES_MAX; i++, frame = pyro_caller_frame(frame)) {
+        PyObject *code = pyro_frame_code(frame);
+        if (!is_own(by, pyro_at(code, pyro_inside.code_file)))
+            continue;
+        query->code = Py_NewRef(code);
+        query->offset = pyro_frame_offset(frame, code);
+        return true;
+    }
+    return false;
+}
+
+/* Then the line may be in a greenlet that waits, which is not among these frames. */
+static bool has_greenlets(void)
+{
+    PyObject *modules = PyImport_GetModuleDict();
+    return modules && PyDict_GetItemString(modules, "greenlet");
+}
+
+/* -- notes -------------------------------------------------------------------------------------- */
+
+static void forget(struct pyro_sent_query *items, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        Py_XDECREF(items[i].sql);
+        Py_XDECREF(items[i].code);
+    }
+    PyMem_Free(items);
+}
+
+static bool has_room(struct pyro_sent *sent)
+{
+    if (sent->count < sent->room)
+        return true;
+    uint32_t room = sent->room ? SENT_MAX : SENT_FIRST;
+    if (sent->count == SENT_MAX)
+        return false;
+    struct pyro_sent_query *grown = PyMem_Realloc(sent->items, room * sizeof(*grown));
+    if (!grown)
+        return false;
+    sent->items = grown;
+    sent->room = room;
+    return true;
+}
+
+/* False: it is not for here. */
+static bool note(struct pyro_sent *sent, const struct pyro_sent_by *by, PyObject *sql,
+                 PyObject *parameters, bool many)
+{
+    struct pyro_sent_query query = {.many = many, .took_ns = GOES_ON};
+    bool found = find_site(by, &query);
+    query.comparable = !many && pyro_value_hash(parameters, &query.hash);
+    /* is_own may have let other threads of this request run: what follows lets none */
+    if (sent->queries || (!found && has_greenlets()) || !has_room(sent)) {
+        Py_XDECREF(query.code);
+        return false;
+    }
+    query.sql = PyUnicode_CheckExact(sql) ? Py_NewRef(sql) : NULL;
+    query.began_ns = pyro_clock_ns();
+    sent->items[sent->count++] = query;
+    return true;
+}
+
+PyObject *pyro_sent_begin(struct pyro_sent *sent, const struct pyro_sent_by *by, PyObject *sql,
+                          PyObject *parameters, bool many)
+{
+    if (by->reads_frames && !sent->queries && note(sent, by, sql, parameters, many))
+        return PyLong_FromUnsignedLong(sent->count - 1);
+    PyObject *queries = pyro_sent_queries(sent, by);
+    if (!queries)
+        return NULL;
+    PyObject *begun =
+        PyObject_CallMethod(queries, "begin", "OOO", sql, parameters, many ? Py_True : Py_False);
+    Py_DECREF(queries);
+    return begun;
+}
+
+int pyro_sent_end(struct pyro_sent *sent, PyObject *begun)
+{
+    if (PyLong_Check(begun)) {
+        size_t which = PyLong_AsSize_t(begun);
+        if (PyErr_Occurred())
+            return -1;
+        if (!sent->queries) {
+            if (which < sent->count && sent->items[which].took_ns == GOES_ON)
+                sent->items[which].took_ns = pyro_clock_ns() - sent->items[which].began_ns;
+            return 0;
+        }
+        begun = sent->begun && which < (size_t)PyList_Size(sent->begun)
+                    ? PyList_GetItem(sent->begun, (Py_ssize_t)which)
+                    : NULL; /* another thread is just about to tell of it */
+    }
+    if (!begun || !sent->queries)
+        return 0;
+    PyObject *done = PyObject_CallMethod(sent->queries, "end", "(O)", begun);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
+/* -- who asks ----------------------------------------------------------------------------------- */
+
+static PyObject *number_or_none(bool known, uint64_t number)
+{
+    return known ? PyLong_FromUnsignedLongLong(number) : Py_NewRef(Py_None);
+}
+
+/* (sql, hash, many, file, line, began_ns, took_ns), as Queries.take() wants them. */
+static PyObject *told(const struct pyro_sent_query *query)
+{
+    PyObject *file = query->code
+                         ? Py_NewRef((PyObject *)pyro_at(query->code, pyro_inside.code_file))
+                         : PyUnicode_FromString("");
+    int line = query->code ? pyro_python.line_of(query->code, query->offset) : 0;
+    return Py_BuildValue("ONONiKN", query->sql ? query->sql : Py_None,
+                         number_or_none(query->comparable, query->hash),
+                         query->many ? Py_True : Py_False, file, line > 0 ? line : 0,
+                         (unsigned long long)query->began_ns,
+                         number_or_none(query->took_ns != GOES_ON, query->took_ns));
+}
+
+static PyObject *all_told(const struct pyro_sent_query *items, uint32_t count)
+{
+    PyObject *list = PyList_New(count);
+    for (uint32_t i = 0; list && i < count; i++) {
+        PyObject *one = told(&items[i]);
+        if (!one || PyList_SetItem(list, i, one) < 0)
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+/* What was noted goes to QUERIES, which has all that comes from now on. */
+static int hand_over(struct pyro_sent *sent, PyObject *queries)
+{
+    struct pyro_sent_query *items = sent->items;
+    uint32_t count = sent->count;
+    sent->queries = Py_NewRef(queries);
+    sent->items = NULL;
+    sent->count = sent->room = 0;
+    if (!count)
+        return 0;
+    PyObject *list = all_told(items, count);
+    PyObject *begun = list ? PyObject_CallMethod(queries, "take", "(O)", list) : NULL;
+    Py_XDECREF(list);
+    forget(items, count);
+    if (begun && !PyList_Check(begun)) {
+        PyErr_SetString(PyExc_TypeError, "take() returned no list");
+        Py_CLEAR(begun);
+    }
+    sent->begun = begun;
+    return begun ? 0 : -1;
+}
+
+PyObject *pyro_sent_queries(struct pyro_sent *sent, const struct pyro_sent_by *by)
+{
+    if (sent->queries)
+        return Py_NewRef(sent->queries);
+    PyObject *made = PyObject_CallNoArgs(by->make);
+    if (!made)
+        return NULL;
+    if (!sent->queries && hand_over(sent, made) < 0) {
+        Py_DECREF(made);
+        return NULL;
+    }
+    Py_DECREF(made);
+    return Py_NewRef(sent->queries); /* perhaps another thread's, meanwhile */
+}
+
+void pyro_sent_clear(struct pyro_sent *sent)
+{
+    struct pyro_sent_query *items = sent->items;
+    uint32_t count = sent->count;
+    sent->items = NULL;
+    sent->count = sent->room = 0;
+    forget(items, count);
+    Py_CLEAR(sent->queries);
+    Py_CLEAR(sent->begun);
+}
+
+#endif
