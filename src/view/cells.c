@@ -259,6 +259,43 @@ static void lay_out_buckets(struct pyro_cells *cells, const struct pyro_profile 
                                                       : PYRO_CELL_BUCKETS;
 }
 
+/* FROM, the place of each cell, by thread within each bucket; NEXT has room for a number of each thread, and one more. */
+static void order_by_thread(const struct pyro_cells *cells, size_t threads, uint32_t *from,
+                            uint32_t *next)
+{
+    for (size_t begin = 0, end; begin < cells->count; begin = end) {
+        memset(next, 0, (threads + 1) * sizeof(*next));
+        for (end = begin; end < cells->count && cells->bucket[end] == cells->bucket[begin]; end++)
+            next[cells->thread[end] + 1]++;
+        for (size_t thread = 0; thread < threads; thread++)
+            next[thread + 1] += next[thread];
+        for (size_t i = begin; i < end; i++)
+            from[begin + next[cells->thread[i]]++] = (uint32_t)i;
+    }
+}
+
+/* What a thread did stands together, in the order in which it was seen: CELLS so, from place TO on in SORTED, which has room for it. */
+static int sort_by_thread(const struct pyro_cells *cells, size_t threads, struct pyro_cells *sorted,
+                          size_t to)
+{
+    uint32_t *from = malloc((cells->count + 1) * sizeof(*from));
+    uint32_t *next = malloc((threads + 2) * sizeof(*next));
+    int result = from && next ? 0 : -ENOMEM;
+    if (result == 0)
+        order_by_thread(cells, threads, from, next);
+    for (size_t i = 0; result == 0 && i < cells->count; i++) {
+        sorted->bucket[to + i] = cells->bucket[from[i]];
+        sorted->thread[to + i] = cells->thread[from[i]];
+        sorted->stack[to + i] = cells->stack[from[i]];
+        sorted->kind[to + i] = cells->kind[from[i]];
+        sorted->samples[to + i] = cells->samples[from[i]];
+        sorted->time_us[to + i] = cells->time_us[from[i]];
+    }
+    free(from);
+    free(next);
+    return result;
+}
+
 static int reserve_cells(struct pyro_cells *cells, size_t count)
 {
     uint32_t **const columns[] = {&cells->bucket, &cells->thread, &cells->stack, &cells->kind,
@@ -312,16 +349,8 @@ static void put_part(void *context, size_t which)
 {
     struct parts *parts = context;
     struct part *part = &parts->parts[which];
-    const struct pyro_cells *from = &part->cells;
-    struct pyro_cells *all = parts->maker->cells;
-    for (size_t i = 0; i < from->count; i++) {
-        all->bucket[part->to + i] = from->bucket[i];
-        all->thread[part->to + i] = from->thread[i];
-        all->stack[part->to + i] = from->stack[i];
-        all->kind[part->to + i] = from->kind[i];
-        all->samples[part->to + i] = from->samples[i];
-        all->time_us[part->to + i] = from->time_us[i];
-    }
+    part->result = sort_by_thread(&part->cells, parts->maker->profile->thread_count,
+                                  parts->maker->cells, part->to);
     pyro_cells_clear(&part->cells);
 }
 
@@ -367,6 +396,7 @@ static int make_cells(struct maker *maker)
     if (result == 0) {
         pyro_parallel(parts.count, put_part, &parts);
         maker->cells->count = count;
+        result = result_of(&parts);
     }
     for (size_t i = 0; i < parts.count; i++)
         pyro_cells_clear(&parts.parts[i].cells);
@@ -428,12 +458,28 @@ static int add_traced(struct maker *maker)
 /* In one bucket, since it is not known when. */
 static int make_traced(struct maker *maker)
 {
+    struct pyro_cells unsorted = {0}, *cells = maker->cells;
     size_t threads = maker->profile->thread_count;
     maker->last = malloc((threads + 1) * sizeof(*maker->last));
     maker->near = calloc(NEAR, sizeof(*maker->near));
+    int result = maker->last && maker->near ? 0 : -ENOMEM;
     for (size_t i = 0; maker->last && i < threads; i++)
         maker->last[i] = PYRO_NO_ID;
-    return maker->last && maker->near ? add_traced(maker) : -ENOMEM;
+    maker->cells = &unsorted;
+    if (result == 0)
+        result = add_traced(maker);
+    if (result == 0)
+        result = reserve_cells(cells, unsorted.count);
+    if (result == 0)
+        result = sort_by_thread(&unsorted, threads, cells, 0);
+    if (result == 0) {
+        cells->count = unsorted.count;
+        cells->kinds = unsorted.kinds;
+        cells->kind_count = unsorted.kind_count;
+        unsorted.kinds = NULL;
+    }
+    pyro_cells_clear(&unsorted);
+    return result;
 }
 
 static void free_maker(struct maker *maker)
@@ -462,106 +508,6 @@ int pyro_cells_make(struct pyro_cells *cells, const struct pyro_profile *profile
     if (result < 0)
         pyro_cells_clear(cells);
     return result;
-}
-
-/* -- their order ------------------------------------------------------------------------------------ */
-
-#define PARTS_CELLS (1u << 14)
-#define VALUE_SIZE  sizeof(uint32_t) /* of each column */
-_Static_assert(sizeof(float) == VALUE_SIZE, "times as wide as numbers");
-
-struct sorting {
-    const struct pyro_cells *cells;
-    const uint32_t *numbers;
-    struct {
-        size_t begin, end;
-        int result;
-    } parts[PARTS];
-};
-
-/* PLACES of cells by their KEYS, and where these are the same as they were, by way of ROOM. */
-static int sort_by(const uint32_t *keys, uint32_t *places, uint32_t *room, size_t count)
-{
-    uint32_t largest = 0;
-    for (size_t i = 0; i < count; i++)
-        largest = keys[i] > largest ? keys[i] : largest;
-    uint32_t *next = calloc((size_t)largest + 2, sizeof(*next));
-    if (!next)
-        return -ENOMEM;
-    for (size_t i = 0; i < count; i++)
-        next[keys[i] + 1]++;
-    for (size_t key = 0; key < largest; key++)
-        next[key + 1] += next[key];
-    for (size_t i = 0; i < count; i++)
-        room[next[keys[places[i]]]++] = places[i];
-    memcpy(places, room, count * sizeof(*places));
-    free(next);
-    return 0;
-}
-
-/* Each value of a COLUMN of cells to its place. */
-static void arrange(void *column, const uint32_t *places, size_t count, void *room)
-{
-    char *arranged = room;
-    for (size_t i = 0; i < count; i++)
-        memcpy(arranged + i * VALUE_SIZE, (char *)column + places[i] * VALUE_SIZE, VALUE_SIZE);
-    memcpy(column, room, count * VALUE_SIZE);
-}
-
-/* From the key that matters least to the one that matters most. NUMBERS: of each cell's stack. */
-static int sort_cells(const struct pyro_cells *cells, size_t begin, size_t count,
-                      const uint32_t *numbers, uint32_t *places, uint32_t *room)
-{
-    void *const columns[] = {cells->thread + begin, cells->stack + begin, cells->kind + begin,
-                             cells->samples + begin, cells->time_us + begin};
-    for (size_t i = 0; i < count; i++)
-        places[i] = (uint32_t)i;
-    if (sort_by(numbers, places, room, count) < 0 ||
-        sort_by(cells->thread + begin, places, room, count) < 0 ||
-        sort_by(cells->bucket + begin, places, room, count) < 0)
-        return -ENOMEM;
-    for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++)
-        arrange(columns[i], places, count, room);
-    return 0;
-}
-
-static void sort_part(void *context, size_t which)
-{
-    struct sorting *sorting = context;
-    const struct pyro_cells *cells = sorting->cells;
-    size_t begin = sorting->parts[which].begin, count = sorting->parts[which].end - begin;
-    uint32_t *numbers = malloc((count + 1) * sizeof(*numbers));
-    uint32_t *places = malloc((count + 1) * sizeof(*places));
-    uint32_t *room = malloc((count + 1) * sizeof(*room));
-    int result = numbers && places && room ? 0 : -ENOMEM;
-    for (size_t i = 0; result == 0 && i < count; i++)
-        numbers[i] = sorting->numbers[cells->stack[begin + i]];
-    if (result == 0 && count)
-        result = sort_cells(cells, begin, count, numbers, places, room);
-    sorting->parts[which].result = result;
-    free(numbers);
-    free(places);
-    free(room);
-}
-
-int pyro_cells_sort(struct pyro_cells *cells, const uint32_t *numbers)
-{
-    struct sorting sorting = {.cells = cells, .numbers = numbers};
-    size_t count = cells->count < PARTS_CELLS ? 1 : PARTS;
-    for (size_t i = 0, begin = 0; i < count; i++) {
-        size_t end = cells->count * (i + 1) / count;
-        if (end < begin)
-            end = begin;
-        while (end > begin && end < cells->count && cells->bucket[end] == cells->bucket[end - 1])
-            end++;
-        sorting.parts[i].begin = begin;
-        sorting.parts[i].end = begin = end;
-    }
-    pyro_parallel(count, sort_part, &sorting);
-    for (size_t i = 0; i < count; i++)
-        if (sorting.parts[i].result < 0)
-            return sorting.parts[i].result;
-    return 0;
 }
 
 /* -- sums of cells -------------------------------------------------------------------------------- */

@@ -317,21 +317,22 @@ static void put_cell_times(struct pyro_page_data *data, const struct pyro_cells 
     free(lost_us);
 }
 
-/* Stacks grow within a thread of a bucket: how far each is from the last one, which is mostly not far. */
+/* Each cell's way from the last stack of the same thread, which is mostly small. */
 static void put_cell_stacks(struct pyro_page_data *data, const struct pyro_cells *cells,
                             const struct pyro_page_order *order)
 {
-    uint32_t *steps = calloc(cells->count + 1, sizeof(*steps));
-    for (size_t i = 0; steps && i < cells->count; i++) {
-        bool goes_on = i && cells->bucket[i] == cells->bucket[i - 1] &&
-                       cells->thread[i] == cells->thread[i - 1];
-        steps[i] =
-            order->numbers[cells->stack[i]] - (goes_on ? order->numbers[cells->stack[i - 1]] : 0);
+    uint32_t *last = calloc(data->profile->thread_count + 1, sizeof(*last));
+    uint32_t *ways = calloc(cells->count + 1, sizeof(*ways));
+    for (size_t i = 0; last && ways && i < cells->count; i++) {
+        uint32_t *before = &last[cells->thread[i]], stack = order->numbers[cells->stack[i]];
+        ways[i] = pyro_page_way(*before, stack);
+        *before = stack;
     }
-    if (steps)
-        pyro_page_columns_u32(&data->columns, "cell_stack", steps, cells->count);
-    data->failed = data->failed || !steps;
-    free(steps);
+    if (last && ways)
+        pyro_page_columns_u32(&data->columns, "cell_stack", ways, cells->count);
+    data->failed = data->failed || !last || !ways;
+    free(last);
+    free(ways);
 }
 
 /* ANY_TIMES: not only those of samples. */
@@ -401,7 +402,7 @@ static int put_estimate(struct pyro_page_data *data, double *ret_folded_us)
         PUT_U32(data, "stack_frame", tree.count, 0);
         PUT_U32(data, "cell_bucket", tree.count, 0);
         PUT_U32(data, "cell_thread", tree.count, 0);
-        PUT_U32(data, "cell_stack", tree.count, i ? 1 : 0);
+        PUT_WAYS(data, "cell_stack", tree.count, i);
         PUT_U32(data, "cell_kind", tree.count, 0);
         PUT_U32(data, "cell_samples", tree.count, 0);
         PUT_COLUMN(data, f32, float, "cell_us", tree.count, tree.self_us[order.stacks[i]]);
@@ -658,11 +659,7 @@ static int make_sampled(struct sampled *sampled, const struct pyro_profile *prof
     int result = pyro_cells_make(&sampled->cells, profile);
     if (result == 0)
         result = order_stacks(&sampled->order, profile, &sampled->cells);
-    if (result == 0)
-        result = make_sums(&sampled->sums, &sampled->cells, &sampled->order);
-    if (result == 0 && !sampled->sums.items) /* else where they are put */
-        result = pyro_cells_sort(&sampled->cells, sampled->order.numbers);
-    return result;
+    return result == 0 ? make_sums(&sampled->sums, &sampled->cells, &sampled->order) : result;
 }
 
 static void free_sampled(struct sampled *sampled)
@@ -759,7 +756,7 @@ enum { AT_ONCE, LATER, PARTS };
 struct parts {
     const struct pyro_profile *profile;
     const struct pyro_page_options *options;
-    struct sampled *sampled;
+    const struct sampled *sampled;
     struct pyro_page_packed *ret;
     struct pyro_error
         *error; /* of what is there at once; the other part has -ENOMEM alone to tell */
@@ -793,12 +790,9 @@ static int pack_later(struct parts *parts)
 {
     struct pyro_page_data data = {.profile = parts->profile};
     struct pyro_buffer bytes = {0};
-    struct sampled *sampled = parts->sampled; /* whose cells nobody else reads any more */
-    int result = pyro_cells_sort(&sampled->cells, sampled->order.numbers);
-    if (result == 0)
-        put_cells(&data, &sampled->cells, &sampled->order, any_times(parts->profile, sampled));
-    if (data.failed || data.columns.bytes.failed)
-        result = -ENOMEM;
+    put_cells(&data, &parts->sampled->cells, &parts->sampled->order,
+              any_times(parts->profile, parts->sampled));
+    int result = data.failed || data.columns.bytes.failed ? -ENOMEM : 0;
     if (result == 0)
         result = join_later(&bytes, &data.columns);
     free_data(&data);

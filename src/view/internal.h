@@ -110,7 +110,8 @@ struct pyro_cell_sum {
     double samples, time_us; /* without what counting cost */
 };
 struct pyro_cells {
-    uint32_t *bucket, *thread, *stack, *kind, *samples; /* [count], by bucket, then as first seen */
+    uint32_t *bucket, *thread, *stack, *kind,
+        *samples;   /* [count], by bucket, then by thread, then as first seen */
     float *time_us; /* with what counting cost, of parked samples too: see pyro_cell_time_us() */
     float *left; /* [stack_count of the profile] what of the time is left without that; NULL: all */
     size_t count, capacity;
@@ -125,8 +126,6 @@ struct pyro_cells {
 /* Of samples, or of what was traced, which knows no time of day: then there is one bucket. 0 or -ENOMEM. */
 int pyro_cells_make(struct pyro_cells *cells, const struct pyro_profile *profile);
 void pyro_cells_clear(struct pyro_cells *cells); /* a zeroed struct is fine */
-/* Those of a bucket by thread, then by NUMBERS of their stacks. 0 or -ENOMEM. */
-int pyro_cells_sort(struct pyro_cells *cells, const uint32_t *numbers);
 /* Without what counting cost, as tables have it. */
 static inline double pyro_cell_time_us(const struct pyro_cells *cells, size_t cell)
 {

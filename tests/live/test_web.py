@@ -329,7 +329,13 @@ def test_slow_and_failed_requests_are_kept(one: Python, app: str, serve: Callabl
     before = len(server.recordings())
     for path in ("/quick", "/fail", "/a"):
         assert "x-profile" not in server.get(path).headers
-    wait_until(lambda: len(server.recordings()) > before, server)
+
+    def is_kept() -> bool:
+        """A busy machine may have let none of a request's samples be taken: the next one is asked."""
+        return len(server.recordings()) > before or "x-profile" in server.get("/a").headers
+
+    wait_until(is_kept, server)
+    assert len(server.recordings()) > before  # and no answer told
     assert server.get("/-/requests").status == 404
     page = server.get("/-/requests", X_Pyrometer_Token=token("/-/requests", time.time() + 60))
     assert page.status == 200 and page.headers["cache-control"] == "no-store"

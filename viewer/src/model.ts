@@ -208,7 +208,7 @@ export class Profile {
       samples: data.column("cell_samples"),
       us: data.column("cell_us"),
     };
-    cell.stack = grown(data.column("cell_stack"), cell);
+    cell.stack = waysOf(data.column("cell_stack"), cell.thread, this.head.threads.length);
     if (cell.us.length < cell.stack.length) cell.us = this.sampledTimes(data, cell);
     const left = data.column("stack_left");
     if (left.length === 0) return cell;
@@ -810,12 +810,10 @@ function callsOf(value: number): number {
   return value > 0 ? value - 1 : NaN;
 }
 
-/** Stacks, which grow within a thread of a bucket: of each, how far it is from the one before. */
-function grown(steps: Column, { bucket, thread }: Pick<Profile["cell"], "bucket" | "thread">): Uint32Array {
-  const stacks = new Uint32Array(steps.length);
-  for (let i = 0; i < steps.length; i++) {
-    const goesOn = i > 0 && bucket[i] === bucket[i - 1] && thread[i] === thread[i - 1];
-    stacks[i] = steps[i]! + (goesOn ? stacks[i - 1]! : 0);
-  }
+/** Ways from the last stack of the same thread become stacks. */
+function waysOf(ways: Column, thread: Column, threads: number): Uint32Array {
+  const last = new Uint32Array(threads + 1);
+  const stacks = new Uint32Array(ways.length);
+  for (let i = 0; i < ways.length; i++) stacks[i] = last[thread[i]!]! += (ways[i]! >>> 1) ^ -(ways[i]! & 1);
   return stacks;
 }

@@ -68,8 +68,7 @@ export function recording(samples: Sampled[], change: Partial<Head> = {}, more: 
   const sorted = frames.map((_, i) => i).sort((a, b) => frames[a]![0] - frames[b]![0] || frames[a]![1] - frames[b]![1]);
   const place = frames.map((it, i) => sorted.filter((other) => frames[other]![0] === it[0]).indexOf(i));
   const numbers = new Map(order.stacks.map((stack, i) => [stack, i]));
-  const placed = cells.map((it) => ({ ...it, bucket: it.bucket ?? 0, thread: it.thread ?? 0, number: numbers.get(it.stack)! }));
-  placed.sort((a, b) => a.bucket - b.bucket || a.thread - b.thread || a.number - b.number || a.kind - b.kind);
+  const last = new Map<number, number>();
   const names = functions.map((name) => strings.push(name) - 1);
   const columns: Record<string, number[]> = {
     function_name: ways(names),
@@ -83,16 +82,17 @@ export function recording(samples: Sampled[], change: Partial<Head> = {}, more: 
     node_stacks: order.merged,
     stack_parent: order.which,
     stack_frame: order.stacks.map((it) => (it ? place[stacks[it]![1]]! : 0)),
-    cell_bucket: ways(placed.map((it) => it.bucket)),
-    cell_thread: ways(placed.map((it) => it.thread)),
-    cell_stack: placed.map((it, i) => {
-      const before = placed[i - 1];
-      return it.number - (before?.bucket === it.bucket && before.thread === it.thread ? before.number : 0);
+    cell_bucket: ways(cells.map((it) => it.bucket ?? 0)),
+    cell_thread: ways(cells.map((it) => it.thread ?? 0)),
+    cell_stack: cells.map((it) => {
+      const [thread, stack] = [it.thread ?? 0, numbers.get(it.stack)!];
+      const from = last.get(thread) ?? 0;
+      last.set(thread, stack);
+      return way(from, stack);
     }),
-    told_stack: ways(placed.map((it) => it.number)), // as sums tell it: from the last one, whatever its thread
-    cell_kind: placed.map((it) => it.kind),
-    cell_samples: placed.map(() => 1),
-    cell_us: placed.map((it) => it.us),
+    cell_kind: cells.map((it) => it.kind),
+    cell_samples: cells.map(() => 1),
+    cell_us: cells.map((it) => it.us),
     ...more,
   };
   const places: Head["columns"] = {};
