@@ -276,6 +276,7 @@ time.sleep(0.3)
 """
 
 
+@pytest.mark.alone  # which function has more of the samples, and when, is not the program's to say where it has no CPU
 def test_boxes_in_the_order_of_time(show: Show, pyrometer: Path, tmp_path: Path) -> None:
     script, recorded, file = tmp_path / "turns.py", tmp_path / "turns.pyro", tmp_path / "turns.html"
     script.write_text(TURNS)
