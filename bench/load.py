@@ -6,8 +6,8 @@
 CLIENTS keep one connection each, from one event loop, and send one request after the other for SECONDS; one in twenty has a token,
 in both halves of a pair. Each half is a server of its own; their order is drawn. The p99 is that of requests without a token. Told are the mean
 ratio of the pairs with its 95 % interval, requests that failed, answers that told a profile and those of them that named a recording (some are too
-short for a sample, or on top of recordings_per_s), and recordings that have anything of another path. Not part of `make bench`: 20
-pairs of all take four hours. Gunicorn and uvicorn serve an application without a framework (load_app.py, 0.3 ms a request), "django" is a site of
+short for a sample, or on top of recordings_per_s), recordings that have anything of another path, and, of the halves without the middleware, what the next
+one's p99 is to the one before: what the machine alone makes of such a ratio, of half as many. Not part of `make bench`: 20 pairs of all take four hours. Gunicorn and uvicorn serve an application without a framework (load_app.py, 0.3 ms a request), "django" is a site of
 Django's under gunicorn (load_site.py, some 5 ms).
 """
 

@@ -100,9 +100,9 @@ static bool has_room(struct pyro_sent *sent)
 {
     if (sent->count < sent->room)
         return true;
-    uint32_t room = sent->room ? SENT_MAX : SENT_FIRST;
-    if (sent->count == SENT_MAX)
+    if (sent->room == SENT_MAX)
         return false;
+    uint32_t room = sent->room ? SENT_MAX : SENT_FIRST;
     struct pyro_sent_query *grown = PyMem_Realloc(sent->items, room * sizeof(*grown));
     if (!grown)
         return false;
