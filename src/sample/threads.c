@@ -145,6 +145,11 @@ static int interps_list(struct pyro_sampler *sampler)
         if (pyro_interp_state(sampler->memory, &sampler->runtime, found[i], &state) == 0)
             interp->gil = state.gil;
         interp_plan(sampler, interp);
+        /* Before its threads are listed: one that begins meanwhile changes it. */
+        pyro_addr head = pyro_addr_at(0);
+        (void)pyro_memory_read_addr(sampler->memory, pyro_addr_plus(found[i], interp->lists_from),
+                                    &head);
+        interp->threads_head = head.u;
     }
     uint32_t generation = sampler->runtime.layout.interp.code_generation;
     if (generation != PYRO_ABSENT)
