@@ -18,7 +18,7 @@ from tools import Bench
 
 PINS = Path(__file__).resolve().parent / "peers.txt"
 PROBE = "src/probe/_probe.abi3.so"  # in a build
-NOT_IN_ROOTS = re.compile(r"=> (/\S*(?:libelf|libprotobuf-c|libjansson)\S*)")  # of what our program is linked to
+NOT_IN_ROOTS = re.compile(r"=> (/\S*(?:libelf|libdeflate|libprotobuf-c|libjansson)\S*)")  # of what our program is linked to
 PIP_S = 300
 
 

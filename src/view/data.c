@@ -269,10 +269,12 @@ static int put_stacks(struct pyro_page_data *data, const struct pyro_page_order 
     return 0;
 }
 
-#define LEFT_ALL 4095 /* of the column "stack_left": nothing was taken out */
+#define LEFT_ALL    4095 /* of the column "stack_left": nothing was taken out */
+#define OFF_US      4    /* the times of cells are true to this, their sums by stack too, */
+#define OFF_BUCKETS 2000 /* or to so small a part of a bucket, where that is more */
 
 /* Times of sampled cells. Samples of a bucket weigh nearly the same, so that what a page needs is that weight and how far each cell is off it, which is mostly
- * nothing: rounded to PYRO_OFF_US, and what is lost by that is added to the stack's next cell. */
+ * nothing: rounded to a few microseconds, and what is lost by that is added to the stack's next cell. */
 static void put_cell_times(struct pyro_page_data *data, const struct pyro_cells *cells,
                            const struct pyro_page_order *order)
 {
@@ -280,6 +282,7 @@ static void put_cell_times(struct pyro_page_data *data, const struct pyro_cells 
     double *time_us = calloc(cells->bucket_count + 1, sizeof(*time_us));
     double *samples = calloc(cells->bucket_count + 1, sizeof(*samples));
     double *lost_us = calloc(order->stack_count + 1, sizeof(*lost_us));
+    const double off_us = fmax(OFF_US, cells->bucket_us / OFF_BUCKETS);
     bool ok = weights && time_us && samples && lost_us;
     for (size_t i = 0; ok && i < cells->count; i++) {
         time_us[cells->bucket[i]] += (double)cells->time_us[i];
@@ -298,8 +301,8 @@ static void put_cell_times(struct pyro_page_data *data, const struct pyro_cells 
             double *lost = &lost_us[cells->stack[i]];
             double mean = (double)weights[cells->bucket[i]] / PYRO_WEIGHTS_A_US;
             double rest = (double)cells->time_us[i] - mean * cells->samples[i] + *lost;
-            double whole = fmax(-1e9, fmin(1e9, rint(rest / PYRO_OFF_US)));
-            *lost = rest - whole * PYRO_OFF_US;
+            double whole = fmax(-1e9, fmin(1e9, rint(rest / off_us)));
+            *lost = rest - whole * off_us;
             off[i] = pyro_page_way(0, (uint32_t)(int32_t)whole);
         }
         if (off)

@@ -94,7 +94,6 @@ void pyro_page_order_clear(struct pyro_page_order *order); /* a zeroed struct is
 /* -- cells: samples that a page need not tell apart ------------------------------------------------ */
 
 #define PYRO_CELL_BUCKETS 2000 /* parts of the duration */
-#define PYRO_OFF_US       4    /* the times of cells are true to this, their sums by stack too */
 #define PYRO_WEIGHTS_A_US 8 /* the mean weight of a bucket's samples is in parts of a microsecond */
 
 /* What the samples of a cell had in common besides. */

@@ -1,26 +1,21 @@
-/* view/pack.c - the data of a page as it holds them: gzipped, 13 bits of that as two of 91 printable characters.
+/* view/pack.c - the data of a page as it holds them: packed in pieces, 7 bits of these as a character.
  *
- * Large data are cut into pieces that are compressed at once, each with what stands before it as its dictionary, and make one stream: what comes out is the
- * same whatever the number of CPUs. viewer/src/packed.ts opens it. */
+ * Large data are cut into pieces that are compressed at once, each by itself: what comes out is the same whatever the number of CPUs.
+ * viewer/src/packed.ts opens them; tools/page writes the program in the same way. */
 #include "base/parallel.h"
 #include "view/internal.h"
 
 #include <errno.h>
+#include <libdeflate.h>
 #include <stdlib.h>
-#include <zlib.h>
 
-#define PIECE_SIZE  (1u << 20)
-#define WINDOW_BITS 15 /* negative: without a header, which stands before the first piece */
-#define MEMORY      9
+#define PIECE_SIZE (2u << 20)
 
 struct piece {
     const uint8_t *from;
-    size_t size, before; /* how much of the same data stands before it */
+    uint8_t *packed;
+    size_t size, packed_size;
     int level;
-    bool last;
-    struct pyro_buffer packed;
-    uint32_t checksum;
-    int result;
 };
 
 /* -- compressing ------------------------------------------------------------------------------------ */
@@ -28,62 +23,44 @@ struct piece {
 /* What takes the longest of a large page is packing it as small as can be. */
 static int level_for(size_t size)
 {
-    return size < 1u << 20 ? 9 : size < 4u << 20 ? 6 : size < 12u << 20 ? 4 : 1;
-}
-
-static int deflate_piece(struct piece *piece, z_stream *zip)
-{
-    size_t window = piece->before < 1u << WINDOW_BITS ? piece->before : 1u << WINDOW_BITS;
-    if (window && deflateSetDictionary(zip, piece->from - window, (uInt)window) != Z_OK)
-        return -EIO;
-    zip->next_in = (Bytef *)piece->from; /* only read */
-    zip->avail_in = (uInt)piece->size;
-    uint8_t made[1 << 14];
-    int state = Z_OK;
-    do {
-        zip->next_out = made;
-        zip->avail_out = sizeof(made);
-        state = deflate(zip, piece->last ? Z_FINISH : Z_SYNC_FLUSH);
-        pyro_buffer_put(&piece->packed, made, sizeof(made) - zip->avail_out);
-    } while (state == Z_OK && zip->avail_out == 0);
-    return state == (piece->last ? Z_STREAM_END : Z_OK) || state == Z_BUF_ERROR ? 0 : -EIO;
+    return size <= PIECE_SIZE ? 12 : size < 16u << 20 ? 6 : 1;
 }
 
 static void pack_piece(void *context, size_t which)
 {
     struct piece *piece = (struct piece *)context + which;
-    z_stream zip = {0};
-    piece->result = -ENOMEM;
-    if (deflateInit2(&zip, piece->level, Z_DEFLATED, -WINDOW_BITS, MEMORY, Z_DEFAULT_STRATEGY) !=
-        Z_OK)
+    struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(piece->level);
+    if (!compressor)
         return;
-    piece->result = deflate_piece(piece, &zip);
-    if (piece->packed.failed)
-        piece->result = -ENOMEM;
-    piece->checksum = (uint32_t)crc32(0, piece->from, (uInt)piece->size);
-    deflateEnd(&zip);
+    size_t room = libdeflate_zlib_compress_bound(compressor, piece->size);
+    piece->packed = malloc(room);
+    if (piece->packed)
+        piece->packed_size =
+            libdeflate_zlib_compress(compressor, piece->from, piece->size, piece->packed, room);
+    libdeflate_free_compressor(compressor);
 }
 
 /* -- bytes as text ---------------------------------------------------------------------------------- */
 
-enum { DIGITS = 91, PAIR_BITS = 13, DIGIT_BITS = 6 /* that one character holds */ };
+/* What might end or begin something in a page, or be taken for something else on the way to it: line ends, spaces, what terminals obey. */
+static const char unsafe[] = {0,    '\b', '\t', '\n', '\v', '\f', '\r',
+                              0x1a, 0x1b, ' ',  '&',  '<',  '\\', 0x7f};
+
+enum { BITS = 7, FIRST_UNSAFE = 2 /* U+0100 and what follows: two bytes of UTF-8, 14 bits */ };
 
 struct writer {
     FILE *out;
     uint32_t bits, count; /* those that wait for more */
     size_t used;
-    char text[1 << 14], digits[DIGITS];
+    uint8_t marks[1 << BITS]; /* 0: stands for itself */
+    char text[1 << 14];
 };
 
-/* No space, nor what might end or begin something in a page: & < \ */
 static void begin_text(struct writer *writer, FILE *out)
 {
-    writer->out = out;
-    writer->bits = writer->count = 0;
-    writer->used = 0;
-    for (int digit = 0, character = 0x21; digit < DIGITS; character++)
-        if (character != '&' && character != '<' && character != '\\')
-            writer->digits[digit++] = (char)character;
+    *writer = (struct writer){.out = out};
+    for (size_t i = 0; i < sizeof(unsafe); i++)
+        writer->marks[(uint8_t)unsafe[i]] = (uint8_t)(FIRST_UNSAFE + i);
 }
 
 static void flush_text(struct writer *writer)
@@ -92,14 +69,22 @@ static void flush_text(struct writer *writer)
     writer->used = 0;
 }
 
-static void put_pair(struct writer *writer)
+/* One character of 7 bits; where that would be an unsafe one, another that holds 7 more. */
+static void put_character(struct writer *writer)
 {
-    uint32_t pair = writer->bits & ((1u << PAIR_BITS) - 1);
+    const uint32_t mask = (1u << BITS) - 1;
+    uint32_t taken = BITS, value = writer->bits & mask, mark = writer->marks[value];
     if (writer->used + 2 > sizeof(writer->text))
         flush_text(writer);
-    writer->text[writer->used++] = writer->digits[pair % DIGITS];
-    writer->text[writer->used++] = writer->digits[pair / DIGITS];
-    writer->bits >>= PAIR_BITS;
+    if (mark) {
+        value = mark << BITS | (writer->bits >> BITS & mask);
+        taken = 2 * BITS;
+        writer->text[writer->used++] = (char)(0xc0 | value >> 6);
+        value = 0x80 | (value & 0x3f);
+    }
+    writer->text[writer->used++] = (char)value;
+    writer->bits >>= taken;
+    writer->count -= taken < writer->count ? taken : writer->count;
 }
 
 static void put_bytes(struct writer *writer, const uint8_t *bytes, size_t size)
@@ -107,21 +92,17 @@ static void put_bytes(struct writer *writer, const uint8_t *bytes, size_t size)
     for (size_t i = 0; i < size; i++) {
         writer->bits |= (uint32_t)bytes[i] << writer->count;
         writer->count += 8;
-        if (writer->count < PAIR_BITS)
-            continue;
-        put_pair(writer);
-        writer->count -= PAIR_BITS;
+        while (writer->count >= 2 * BITS)
+            put_character(writer);
     }
 }
 
-/* One character if that holds the rest, so that no byte more is read back than was written. */
+/* The last bits are followed by zeros, which nobody reads: it is known how much there is. */
 static void end_text(struct writer *writer)
 {
-    if (writer->count > DIGIT_BITS)
-        put_pair(writer);
+    while (writer->count)
+        put_character(writer);
     flush_text(writer);
-    if (writer->count > 0 && writer->count <= DIGIT_BITS)
-        fputc(writer->digits[writer->bits], writer->out);
 }
 
 /* -- all of it -------------------------------------------------------------------------------------- */
@@ -138,33 +119,15 @@ static void cut(const struct pyro_buffer *data, struct piece *pieces)
         pieces[i] = (struct piece){
             .from = data->data + i * PIECE_SIZE,
             .size = i + 1 < count ? PIECE_SIZE : data->size - i * PIECE_SIZE,
-            .before = i * PIECE_SIZE,
             .level = level_for(data->size),
-            .last = i + 1 == count,
         };
 }
 
-static void put_u32(struct writer *writer, uint32_t value)
+static void put_u32(struct writer *writer, size_t value)
 {
     const uint8_t bytes[] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16),
                              (uint8_t)(value >> 24)};
     put_bytes(writer, bytes, sizeof(bytes));
-}
-
-/* RFC 1952: no time, no name, of Unix. */
-static void put_gzip(struct writer *writer, const struct piece *pieces, size_t count)
-{
-    static const uint8_t header[] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3};
-    uLong checksum = 0;
-    size_t size = 0;
-    put_bytes(writer, header, sizeof(header));
-    for (size_t i = 0; i < count; i++) {
-        put_bytes(writer, pieces[i].packed.data, pieces[i].packed.size);
-        checksum = crc32_combine(checksum, pieces[i].checksum, (z_off_t)pieces[i].size);
-        size += pieces[i].size;
-    }
-    put_u32(writer, (uint32_t)checksum);
-    put_u32(writer, (uint32_t)size);
 }
 
 int pyro_page_pack(struct pyro_packed_data *packed, const struct pyro_buffer *data)
@@ -180,18 +143,23 @@ int pyro_page_pack(struct pyro_packed_data *packed, const struct pyro_buffer *da
     cut(data, packed->pieces);
     pyro_parallel(packed->count, pack_piece, packed->pieces);
     for (size_t i = 0; i < packed->count; i++)
-        if (packed->pieces[i].result < 0)
-            return packed->pieces[i].result;
+        if (packed->pieces[i].packed_size == 0)
+            return -ENOMEM;
     return 0;
 }
 
+/* How many pieces, the size of each as it is packed, and they. */
 int pyro_page_put_packed(FILE *out, const struct pyro_packed_data *packed)
 {
     struct writer *writer = malloc(sizeof(*writer));
     if (!writer)
         return -ENOMEM;
     begin_text(writer, out);
-    put_gzip(writer, packed->pieces, packed->count);
+    put_u32(writer, packed->count);
+    for (size_t i = 0; i < packed->count; i++)
+        put_u32(writer, packed->pieces[i].packed_size);
+    for (size_t i = 0; i < packed->count; i++)
+        put_bytes(writer, packed->pieces[i].packed, packed->pieces[i].packed_size);
     end_text(writer);
     free(writer);
     return 0;
@@ -200,7 +168,7 @@ int pyro_page_put_packed(FILE *out, const struct pyro_packed_data *packed)
 void pyro_page_packed_clear(struct pyro_packed_data *packed)
 {
     for (size_t i = 0; i < packed->count; i++)
-        pyro_buffer_free(&packed->pieces[i].packed);
+        free(packed->pieces[i].packed);
     free(packed->pieces);
     *packed = (struct pyro_packed_data){0};
 }

@@ -1,7 +1,7 @@
 /* view/page.h - a profile as one HTML page that explains it, without a network.
  *
  * The page is the program of viewer/, built into this one, followed by its data: what view/data.c takes from a
- * profile, gzipped, as printable characters (viewer/src/packed.ts). Nothing of the profile stands in the page as markup. */
+ * profile, packed, as text (viewer/src/packed.ts). Nothing of the profile stands in the page as markup. */
 #ifndef PYRO_VIEW_PAGE_H
 #define PYRO_VIEW_PAGE_H
 

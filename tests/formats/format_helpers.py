@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
+import itertools
 import json
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,18 +18,19 @@ def function_named(stats: dict, name: str) -> dict:
 
 
 def unpacked(text: str) -> bytes:
-    """What stands in a page as TEXT: gzipped, 13 bits of that in two of 91 characters (src/view/page.c)."""
-    digits = {chr(code): digit for digit, code in enumerate(code for code in range(0x21, 0x7F) if chr(code) not in "&<\\")}
-    text = text.strip()
+    """What stands in a page as TEXT: pieces, deflated, 7 bits of these as a character (src/view/pack.c)."""
+    unsafe = b"\0\b\t\n\v\f\r\x1a\x1b &<\\\x7f"
     made, bits, count = bytearray(), 0, 0
-    for i in range(0, len(text), 2):
-        pair = text[i : i + 2]
-        bits |= (digits[pair[0]] + (91 * digits[pair[1]] if len(pair) == 2 else 0)) << count
-        count += 13 if len(pair) == 2 else 6
+    for code in map(ord, text):
+        bits |= (unsafe[(code >> 7) - 2] | (code & 127) << 7 if code >> 7 else code) << count
+        count += 14 if code >> 7 else 7
         while count >= 8:
             made.append(bits & 255)
             bits, count = bits >> 8, count - 8
-    return gzip.decompress(bytes(made))
+    (pieces,) = struct.unpack_from("<I", made)
+    sizes = struct.unpack_from(f"<{pieces}I", made, 4)
+    ends = list(itertools.accumulate(sizes, initial=4 * (1 + pieces)))
+    return b"".join(zlib.decompress(made[start:end]) for start, end in itertools.pairwise(ends))
 
 
 def head_of(page: Path) -> dict:

@@ -69,7 +69,8 @@ const C = 1;
 const MAX_CALLER_DEPTH = 200;
 
 const LEFT_ALL = 4095; // of "stack_left": nothing was taken out
-const OFF_US = 4; // to which the times of cells are told
+const OFF_US = 4; // to which the times of cells are told,
+const OFF_BUCKETS = 2000; // or to so small a part of a bucket, where that is more
 const WEIGHTS_A_US = 8; // parts of a microsecond in which a bucket's weight is given
 
 export class Profile {
@@ -223,7 +224,8 @@ export class Profile {
     const weight = Float64Array.from(fromWays(data.column("bucket_weight")), (it) => it / WEIGHTS_A_US);
     const off = data.column("cell_off");
     const us = new Float64Array(off.length);
-    for (let i = 0; i < us.length; i++) us[i] = samples[i]! * weight[bucket[i]!]! + OFF_US * ((off[i]! >>> 1) ^ -(off[i]! & 1));
+    const offUs = Math.max(OFF_US, this.head.bucket_us / OFF_BUCKETS);
+    for (let i = 0; i < us.length; i++) us[i] = samples[i]! * weight[bucket[i]!]! + offUs * ((off[i]! >>> 1) ^ -(off[i]! & 1));
     return us;
   }
 

@@ -1,29 +1,34 @@
-// What stands in the page as text: gzipped, and 13 bits of that in two of 91 printable characters (src/view/page.c, tools/page).
+// What stands in the page as text: packed in pieces, 7 bits of these as a character (src/view/pack.c, tools/page).
 
-const DIGITS = 91;
-const PAIR_BITS = 13;
-const DIGIT_BITS = 6;
+const BITS = 7;
+/** What is no character of its own: U+0100 and what follows stand for these, and for 7 bits more. */
+const UNSAFE = [0x00, 0x08, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x1a, 0x1b, 0x20, 0x26, 0x3c, 0x5c, 0x7f];
+const FIRST_UNSAFE = 2;
 
-/** The digit that each character stands for: all that are printed but the space, &, < and \\. */
-function digits(): Uint8Array {
-  const all = new Uint8Array(128);
-  let digit = 0;
-  for (let code = 0x21; code < 0x7f; code++) if (!"&<\\".includes(String.fromCharCode(code))) all[code] = digit++;
-  return all;
-}
-
+/** The bytes, and perhaps a zero after them. */
 export function unpack(text: string): Uint8Array<ArrayBuffer> {
-  const from = digits();
-  const pairs = text.length >> 1;
-  const bytes = new Uint8Array((pairs * PAIR_BITS + (text.length % 2) * DIGIT_BITS) >> 3);
+  const bytes = new Uint8Array((text.length * 2 * BITS) >> 3);
   let [bits, count, made] = [0, 0, 0];
-  for (let i = 0; i < text.length; i += 2) {
-    const last = i + 1 === text.length;
-    bits |= (from[text.charCodeAt(i) & 127]! + (last ? 0 : from[text.charCodeAt(i + 1) & 127]! * DIGITS)) << count;
-    count += last ? DIGIT_BITS : PAIR_BITS;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >> BITS) {
+      bits |= (UNSAFE[(code >> BITS) - FIRST_UNSAFE]! | ((code & 127) << BITS)) << count;
+      count += 2 * BITS;
+    } else {
+      bits |= code << count;
+      count += BITS;
+    }
     for (; count >= 8; count -= 8, bits >>>= 8) bytes[made++] = bits;
   }
-  return bytes;
+  return bytes.subarray(0, made);
+}
+
+/** The pieces that they hold: how many there are, the size of each, and they. */
+export function pieces(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>[] {
+  const numbers = new DataView(bytes.buffer, bytes.byteOffset);
+  const count = numbers.getUint32(0, true);
+  let from = 4 * (1 + count);
+  return Array.from({ length: count }, (_, i) => bytes.subarray(from, (from += numbers.getUint32(4 * (1 + i), true))));
 }
 
 /** The element ID, once the browser has read to its end: that is when another one follows it, or nothing more comes. Whoever waits by a timer waits
@@ -46,14 +51,19 @@ function whole(id: string): Promise<Element> {
   });
 }
 
+async function inflated(packed: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {
+  const stream = new DecompressionStream("deflate");
+  const writer = stream.writable.getWriter();
+  const written = writer.write(packed).then(() => writer.close());
+  const [opened] = await Promise.all([new Response(stream.readable).arrayBuffer(), written]);
+  return opened;
+}
+
 /** What is packed in the element ID of the page, which is not needed any more then. */
 export async function open(id: string): Promise<ArrayBuffer> {
   const element = await whole(id);
-  const bytes = unpack(element.textContent!.trim());
+  const bytes = unpack(element.textContent!);
   element.remove();
-  const stream = new DecompressionStream("gzip");
-  const writer = stream.writable.getWriter();
-  const written = writer.write(bytes).then(() => writer.close());
-  const [opened] = await Promise.all([new Response(stream.readable).arrayBuffer(), written]);
-  return opened;
+  const opened = await Promise.all(pieces(bytes).map(inflated));
+  return opened.length === 1 ? opened[0]! : new Blob(opened).arrayBuffer();
 }
