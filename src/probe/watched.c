@@ -24,6 +24,8 @@ struct watch {
     PyTypeObject *made;
     PyObject *keep, *current; /* NULL only after clear */
     struct pyro_sent_by sent_by;
+    Py_buffer
+        under_way; /* 64 bits a slot: 0, or when its request began, odd if that is wanted whatever it does */
     uint64_t slow_ns;
     bool fails; /* a failed one is wanted, too */
 };
@@ -35,6 +37,7 @@ struct watched {
     PyObject *before;               /* what is to be put back at the end; NULL: nothing */
     struct pyro_sent sent;
     uint64_t began_ns;
+    long slot;     /* -1: none */
     int status;    /* 0: it has none yet, or one without a number */
     bool answered; /* the verdict is spoken */
 };
@@ -142,15 +145,33 @@ static PyObject *call_slowly(PyObject *self, PyObject *arguments, PyObject *keyw
 
 /* -- from its beginning to its end -------------------------------------------------------------- */
 
-/* ARGUMENTS: what begins the answer, and keep()'s info. */
+/* For the sampler, which looks from outside. */
+static void say_when(const struct watch *watch, long slot, uint64_t began_ns)
+{
+    uint64_t *slots = watch->under_way.buf;
+    if (slots && slot >= 0 && slot < (long)(watch->under_way.len / (Py_ssize_t)sizeof(*slots)))
+        __atomic_store_n(&slots[slot], began_ns, __ATOMIC_RELAXED);
+}
+
+static void say_over(struct watched *watched)
+{
+    if (watched->watch)
+        say_when(watch_of(watched->watch), watched->slot, 0);
+    watched->slot = -1;
+}
+
+/* ARGUMENTS: what begins the answer, keep()'s info, and the slot, if there is one. */
 static PyObject *begin(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
                        pyro_vectorcall call)
 {
     struct watch *watch = watch_of(self);
-    if (count != 2 || !watch->current) {
-        PyErr_SetString(PyExc_TypeError, "two arguments are needed");
+    if (count < 2 || count > 3 || !watch->current) {
+        PyErr_SetString(PyExc_TypeError, "two or three arguments are needed");
         return NULL;
     }
+    long slot = count == 3 && PyLong_Check(arguments[2]) ? PyLong_AsLong(arguments[2]) : -1;
+    if (PyErr_Occurred())
+        return NULL;
     struct watched *watched = (struct watched *)PyType_GenericAlloc(watch->made, 0);
     if (!watched)
         return NULL;
@@ -161,6 +182,9 @@ static PyObject *begin(PyObject *self, PyObject *const *arguments, Py_ssize_t co
     watched->before = variable_set(watch->current, (PyObject *)watched);
     PyErr_Clear();
     watched->began_ns = pyro_clock_ns();
+    watched->slot = slot;
+    say_when(watch, slot,
+             watch->slow_ns ? watched->began_ns & ~UINT64_C(1) : watched->began_ns | 1);
     return (PyObject *)watched;
 }
 
@@ -198,6 +222,7 @@ static PyObject *watched_over(PyObject *self, PyObject *const *arguments, Py_ssi
     if (!watched->answered)
         judge(watched, count > 1 ? ended_ns : pyro_clock_ns());
     put_back(watched);
+    say_over(watched);
     return Py_NewRef(Py_None);
 }
 
@@ -308,10 +333,11 @@ static PyType_Spec watched_spec = {
 
 static PyObject *watch_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
-    PyObject *keep, *current, *make;
+    PyObject *keep, *current, *make, *under_way;
     unsigned long long slow_ns;
     int fails;
-    if (!PyArg_ParseTuple(arguments, "KpOOO:Watch", &slow_ns, &fails, &keep, &current, &make))
+    if (!PyArg_ParseTuple(arguments, "KpOOOO:Watch", &slow_ns, &fails, &keep, &current, &make,
+                          &under_way))
         return NULL;
     PyObject *module = PyType_GetModule(type);
     PyObject *made = module ? PyObject_GetAttrString(module, "Watched") : NULL;
@@ -325,7 +351,8 @@ static PyObject *watch_new(PyTypeObject *type, PyObject *arguments, PyObject *ke
     watch->current = Py_NewRef(current);
     watch->slow_ns = slow_ns;
     watch->fails = fails;
-    if (pyro_sent_by_init(&watch->sent_by, make) < 0)
+    if (pyro_sent_by_init(&watch->sent_by, make) < 0 ||
+        PyObject_GetBuffer(under_way, &watch->under_way, PyBUF_WRITABLE) < 0)
         Py_CLEAR(watch);
     return (PyObject *)watch;
 }
@@ -355,6 +382,7 @@ static void watch_free(PyObject *self)
 {
     PyObject_GC_UnTrack(self);
     (void)watch_clear(self);
+    PyBuffer_Release(&watch_of(self)->under_way); /* of none it does nothing */
     Py_DECREF((PyObject *)watch_of(self)->made);
     free_object(self);
 }
@@ -393,9 +421,9 @@ static PyObject *watch_has_header(PyObject *self, PyObject *const *arguments, Py
 
 static PyMethodDef watch_methods[] = {
     {"wsgi", (PyCFunction)(void (*)(void))watch_wsgi, METH_FASTCALL,
-     "wsgi(start_response, info)\n\nA request of WSGI begins."},
+     "wsgi(start_response, info, slot=None)\n\nA request of WSGI begins."},
     {"asgi", (PyCFunction)(void (*)(void))watch_asgi, METH_FASTCALL,
-     "asgi(send, info)\n\nA request of ASGI begins."},
+     "asgi(send, info, slot=None)\n\nA request of ASGI begins."},
     {"has_header", (PyCFunction)(void (*)(void))watch_has_header, METH_FASTCALL | METH_STATIC,
      "has_header(headers, name)\n\nIs it among those of ASGI?"},
     {0},

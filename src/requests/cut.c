@@ -103,19 +103,30 @@ static uint32_t own_frame(const struct pyro_ring *ring, uint32_t stack, uint32_t
     return PYRO_NO_ID;
 }
 
-/* One more sample with FRAME; remembers the one that has the most. */
-static int count_frame(struct pyro_map *counts, uint32_t frame, uint64_t *most, uint32_t *top)
+/* A sample that stands for so many with FRAME; remembers the one that has the most. */
+static int count_frame(struct pyro_map *counts, uint32_t frame, uint32_t stands, uint64_t *most,
+                       uint32_t *top)
 {
     uint64_t *count = frame == PYRO_NO_ID ? NULL : pyro_map_insert(counts, frame, 0, NULL);
     if (frame == PYRO_NO_ID)
         return 0;
     if (!count)
         return -ENOMEM;
-    if (++*count > *most) {
+    *count += stands;
+    if (*count > *most) {
         *most = *count;
         *top = frame;
     }
     return 0;
+}
+
+/* What the sweeps in RANGE stand for together. */
+static uint64_t stand_for(const struct pyro_ring *ring, const struct range *range)
+{
+    uint64_t all = 0;
+    for (uint64_t sweep = range->first; sweep < range->end; sweep++)
+        all += sweep_at(ring, sweep)->stands;
+    return all;
 }
 
 int pyro_request_figures(struct pyro_ring *ring, const struct pyro_request *request,
@@ -123,7 +134,7 @@ int pyro_request_figures(struct pyro_ring *ring, const struct pyro_request *requ
 {
     struct range range = find_range(ring, request);
     struct pyro_map counts = {0};
-    uint64_t running = 0, most = 0;
+    uint64_t running = 0, its = 0, most = 0, all = stand_for(ring, &range);
     uint32_t top = PYRO_NO_ID;
     int result = 0;
     *figures = (struct pyro_request_figures){.sweeps = range.end - range.first};
@@ -135,16 +146,20 @@ int pyro_request_figures(struct pyro_ring *ring, const struct pyro_request *requ
         if (whose != ITS)
             continue;
         enum pyro_state state = sample->sample.state;
+        uint32_t stands = sweep_at(ring, sample->sweep)->stands;
+        bool runs = state != PYRO_STATE_WAITING && state != PYRO_STATE_GIL_WAIT;
         figures->samples++;
-        running += state != PYRO_STATE_WAITING && state != PYRO_STATE_GIL_WAIT;
-        result = count_frame(&counts, own_frame(ring, sample->sample.agreed, base), &most, &top);
+        its += stands;
+        running += runs ? stands : 0;
+        result =
+            count_frame(&counts, own_frame(ring, sample->sample.agreed, base), stands, &most, &top);
     }
     pyro_map_free(&counts);
     double covered_s = (double)(request->end_ns - range.begin_ns) / 1e9;
-    double each_s = figures->sweeps ? covered_s / (double)figures->sweeps : 0;
+    double each_s = all ? covered_s / (double)all : 0;
     figures->missed_ns = range.begin_ns - request->begin_ns;
     figures->running_s = each_s * (double)running;
-    figures->waiting_s = each_s * (double)(figures->samples - running);
+    figures->waiting_s = each_s * (double)(its - running);
     figures->off_stack_s = covered_s - figures->running_s - figures->waiting_s;
     if (top != PYRO_NO_ID) {
         figures->top_file = file_of(ring, top);

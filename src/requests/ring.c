@@ -16,7 +16,8 @@ static const char request_file[] = "/pyrometer/web/_slots.py";
 static void begin_sweep(void *context)
 {
     struct pyro_ring *ring = context;
-    const struct pyro_ring_sweep sweep = {.before_ns = pyro_clock_ns(), .after_ns = UINT64_MAX};
+    const struct pyro_ring_sweep sweep = {
+        .before_ns = pyro_clock_ns(), .after_ns = UINT64_MAX, .stands = ring->stands};
     ring->sweeps[ring->sweep_count++ % PYRO_RING_SWEEPS] = sweep;
 }
 
@@ -46,7 +47,7 @@ void pyro_ring_swept(struct pyro_ring *ring)
 
 int pyro_ring_init(struct pyro_ring *ring, struct pyro_writer *names)
 {
-    *ring = (struct pyro_ring){.names = names};
+    *ring = (struct pyro_ring){.names = names, .stands = 1};
     ring->observer = (struct pyro_writer_observer){begin_sweep, add_sample, add_edge, ring};
     ring->samples = calloc(PYRO_RING_SAMPLES, sizeof(*ring->samples));
     ring->sweeps = calloc(PYRO_RING_SWEEPS, sizeof(*ring->sweeps));

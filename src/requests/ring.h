@@ -22,6 +22,7 @@ struct pyro_ring_sample {
 };
 struct pyro_ring_sweep {
     uint64_t before_ns, after_ns; /* CLOCK_MONOTONIC */
+    uint32_t stands;              /* for so many at the full rate */
 };
 struct pyro_ring_stack {
     uint32_t
@@ -41,7 +42,8 @@ struct pyro_ring {
         uint32_t caller, callee;
     } * edges;
     size_t edge_count, edge_capacity;
-    bool failed; /* out of memory */
+    uint32_t stands; /* what the next sweep stands for */
+    bool failed;     /* out of memory */
 };
 
 /* Keep what NAMES is told from now on. 0 or -ENOMEM. */

@@ -19,21 +19,32 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MESSAGE_MAX 1024
-#define MESSAGES    4  /* that are answered before something else has its turn */
-#define PENDING_MAX 64 /* recordings yet to be written */
-#define GO_MS       5000
-#define ATTACH_NS   (2 * PYRO_NS_PER_S)
-#define WRITE_TRIES 8 /* where the disk is full, the oldest goes each time */
-#define NOWHERE     "/dev/null"
+#define MESSAGE_MAX   1024
+#define MESSAGES      4  /* that are answered before something else has its turn */
+#define PENDING_MAX   64 /* recordings yet to be written */
+#define GO_MS         5000
+#define ATTACH_NS     (2 * PYRO_NS_PER_S)
+#define WRITE_TRIES   8 /* where the disk is full, the oldest goes each time */
+#define NOWHERE       "/dev/null"
+#define UNDER_WAY_MAX 1024
 
 struct pending {
     struct pyro_request request;
     char id[PYRO_REQUEST_ID_MAX], title[MESSAGE_MAX];
 };
 
+/* What the server says of the requests that are under way: a number each, 0 where there is none, else when it began, odd if somebody asked. */
+struct under_way {
+    uint64_t address; /* 0: it does not say */
+    uint32_t count;
+    uint64_t old_ns;         /* one that lasts longer may turn out slow */
+    uint32_t every, skipped; /* while none is asked for, nor old: one look in so many */
+};
+
 struct server {
     const struct pyro_serve_options *options;
+    const struct pyro_recorder *recorder;
+    struct under_way under_way;
     struct pending pending[PENDING_MAX];
     size_t pending_first, pending_count;
     struct pyro_recording_info info;
@@ -195,6 +206,35 @@ static void on_swept(void *context)
         server->stop = 1;
 }
 
+/* Is anything under way of which samples are wanted? */
+static bool any_wanted(const struct server *server, uint64_t now_ns)
+{
+    const struct under_way *under_way = &server->under_way;
+    uint64_t began_ns[UNDER_WAY_MAX];
+    if (pyro_recorder_copy(server->recorder, under_way->address, began_ns,
+                           under_way->count * sizeof(*began_ns)) < 0)
+        return true;
+    for (uint32_t i = 0; i < under_way->count; i++)
+        if (began_ns[i] & 1 ||
+            (began_ns[i] && now_ns > began_ns[i] && now_ns - began_ns[i] >= under_way->old_ns))
+            return true;
+    return false;
+}
+
+/* What ends is known by then; what is to be slow or fails may not be: of that there are fewer samples at its beginning, each of which
+ * stands for more. */
+static bool on_due(void *context, uint64_t now_ns)
+{
+    struct server *server = context;
+    struct under_way *under_way = &server->under_way;
+    bool all = under_way->every <= 1 || any_wanted(server, now_ns);
+    server->ring.stands = all ? 1 : under_way->every;
+    if (!all && ++under_way->skipped < under_way->every)
+        return false;
+    under_way->skipped = 0;
+    return true;
+}
+
 /* Until the next sweep, messages are answered as they come; a recording is written when there are none. */
 static void on_pause(void *context, uint64_t until_ns)
 {
@@ -220,9 +260,14 @@ static int wait_for_go(struct server *server, struct pyro_error *error)
     char text[MESSAGE_MAX];
     struct pollfd socket = {.fd = server->options->socket, .events = POLLIN};
     say_words(server, "here %d", (int)getpid());
-    if (poll(&socket, 1, GO_MS) > 0 && hear(server, text) && strcmp(text, "go") == 0)
-        return 0;
-    return pyro_error_set(error, -ETIMEDOUT, "nobody said go");
+    if (poll(&socket, 1, GO_MS) <= 0 || !hear(server, text) || strncmp(text, "go", 2) != 0)
+        return pyro_error_set(error, -ETIMEDOUT, "nobody said go");
+    struct under_way under_way = {0};
+    if (sscanf(text, "go %" SCNx64 " %" SCNu32 " %" SCNu64 " %" SCNu32, &under_way.address,
+               &under_way.count, &under_way.old_ns, &under_way.every) == 4 &&
+        under_way.count <= UNDER_WAY_MAX)
+        server->under_way = under_way;
+    return 0;
 }
 
 static void put_info(struct server *server, const struct pyro_recorder *recorder)
@@ -246,6 +291,7 @@ static int sample(struct server *server, struct pyro_recorder *recorder, struct 
     struct pyro_writer *names = NULL;
     enum pyro_recorder_end end;
     put_info(server, recorder);
+    server->recorder = recorder;
     int code = pyro_writer_open(NOWHERE, &server->info, &names, error);
     if (code == 0 && pyro_ring_init(&server->ring, names) < 0)
         code = pyro_error_set(error, -ENOMEM, "out of memory");
@@ -274,6 +320,8 @@ int pyro_requests_serve(const struct pyro_serve_options *options, struct pyro_er
         .rate_hz = options->rate_hz,
         .attach_timeout_ns = ATTACH_NS,
         .stop = &server.stop,
+        .due = on_due,
+        .due_context = &server,
         .swept = on_swept,
         .swept_context = &server,
         .pause = on_pause,

@@ -120,6 +120,13 @@ bool pyro_recorder_guesses(const struct pyro_recorder *recorder)
     return sampler && pyro_sampler_guesses(sampler);
 }
 
+int pyro_recorder_copy(const struct pyro_recorder *recorder, uint64_t address, void *data,
+                       size_t size)
+{
+    const struct pyro_sampler *sampler = recorder->processes.items[0].sampler;
+    return sampler ? pyro_sampler_copy(sampler, address, data, size) : -ESRCH;
+}
+
 const struct pyro_counters *pyro_recorder_counters(const struct pyro_recorder *recorder)
 {
     return &recorder->counters;
@@ -313,6 +320,8 @@ static int work(struct pyro_seat *seat, void *context)
                                      recorder->options.stop, &due);
             if (due && seat->cpu != PYRO_SEAT_NONE)
                 watch_seat(recorder, now);
+            if (due && recorder->options.due)
+                due = recorder->options.due(recorder->options.due_context, now);
         }
         int cpu = due ? sweep(recorder, sits ? seat : NULL, now) : PYRO_SEAT_DONE;
         if (cpu != PYRO_SEAT_DONE && pyro_seats_offer(recorder->seats, cpu))

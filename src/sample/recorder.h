@@ -46,6 +46,9 @@ struct pyro_recorder_options {
     /* Ten times a second, and at the end with LAST, at TIME_US of the recording: what is to be looked at more often. May be NULL. */
     void (*look)(void *tend_context, struct pyro_writer *writer, uint64_t time_us, bool last);
     void *tend_context;
+    bool (*due)(void *context,
+                uint64_t now_ns); /* it is time for a sweep: is there to be one? NULL: yes */
+    void *due_context;
     void (*swept)(void *context); /* after each sweep; may be NULL */
     void *swept_context;
     /* Between two sweeps, until UNTIL_NS or less long: sleep, or do what has to be done. NULL: sleep. */
@@ -74,6 +77,9 @@ bool pyro_recorder_guesses(const struct pyro_recorder *recorder);
 /* 0 and why it ended, or an error of ours. Counters are in the writer by then. */
 int pyro_recorder_run(struct pyro_recorder *recorder, struct pyro_writer *writer,
                       enum pyro_recorder_end *ret_end, struct pyro_error *error);
+/* Copy SIZE bytes of the root process's memory. 0 or a negative errno. */
+int pyro_recorder_copy(const struct pyro_recorder *recorder, uint64_t address, void *data,
+                       size_t size);
 /* The rate at which it samples now, lowered or not. */
 uint32_t pyro_recorder_rate_hz(const struct pyro_recorder *recorder);
 const struct pyro_counters *pyro_recorder_counters(const struct pyro_recorder *recorder);

@@ -106,6 +106,11 @@ bool pyro_sampler_guesses(const struct pyro_sampler *sampler)
     return sampler->runtime.layout.guessed;
 }
 
+int pyro_sampler_copy(const struct pyro_sampler *sampler, uint64_t address, void *data, size_t size)
+{
+    return pyro_memory_read(sampler->memory, pyro_addr_at(address), data, size);
+}
+
 size_t pyro_sampler_threads(const struct pyro_sampler *sampler)
 {
     return sampler->thread_count;

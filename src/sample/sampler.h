@@ -56,6 +56,9 @@ void pyro_sampler_settle(struct pyro_sampler *sampler);
 int pyro_sampler_image(const struct pyro_sampler *sampler, uint64_t *ret_image);
 const char *pyro_sampler_python(const struct pyro_sampler *sampler); /* "3.12.1" */
 bool pyro_sampler_guesses(const struct pyro_sampler *sampler);       /* newer than we know */
+/* SIZE bytes of its memory. 0 or a negative errno. */
+int pyro_sampler_copy(const struct pyro_sampler *sampler, uint64_t address, void *data,
+                      size_t size);
 size_t pyro_sampler_threads(const struct pyro_sampler *sampler);
 void pyro_sampler_free(struct pyro_sampler *sampler); /* NULL is fine */
 

@@ -394,6 +394,61 @@ def test_figures_come_before_the_recording(one: Python, pyrometer: Path, tmp_pat
             assert written.read(4)
 
 
+def test_less_is_looked_at_while_nobody_asks(one: Python, pyrometer: Path, tmp_path: Path) -> None:
+    """Nothing, where one look in a million is enough; all, while somebody asked, or one is old."""
+    script, directory = tmp_path / "asked.py", tmp_path / "requests"
+    directory.mkdir()
+    script.write_text(
+        "import sys, threading\n"
+        "from array import array\n"
+        "from pyrometer.web._slots import Slots\n"
+        "under_way = array('Q', bytes(8 * 256))\n"
+        "def say():\n"
+        "    for line in sys.stdin:\n"
+        "        under_way[7] = int(line)\n"
+        "        print('DONE', flush=True)\n"
+        "def work():\n"
+        "    print('READY', '%x' % under_way.buffer_info()[0], flush=True)\n"
+        "    say()\n"
+        "Slots().call[7](work)\n"
+    )
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(SECONDS)
+    variables = {**os.environ, "PYTHONPATH": str(REPOSITORY / "python")}
+    with ours, subprocess.Popen(
+        one.command([script]), env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as running:
+
+        def looks_in(while_s: float) -> int:
+            """How often the request that began now was looked at."""
+            began_ns = time.monotonic_ns()
+            time.sleep(while_s)
+            ours.send(f"cut 7 {began_ns} {time.monotonic_ns()} 20261128-000000-000000-abcd GET /asked".encode())
+            return json.loads(ours.recv(4096))["sweeps"]
+
+        def say(began_ns: int) -> None:
+            running.stdin.write(f"{began_ns}\n")
+            assert running.stdout.readline() == "DONE\n"
+
+        address = running.stdout.readline().split()[1]
+        with theirs:
+            command = [pyrometer, "requests", "--pid", str(running.pid), "--directory", directory, "-r", "500"]
+            subprocess.run(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, check=True)
+        assert ours.recv(100).startswith(b"here ")
+        ours.send(f"go {address} 256 100000000 1000000".encode())
+        assert ours.recv(100).startswith(b"ready ")
+        now_ns = time.monotonic_ns()
+        for began_ns in (now_ns + 10**12 | 1, now_ns - 10**9 & ~1):
+            assert looks_in(0.3) == 0
+            say(began_ns)
+            while looks_in(0.1) == 0:
+                pass
+            say(now_ns + 10**12 & ~1)  # neither asked for nor old
+            time.sleep(0.1)
+        assert looks_in(0.3) == 0
+        running.stdin.close()
+
+
 def test_greenlets(one: Python, pyrometer: Path, tmp_path: Path) -> None:
     """Two requests that take turns in one thread, each in a greenlet: neither recording has anything of the other."""
     directory = tmp_path / "requests"

@@ -18,6 +18,7 @@ import threading
 import time
 import types
 import weakref
+from array import array
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
@@ -157,6 +158,7 @@ def what_nobody_waits_for_is_let_go():
     class Waits:
         def send(self, *_): pass
         def recv(self, *_): raise BlockingIOError
+        def close(self): pass
 
     scope = {"type": "http", "method": "GET", "path": "/a", "headers": [(b"x-pyrometer-token", token("/a").encode())], "client": None}
     folder = tempfile.mkdtemp()
@@ -303,6 +305,64 @@ def shares():
     assert 100 < some.service.counts["kept"] < 300  # ten standard deviations
 
 
+def what_is_under_way():
+    """Who looks from outside sees which request began when, and whether somebody asked for it: odd, while it may have samples."""
+    for watch in watches():
+        found, _service.find_watch = _service.find_watch, lambda: watch
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o700)
+            seen, middleware = [], None
+
+            def app(environ, start_response):
+                if environ.get("inner"):
+                    ask(middleware, **environ["inner"])
+                seen.append([began for began in middleware.service.under_way if began])
+                start_response("200 OK", [])
+                return [b""]
+
+            def of(told, options, **more):
+                nonlocal middleware
+                before_ns = time.monotonic_ns()
+                middleware = WSGIMiddleware(app, directory=folder, **options)
+                middleware.service.sampler._retry_s = time.monotonic() + 60
+                ask(middleware, told=told, **more)
+                assert not any(middleware.service.under_way)
+                assert all(before_ns <= began | 1 <= time.monotonic_ns() | 1 for all_of in seen for began in all_of)
+                now, seen[:] = [[began & 1 for began in all_of] for all_of in seen], []
+                return now
+
+            assert of(False, {"slow_s": 1}) == [[0]] and of(False, {"failed": True}) == [[0]]
+            assert of(False, {"share": 1.0}) == [[1]] and of(True, {"secret": SECRET}) == [[1]]
+            assert of(True, {"secret": SECRET, "recordings_per_s": 0.2}, inner={"told": True}) == [[1, 0], [1]]  # the second is one too many
+            assert of(True, {"secret": SECRET, "failed": True}, inner={"told": False}) == [[1, 0], [1]]
+            assert of(False, {"secret": SECRET}) == [[]]
+            for hz, every in ((20, 5), (100, 1), (1000, 1), (30, 3)):
+                assert WSGIMiddleware(app, slow_s=1, directory=folder, background_hz=hz).service.sampler._go.split()[-1] == str(every).encode()
+            for slow_s, old_ms in ((None, 100), (10, 100), (0.5, 50), (0, 20)):
+                options = {"failed": True} if slow_s is None else {"slow_s": slow_s}
+                go = WSGIMiddleware(app, directory=folder, **options).service.sampler._go.split()
+                assert go[0] == b"go" and go[2:] == [b"256", str(old_ms * 1_000_000).encode(), b"5"]
+        _service.find_watch = found
+
+
+def a_child_has_nothing_under_way():
+    """Of what is under way in its parent."""
+    def app(environ, start_response):
+        child = os.fork()
+        if child == 0:
+            os._exit(1 if any(middleware.service.under_way) else 0)
+        assert any(middleware.service.under_way) and os.waitpid(child, 0)[1] == 0
+        start_response("200 OK", [])
+        return [b""]
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o700)
+        for told, options in ((False, {"slow_s": 1}), (True, {"secret": SECRET})):
+            middleware = WSGIMiddleware(app, directory=folder, **options)
+            middleware.service.sampler._retry_s = time.monotonic() + 60
+            assert ask(middleware, told=told)[0][0][0] == "200 OK"
+
+
 def more_at_a_time_than_slots():
     middleware = None
 
@@ -358,7 +418,7 @@ def takers():
     queries = _queries.Queries()
     yield queries, lambda: queries
     for watch in watches():
-        watched = watch(0, False, lambda *args: None, _queries.current, _queries.Queries).wsgi(print, None)
+        watched = watch(0, False, lambda *args: None, _queries.current, _queries.Queries, SLOTLESS).wsgi(print, None)
         watched.over(False)
         yield watched, watched.queries
 
@@ -469,7 +529,7 @@ def queries_hold_nothing_when_their_request_is_over():
         for watch in watches():
             for is_asked in (False, True):
                 before = sys.getrefcount(code), sys.getrefcount(text)
-                watched = watch(0, False, lambda *args: None, _queries.current, _queries.Queries).wsgi(print, None)
+                watched = watch(0, False, lambda *args: None, _queries.current, _queries.Queries, SLOTLESS).wsgi(print, None)
                 watched.over(False)
                 for _ in range(count):
                     watched.end(watched.begin(text, (1,), False))
@@ -648,6 +708,9 @@ def a_request_has_its_name_from_its_begin_to_its_end():
     assert middleware.service.counts["errors"] == 0
 
 
+SLOTLESS = array("Q")  # none of what is watched by hand has one
+
+
 def watches():
     """What watches requests in C, where that fits, and what does so in its place."""
     return {_watched.Watch, _watched.find_watch()}
@@ -674,7 +737,7 @@ def only_who_is_slow_is_kept():
     """To the nanosecond: `slow_s` itself is slow."""
     for watch in watches():
         kept = []
-        slow = watch(50_000_000, False, lambda watched, ended_ns, status: kept.append(ended_ns - watched.began_ns), _queries.current, _queries.Queries)
+        slow = watch(50_000_000, False, lambda watched, ended_ns, status: kept.append(ended_ns - watched.began_ns), _queries.current, _queries.Queries, SLOTLESS)
         for takes_ns in (49_999_999, 50_000_000, 50_000_001, 0):
             watched = slow.wsgi(print, None)
             watched.over(False, watched.began_ns + takes_ns)
@@ -703,7 +766,7 @@ def only_who_failed_is_kept():
     """By what its answer began with, or if none did."""
     for watch in watches():
         kept, passed = [], []
-        failed = watch(_watched.NEVER_NS, True, lambda watched, ended_ns, status: kept.append((watched.info, status)), _queries.current, _queries.Queries)
+        failed = watch(_watched.NEVER_NS, True, lambda watched, ended_ns, status: kept.append((watched.info, status)), _queries.current, _queries.Queries, SLOTLESS)
         for status in ("200 OK", "499 x", "500 x", "599", "999 x", "5", "", "50x y", "\u0665\u0660\u0660 x", b"500 x", None, "\ud800\ud800\ud800"):
             watched = failed.wsgi(lambda *given, **more: passed.append((given, more)), status)
             watched(status, [1], exc_info=None)
@@ -747,7 +810,7 @@ def what_is_watched_goes_on():
     unraisable, sys.unraisablehook = sys.unraisablehook, lambda report: None
     try:
         for watch in watches() - {_watched.Watch}:  # in its place, keep() sees to that itself
-            watched = watch(0, False, broken, _queries.current, _queries.Queries).wsgi(print, None)
+            watched = watch(0, False, broken, _queries.current, _queries.Queries, SLOTLESS).wsgi(print, None)
             watched.over(False)
     finally:
         sys.unraisablehook = unraisable
@@ -759,7 +822,7 @@ def what_is_watched_goes_on():
                 super().__init__()
                 made.append(self)
 
-        all_of = watch(0, False, lambda *args: None, _queries.current, Made)
+        all_of = watch(0, False, lambda *args: None, _queries.current, Made, SLOTLESS)
         outer = all_of.wsgi(lambda *args: args, None)
         inner = all_of.wsgi(broken, None)
         assert _queries.current.get() is inner
@@ -774,7 +837,7 @@ def what_is_watched_goes_on():
         _queries.current.set(None)
         assert made == []
         assert outer.queries() is made[0] is outer.queries() and len(made) == 1
-        for odd in ((), (1,), (1, 2, 3)):
+        for odd in ((), (1,), (1, 2, None, 4)):
             try:
                 all_of.wsgi(*odd)
                 raise AssertionError(odd)
@@ -809,12 +872,12 @@ def a_sampler_may_look():
             file.write("#!/bin/sh\nexec " + sys.executable + " -c 'import os, socket\n")
             file.write("s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=0)\n")
             file.write('if os.fork(): os._exit(0)\nos.close(2)\ns.send(b"here %d" % os.getpid())\n')
-            file.write('assert s.recv(9) == b"go"\ns.send(b"ready")\ns.recv(9)\n\'\n')
+            file.write('assert s.recv(99).startswith(b"go ")\ns.send(b"ready")\ns.recv(9)\n\'\n')
         os.chmod(program, stat.S_IRWXU)
         before, library = os.environ["PYROMETER_PROGRAM"], ctypes.CDLL
         os.environ["PYROMETER_PROGRAM"], ctypes.CDLL = program, lambda *args, **more: Library
         try:
-            sampler = _sampler.Sampler(folder, 200, 1, 1, lambda answer: None, print)
+            sampler = _sampler.Sampler(folder, 200, 1, 1, lambda answer: None, print, "0 0 0 1")
             sampler.start()
             until = time.monotonic() + 60
             while sampler.state != "ready":
@@ -846,7 +909,7 @@ def who_is_kept_out_is_told_why():
     """Linux lets nobody look into a process that gave up root; and what cannot be written is logged, once."""
     PR_SET_DUMPABLE, prctl, said = 4, ctypes.CDLL(None).prctl, []
     for dumpable, reason in ((0, "start the server as that user"), (1, "container")):
-        sampler = _sampler.Sampler("/", 200, 1, 1, lambda answer: None, said.append)
+        sampler = _sampler.Sampler("/", 200, 1, 1, lambda answer: None, said.append, "0 0 0 1")
         sampler.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         sampler.socket.setblocking(False)
         theirs.send(b"error cannot look into process 7: permission denied")

@@ -48,7 +48,7 @@ static void sweep(uint64_t before_ms, uint64_t after_ms, uint32_t stack, uint32_
 {
     pyro_writer_sweep(ring.names, before_ms * 1000);
     ring.sweeps[(ring.sweep_count - 1) % PYRO_RING_SWEEPS] =
-        (struct pyro_ring_sweep){before_ms * MS, after_ms * MS};
+        (struct pyro_ring_sweep){before_ms * MS, after_ms * MS, ring.stands};
     if (stack)
         pyro_writer_sample(ring.names, &(struct pyro_written_sample){.thread = thread,
                                                                      .stack = stack,
@@ -100,6 +100,33 @@ static void only_its_own(void)
     CHECK_EQ(figures_of(33, 100, 200).samples, 1);
     CHECK_EQ(figures_of(3, 200, 220).samples, 1);
     CHECK_EQ(figures_of(4, 100, 200).samples, 0);
+    end();
+}
+
+/* At the beginning there was a look every 50 ms, later every 10: each stands for as much time as it is apart. */
+static void looks_stand_for_their_rate(void)
+{
+    begin();
+    uint32_t slot = push(PYRO_STACK_ROOT, SLOTS_FILE, "pyrometer_request_3", 30);
+    uint32_t first = push(slot, "/srv/app/views.py", "first", 10);
+    uint32_t then = push(slot, "/srv/app/views.py", "then", 20);
+    sweep(90, 91, 0, 0, PYRO_STATE_UNKNOWN); /* nothing is missed */
+    ring.stands = 5;
+    sweep(125, 126, first, first, PYRO_STATE_WAITING);
+    sweep(175, 176, first, first, PYRO_STATE_RUNNING);
+    ring.stands = 1;
+    for (uint64_t i = 0; i < 8; i++)
+        sweep(205 + 10 * i, 206 + 10 * i, then, then, PYRO_STATE_RUNNING);
+    sweep(285, 286, 0, 0, PYRO_STATE_UNKNOWN);
+    sweep(295, 296, 0, 0, PYRO_STATE_UNKNOWN);
+    struct pyro_request_figures figures = figures_of(3, 100, 300);
+    CHECK_EQ(figures.sweeps, 12);
+    CHECK_EQ(figures.samples, 10);
+    CHECK(figures.waiting_s > 0.0499 && figures.waiting_s < 0.0501);
+    CHECK(figures.running_s > 0.1299 && figures.running_s < 0.1301);
+    CHECK(figures.off_stack_s > 0.0199 && figures.off_stack_s < 0.0201);
+    CHECK_EQ(figures.top_line, 10); /* two samples have more time than eight */
+    CHECK(figures.top_s > 0.0999 && figures.top_s < 0.1001);
     end();
 }
 
@@ -262,6 +289,6 @@ static void spool_between_readings(void)
 
 int main(void)
 {
-    return CHECK_MAIN(TEST(only_its_own), TEST(nested_ones), TEST(missed), TEST(written),
-                      TEST(spool), TEST(spool_between_readings));
+    return CHECK_MAIN(TEST(only_its_own), TEST(looks_stand_for_their_rate), TEST(nested_ones),
+                      TEST(missed), TEST(written), TEST(spool), TEST(spool_between_readings));
 }

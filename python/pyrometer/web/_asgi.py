@@ -74,7 +74,7 @@ class ASGIMiddleware:
         slots = service.slots  # a forked child has others
         slot = None if service.sampler is None else service.take_slot()
         info = why, slot, scope["method"], scope["path"], "utf-8"
-        watched = (service.watch_all if why else service.watch).asgi(send, info)
+        watched = (service.watch_all if why else service.watch).asgi(send, info, slot)
         try:
             if slot is None:
                 await self.app(scope, receive, watched)

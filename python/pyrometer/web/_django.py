@@ -82,7 +82,7 @@ class DjangoMiddleware:
         service.look()
         slot = service.take_slot()
         info = why, slot, request.method, request.path, "utf-8"
-        return slot, (service.watch_all if why else service.watch).wsgi(_begins, info)
+        return slot, (service.watch_all if why else service.watch).wsgi(_begins, info, slot)
 
     def _now_watched(self, request: Any, why: str) -> Any:
         slots, raised = self.service.slots, True  # a forked child has others

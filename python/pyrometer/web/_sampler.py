@@ -67,11 +67,19 @@ class Sampler:
     """Safe in threads. Nothing here raises but start(), which raises OSError or ValueError."""
 
     def __init__(
-        self, directory: str, rate_hz: int, keep: int, keep_bytes: int, answered: Callable[[dict[str, Any]], None], say: Callable[[str], None]
+        self,
+        directory: str,
+        rate_hz: int,
+        keep: int,
+        keep_bytes: int,
+        answered: Callable[[dict[str, Any]], None],
+        say: Callable[[str], None],
+        under_way: str,
     ) -> None:
         self._options = ["--directory", directory, "-r", str(rate_hz), "--keep", str(keep), "--keep-bytes", str(keep_bytes)]
         self._answered = answered
         self._say = say
+        self._go = f"go {under_way}".encode()
         self._lock = Lock()
         self.socket: socket.socket | None = None  # None: it does not run
         self._retry_s = 0.0
@@ -108,7 +116,7 @@ class Sampler:
             ours.settimeout(START_S)
             word, pid = ours.recv(MESSAGE_MAX).decode().split()
             _let_look(int(pid))
-            ours.send(b"go")
+            ours.send(self._go)
             ours.setblocking(False)
         except BaseException as error:
             ours.close()

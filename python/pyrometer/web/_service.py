@@ -13,13 +13,14 @@ import stat
 import sys
 import time
 import weakref
+from array import array
 from collections import deque
 from time import monotonic_ns
 
 from pyrometer.web import _queries, _tokens
 from pyrometer.web._queries import Queries
 from pyrometer.web._sampler import Sampler
-from pyrometer.web._slots import Slots
+from pyrometer.web._slots import SLOTS, Slots
 from pyrometer.web._watched import FAILED_FROM, NEVER_NS, find_watch
 
 TYPE_CHECKING = False
@@ -32,6 +33,7 @@ HEADER_MAX = 1000
 RECENT = 100  # requests that the page shows
 TITLE_MAX = 200
 WAIT_S = 0.005  # at most, for the sampler's figures: as a rule they come in one millisecond
+OLD_NS = 20_000_000, 100_000_000  # one that lasts longer than a tenth of slow_s, within these, is looked at as if somebody had asked for it
 AT_ONCE_S = 5  # so many seconds' recordings are asked for at once, after a time without any
 NS_PER_S = 1_000_000_000
 TOLD = ("token", "when", "url")  # who is told the result; the others' requests are kept, and their answers as they were
@@ -50,7 +52,8 @@ class Options:
     failed: keep those with a status of 500 and more, or an exception
     url: with debug, also `?profile` in the URL, of clients whose address is in internal_ips
     directory: for recordings, made if it is not there; None: requests are counted and timed, without a profile
-    rate_hz: samples a second; keep, keep_bytes: recordings, and their bytes: the oldest go
+    rate_hz: samples a second of what is asked for; background_hz: while nothing of that is under way, nor what lasts longer than a tenth of
+        slow_s (0.02 to 0.1 s). What turns out slow or failed has so many at its beginning, each of which stands for more; keep, keep_bytes: recordings, and their bytes: the oldest go
     recordings_per_s: so many requests a second are handed to the sampler, and as many again of those whose answers do not tell; those
         on top are counted and timed, without samples
     page: a path that shows the recent requests to who could profile them (by token, when or url); None: there is none
@@ -70,6 +73,7 @@ class Options:
         internal_ips: Iterable[str] = (),
         directory: str | os.PathLike[str] | None = None,
         rate_hz: int = 100,
+        background_hz: int = 20,
         keep: int = 200,
         keep_bytes: int = 200_000_000,
         recordings_per_s: float = 10.0,
@@ -83,6 +87,8 @@ class Options:
             raise ValueError(f"slow_s is in seconds and not below 0, not {slow_s!r}")
         if not 1 <= rate_hz <= 10_000 or keep < 1 or keep_bytes < 1:
             raise ValueError("rate_hz lies between 1 and 10000; keep and keep_bytes are above 0")
+        if background_hz < 1:
+            raise ValueError(f"background_hz is above 0, not {background_hz!r}")
         if not 0.001 <= recordings_per_s <= 1e6:
             raise ValueError(f"recordings_per_s lies between 0.001 and 1000000, not {recordings_per_s!r}")
         if isinstance(secret, str):
@@ -96,7 +102,7 @@ class Options:
         self.failed = failed
         self.internal_ips = frozenset(internal_ips) if url and debug else frozenset()
         self.directory = None if directory is None else _private_directory(os.fspath(directory))
-        self.rate_hz, self.keep, self.keep_bytes = rate_hz, keep, keep_bytes
+        self.rate_hz, self.background_hz, self.keep, self.keep_bytes = rate_hz, background_hz, keep, keep_bytes
         self.recordings_per_s = recordings_per_s
         self.page = None if page is None else page.encode()
 
@@ -132,6 +138,7 @@ class Request:
     """One whose answer tells, or another that is kept: only of these there is more than what it sends to databases."""
 
     done = False
+    limited = False  # there are enough for the sampler
     id = ""
     before: Any = None
 
@@ -174,8 +181,9 @@ class Service:
         self.watches = options.slow_ns is not None or options.failed  # any request may turn out to be wanted
         self.asks = bool(options.when or options.share or options.internal_ips)  # each is asked for more than a token
         watch, slow_ns = find_watch(), NEVER_NS if options.slow_ns is None else options.slow_ns
-        self.watch = watch(slow_ns, options.failed, self._keep_watched, _queries.current, Queries)
-        self.watch_all = watch(0, False, self._keep_watched, _queries.current, Queries)
+        self.under_way = array("Q", bytes(8 * SLOTS))  # by slot, for the sampler: 0, or when its request began, odd if somebody asked for it
+        self.watch = watch(slow_ns, options.failed, self._keep_watched, _queries.current, Queries, self.under_way)
+        self.watch_all = watch(0, False, self._keep_watched, _queries.current, Queries, self.under_way)
         self.modules = 0  # that were imported when they were last looked at
         self.has_secret = options.secret is not None
         self.open = bool(self.watches or options.secret or options.when or options.share or options.internal_ips)
@@ -188,8 +196,15 @@ class Service:
         self.sampler = None
         if self.open and options.directory is not None:
             limits = (options.rate_hz, options.keep, options.keep_bytes)
-            self.sampler = Sampler(options.directory, *limits, self._answered, self._log_once)
+            self.sampler = Sampler(options.directory, *limits, self._answered, self._log_once, self._where_to_look())
         _services.add(self)
+
+    def _where_to_look(self) -> str:
+        """What the sampler is to know of under_way (src/requests/serve.h)."""
+        options = self.options
+        address, count = self.under_way.buffer_info()
+        old_ns = OLD_NS[1] if options.slow_ns is None else min(max(options.slow_ns // 10, OLD_NS[0]), OLD_NS[1])
+        return f"{address:x} {count} {old_ns} {max(1, options.rate_hz // options.background_hz)}"
 
     def counted(self) -> dict[str, int]:
         """For people."""
@@ -254,6 +269,9 @@ class Service:
         slots, queries, slot = self.slots, Queries(), self.take_slot()
         request = Request(method, path, why, slot, monotonic_ns(), queries)
         request.slots = slots  # where the slot goes back to: a forked child has others
+        if slot is not None:
+            request.limited = not self.told_allowed.take(request.began_ns)
+            self.under_way[slot] = request.began_ns & ~1 if request.limited else request.began_ns | 1
         request.before = _queries.current.set(queries)
         return request
 
@@ -297,9 +315,9 @@ class Service:
         self.recent.append(kept)
         if self.sampler is None or request.slot is None:
             return kept
-        # Failures by the thousand are not to take the recording away from who asks for one.
-        allowed = self.told_allowed if request.why in TOLD else self.kept_allowed
-        if self.sampler.socket is not None and not allowed.take(now_ns):
+        # Failures by the thousand are not to take the recording away from who asks for one: these have an allowance of their own.
+        limited = request.limited if request.why in TOLD else not self.kept_allowed.take(now_ns)
+        if self.sampler.socket is not None and limited:
             kept.limited = True
             self.counts["limited"] += 1
             self._log_once(f"more than {self.options.recordings_per_s:g} requests a second were to be recorded: the rest are without samples")
@@ -312,6 +330,7 @@ class Service:
         """The program is done with it, its answer may be under way."""
         try:
             if request.slots is not None and request.slot is not None:
+                self.under_way[request.slot] = 0
                 request.slots.free.append(request.slot)
             _queries.current.reset(request.before)
         except ValueError:  # another context than that of begin(): it ends with the request anyway
@@ -377,6 +396,7 @@ def stats() -> dict[str, Any]:
 def _forked() -> None:
     for service in list(_services):
         service.slots = Slots()
+        service.under_way[:] = array("Q", bytes(8 * SLOTS))
         if service.sampler is not None:
             service.sampler.forget()
 

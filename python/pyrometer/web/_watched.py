@@ -21,20 +21,29 @@ NEVER_NS = (1 << 64) - 1
 class Watch:
     """Which requests of a service are wanted, and where they go."""
 
-    def __init__(self, slow_ns: int, fails: bool, keep: Callable[[Watched, int, int], None], current: ContextVar[Any], make: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        slow_ns: int,
+        fails: bool,
+        keep: Callable[[Watched, int, int], None],
+        current: ContextVar[Any],
+        make: Callable[[], Any],
+        under_way: Any,
+    ) -> None:
         self.slow_ns = slow_ns  # those whose answer began so late,
         self.fails = fails  # and if this, those that failed:
         self.keep = keep  # it is called with these, the time and their status
         self.current = current  # is the one that runs here
         self.make = make  # makes a Queries
+        self.under_way = under_way  # by slot: 0, or when it began, odd if that is wanted whatever it does
 
-    def wsgi(self, start_response: Any, info: Any) -> Watched:
-        """A request of WSGI begins; what is returned takes the place of START_RESPONSE. INFO is for keep()."""
-        return _WSGI(self, start_response, info)
+    def wsgi(self, start_response: Any, info: Any, slot: int | None = None) -> Watched:
+        """A request of WSGI begins; what is returned takes the place of START_RESPONSE. INFO is for keep(), SLOT its place in under_way."""
+        return _WSGI(self, start_response, info, slot)
 
-    def asgi(self, send: Any, info: Any) -> Watched:
+    def asgi(self, send: Any, info: Any, slot: int | None = None) -> Watched:
         """The same of ASGI, and of SEND."""
-        return _ASGI(self, send, info)
+        return _ASGI(self, send, info, slot)
 
     @staticmethod
     def has_header(headers: Any, name: bytes) -> bool:
@@ -45,12 +54,14 @@ class Watch:
 class Watched:
     """Safe in threads. Nothing here raises, but what is called does."""
 
-    def __init__(self, watch: Watch, inner: Any, info: Any) -> None:
-        self.watch, self.inner, self.info = watch, inner, info
+    def __init__(self, watch: Watch, inner: Any, info: Any, slot: int | None) -> None:
+        self.watch, self.inner, self.info, self.slot = watch, inner, info, slot
         self.status = 0
         self.answered = False
         self.before = watch.current.set(self)
         self.began_ns = monotonic_ns()
+        if slot is not None:
+            watch.under_way[slot] = self.began_ns & ~1 if watch.slow_ns else self.began_ns | 1
 
     def over(self, raised: bool, ended_ns: int | None = None) -> None:
         """The program is done with it. The answer of ASGI began before, or does not."""
@@ -62,6 +73,8 @@ class Watched:
             self.watch.current.reset(self.before)
         except ValueError:  # another context than that of the beginning: it ends with the request anyway
             pass
+        if self.slot is not None:
+            self.watch.under_way[self.slot], self.slot = 0, None
 
     def queries(self) -> Any:
         """Those that it sent: a Queries, made when it is first asked for."""

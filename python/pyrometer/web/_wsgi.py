@@ -42,7 +42,7 @@ class WSGIMiddleware:
         slots, get = service.slots, environ.get  # a forked child has others
         slot = None if service.sampler is None else service.take_slot()
         info = why, slot, get("REQUEST_METHOD", ""), get("SCRIPT_NAME", "") + get("PATH_INFO", ""), "latin-1"
-        watched, raised = (service.watch_all if why else service.watch).wsgi(start_response, info), True
+        watched, raised = (service.watch_all if why else service.watch).wsgi(start_response, info, slot), True
         try:
             made = self.app(environ, watched) if slot is None else slots.call[slot](self.app, environ, watched)
             raised = False
