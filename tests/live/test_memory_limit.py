@@ -69,6 +69,7 @@ def group(folder: Path) -> Iterator[Path]:
 
 GROW = """\
 import os
+import time
 
 KEPT = []
 told = os.open("told", os.O_WRONLY | os.O_CREAT)
@@ -78,6 +79,7 @@ def grow():
     while True:
         KEPT.append(b"x" * 1_000_000)  # grow
         os.pwrite(told, b"%8d" % len(KEPT), 0)
+        time.sleep(0.002)  # it is looked at ten times a second
 
 
 grow()
