@@ -221,8 +221,8 @@ static bool any_wanted(const struct server *server, uint64_t now_ns)
     return false;
 }
 
-/* What ends is known by then; what is to be slow or fails may not be: of that there are fewer samples at its beginning, each of which
- * stands for more. */
+/* While nothing is wanted, every so many looks one, which stands for all of them: what turns out slow or failed has few samples of its
+ * beginning. */
 static bool on_due(void *context, uint64_t now_ns)
 {
     struct server *server = context;
