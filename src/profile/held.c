@@ -53,6 +53,41 @@ static void find_ends(struct adding *adding)
             profile->looks[i].gone ? profile->looks[i].time_us : UINT64_MAX;
 }
 
+static void note_begin(uint64_t *begins_us, uint32_t process, uint64_t time_us)
+{
+    if (time_us < begins_us[process])
+        begins_us[process] = time_us;
+}
+
+/* A process that became another program has two numbers and one pid. What the first one had is gone when the second one has anything, which
+ * may be read sooner than that it is. */
+static int end_with_successors(struct adding *adding)
+{
+    const struct pyro_profile *profile = adding->profile;
+    struct pyro_map by_pid = {0}; /* -> the last number with it, plus one */
+    uint64_t *begins_us = malloc((profile->process_count + 1) * sizeof(*begins_us));
+    int error = begins_us ? 0 : -ENOMEM;
+    for (size_t i = 0; error == 0 && i < profile->process_count; i++)
+        begins_us[i] = UINT64_MAX;
+    for (size_t i = 0; error == 0 && i < profile->look_count; i++)
+        note_begin(begins_us, profile->looks[i].process, profile->looks[i].time_us);
+    for (size_t i = 0; error == 0 && i < profile->moment_count; i++)
+        note_begin(begins_us, profile->moments[i].process, profile->moments[i].time_us);
+    for (size_t i = 0; error == 0 && i < profile->process_count; i++) {
+        uint64_t *last = pyro_map_insert(&by_pid, (uint32_t)profile->processes[i].pid, 0, NULL);
+        if (last && *last && begins_us[*last - 1] < begins_us[i] &&
+            begins_us[i] < adding->ends_us[*last - 1])
+            adding->ends_us[*last - 1] = begins_us[i];
+        if (last)
+            *last = i + 1;
+        else
+            error = -ENOMEM;
+    }
+    pyro_map_free(&by_pid);
+    free(begins_us);
+    return error;
+}
+
 /* What was read of a process after its end is what it had at last. */
 static uint64_t last_of(const struct adding *adding, uint32_t process)
 {
@@ -179,6 +214,9 @@ int pyro_held_each(const struct pyro_profile *profile, size_t steps,
     int error = adding.moments && adding.lines && adding.ends_us ? 0 : -ENOMEM;
     if (error == 0) {
         find_ends(&adding);
+        error = end_with_successors(&adding);
+    }
+    if (error == 0) {
         sort_moments(&adding);
         find_lines(&adding);
     }

@@ -111,6 +111,28 @@ static void processes_have_their_time(void)
     pyro_profile_free(profile);
 }
 
+/* It had what it had until the other program has something, whenever its end was noticed. */
+static void who_becomes_another_program_begins_anew(void)
+{
+    begin();
+    uint32_t before = pyro_writer_process(writer, 10, 1, "one", "");
+    uint32_t after = pyro_writer_process(writer, 10, 1, "one", "3.13");
+    uint32_t kept = stack(PYRO_STACK_ROOT, 7);
+    note(before, kept, 0, 5000);
+    note(after, kept, 150, 3000);
+    look(before, 0, false);
+    look(before, 310, true); /* so late */
+    look(after, 310, false);
+    pyro_writer_watch(writer, &(struct pyro_watch){.looks = 3, .until_us = 400});
+    struct pyro_profile *profile = ask(5);
+    CHECK_EQ(seen.count, 5); /* 0, 100, 200, 300, 400 */
+    for (size_t i = 0; i < 5; i++) {
+        CHECK_EQ(seen.items[i].process, i < 2 ? before : after);
+        CHECK_EQ(seen.items[i].live, i < 2 ? 5000 : 3000);
+    }
+    pyro_profile_free(profile);
+}
+
 static void those_with_the_most_are_told(void)
 {
     begin();
@@ -149,5 +171,6 @@ static void moments_may_be_lies(void)
 int main(void)
 {
     return CHECK_MAIN(TEST(lines_have_what_their_stacks_have), TEST(processes_have_their_time),
+                      TEST(who_becomes_another_program_begins_anew),
                       TEST(those_with_the_most_are_told), TEST(moments_may_be_lies));
 }
