@@ -260,7 +260,8 @@ static int wait_for_go(struct server *server, struct pyro_error *error)
     char text[MESSAGE_MAX];
     struct pollfd socket = {.fd = server->options->socket, .events = POLLIN};
     say_words(server, "here %d", (int)getpid());
-    if (poll(&socket, 1, GO_MS) <= 0 || !hear(server, text) || strncmp(text, "go", 2) != 0)
+    if (poll(&socket, 1, GO_MS) <= 0 || !hear(server, text) ||
+        (strcmp(text, "go") != 0 && strncmp(text, "go ", 3) != 0))
         return pyro_error_set(error, -ETIMEDOUT, "nobody said go");
     struct under_way under_way = {0};
     if (sscanf(text, "go %" SCNx64 " %" SCNu32 " %" SCNu64 " %" SCNu32, &under_way.address,

@@ -30,6 +30,7 @@ def unpacked(text: str) -> bytes:
     (pieces,) = struct.unpack_from("<I", made)
     sizes = struct.unpack_from(f"<{pieces}I", made, 4)
     ends = list(itertools.accumulate(sizes, initial=4 * (1 + pieces)))
+    assert len(made) - ends[-1] <= 1, "nothing but a last zero"
     return b"".join(zlib.decompress(made[start:end]) for start, end in itertools.pairwise(ends))
 
 

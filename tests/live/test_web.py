@@ -358,6 +358,16 @@ def test_a_full_spool(one: Python, serve: Callable[..., Server], pyrometer: Path
     assert told.status == 200 and told.profile["id"] and not server.directory.exists()
 
 
+def start_sampler(pyrometer: Path, pid: int, directory: Path, ours: socket.socket, theirs: socket.socket, go: str) -> None:
+    """As python/pyrometer/web/_sampler.py does, GO being the word to begin (src/requests/serve.h)."""
+    with theirs:
+        command = [pyrometer, "requests", "--pid", str(pid), "--directory", directory, "-r", "500"]
+        subprocess.run(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, check=True)
+    assert ours.recv(100).startswith(b"here ")
+    ours.send(go.encode())
+    assert ours.recv(100).startswith(b"ready ")
+
+
 def test_figures_come_before_the_recording(one: Python, pyrometer: Path, tmp_path: Path) -> None:
     """Who asked waits for the one, not for the other: that is written into a pipe here, which nobody reads yet."""
     script, directory = tmp_path / "asked.py", tmp_path / "requests"
@@ -374,12 +384,7 @@ def test_figures_come_before_the_recording(one: Python, pyrometer: Path, tmp_pat
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(SECONDS)
     with ours, start_target(one, script, env={"PYTHONPATH": str(REPOSITORY / "python")}) as running:
-        with theirs:
-            command = [pyrometer, "requests", "--pid", str(running.pid), "--directory", directory, "-r", "500"]
-            subprocess.run(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, check=True)
-        assert ours.recv(100).startswith(b"here ")
-        ours.send(b"go")
-        assert ours.recv(100).startswith(b"ready ")
+        start_sampler(pyrometer, running.pid, directory, ours, theirs, "go")
         for attempt in range(1000):
             id_ = f"20261127-000000-{attempt:06d}-abcd"
             os.mkfifo(directory / f"{id_}.pyro")
@@ -431,12 +436,7 @@ def test_less_is_looked_at_while_nobody_asks(one: Python, pyrometer: Path, tmp_p
             assert running.stdout.readline() == "DONE\n"
 
         address = running.stdout.readline().split()[1]
-        with theirs:
-            command = [pyrometer, "requests", "--pid", str(running.pid), "--directory", directory, "-r", "500"]
-            subprocess.run(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, check=True)
-        assert ours.recv(100).startswith(b"here ")
-        ours.send(f"go {address} 256 100000000 1000000".encode())
-        assert ours.recv(100).startswith(b"ready ")
+        start_sampler(pyrometer, running.pid, directory, ours, theirs, f"go {address} 256 100000000 1000000")
         now_ns = time.monotonic_ns()
         for began_ns in (now_ns + 10**12 | 1, now_ns - 10**9 & ~1):
             assert looks_in(0.3) == 0

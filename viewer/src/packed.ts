@@ -7,7 +7,7 @@ const FIRST_UNSAFE = 2;
 
 /** The bytes, and perhaps a zero after them. */
 export function unpack(text: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array((text.length * 2 * BITS) >> 3);
+  const bytes = new Uint8Array(Math.ceil((text.length * 2 * BITS) / 8));
   let [bits, count, made] = [0, 0, 0];
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
