@@ -29,10 +29,14 @@
 #define ANSWER_MAX 512
 #define NAME_MAX_  48
 
-/* One line for the interpreter, whatever the program made of its own names; it raises nothing. */
-#define LINE                                                                     \
-    PYRO_CALL_BEGINS "\\n with open('%s/call.py','rb')as f:s=f.read()\\n"        \
-                     " exec(compile(s,'<pyrometer>','exec'),{'folder':'%s'})\\n" \
+/* One line for the interpreter, whatever the program made of its own names; it raises nothing. Each call of the system lets go of the GIL: the time
+ * after which a thread asks for it is short from the first one on, and is again what it was. */
+#define LINE                                                                   \
+    PYRO_CALL_BEGINS "\\n import sys\\n d,i='%s',sys.getswitchinterval()"      \
+                     "\\n try:\\n  sys.setswitchinterval(1e-4)\\n"             \
+                     "  with open(d+'/call.py','rb',0)as f:s=f.read()\\n"      \
+                     "  exec(compile(s,'<pyrometer>','exec'),{'folder':d})\\n" \
+                     " finally:sys.setswitchinterval(i)\\n"                    \
                      "except BaseException:pass\",{})\n"
 
 struct pyro_injection {
@@ -179,9 +183,10 @@ static int leave(struct pyro_injection *injection, struct pyro_place *place,
 static int call_in(struct pyro_injection *injection, struct pyro_place *place, const char *action,
                    bool stays, char answer[ANSWER_MAX], bool *ret_left, struct pyro_error *error)
 {
-    char line[512], script[128];
+    char line[PYRO_CALL_MAX], script[128];
     const char *path = pyro_place_path(place);
-    snprintf(line, sizeof(line), LINE, path, path);
+    if (snprintf(line, sizeof(line), LINE, path) >= (int)sizeof(line))
+        return pyro_error_set(error, -ENAMETOOLONG, "the path '%s' is too long", path);
     snprintf(script, sizeof(script), "%s/run", path);
     int code = fill(injection, place, action, line);
     if (code < 0)

@@ -211,12 +211,13 @@ static int place_of(const struct pyro_injector *injector, pyro_addr thread)
     return -1;
 }
 
-/* The main thread first, then whoever runs, then one after the other; those that were asked by somebody else are passed over. Negative: all were. */
+/* Whoever runs, if it was not asked the last time, else the main thread first, then one after the other; those that were asked by somebody else are
+ * passed over. Negative: all were. */
 static int choose_thread(const struct pyro_injector *injector)
 {
     pyro_addr holder = pyro_entry_holder(injector->memory, injector->runtime, &injector->entry);
     int first = place_of(injector, injector->asked) + 1, runs = place_of(injector, holder);
-    if (!pyro_addr_is_null(injector->asked) && runs >= 0 && holder.u != injector->asked.u)
+    if (runs >= 0 && holder.u != injector->asked.u)
         first = runs;
     for (int i = 0; i < injector->thread_count; i++) {
         int at = (first + i) % injector->thread_count;

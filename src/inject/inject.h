@@ -24,6 +24,7 @@
 
 /* How the line of a call begins: what a program that was killed left behind is known by that. */
 #define PYRO_CALL_BEGINS "__import__('builtins').exec(\"try:"
+#define PYRO_CALL_MAX    384 /* bytes of a line, its end included */
 
 struct pyro_injector; /* for one process */
 

@@ -39,7 +39,7 @@ static pyro_addr room_behind(pid_t pid, const struct pyro_memory *memory,
 {
     struct pyro_elf *elf;
     pyro_addr end;
-    char bytes[PYRO_ROOM_SIZE];
+    char bytes[PYRO_CALL_MAX];
     if (pyro_elf_open(pid, maps, mapping, &elf) < 0)
         return pyro_addr_at(0);
     int code = pyro_elf_zeros_end(elf, &end);
@@ -49,7 +49,7 @@ static pyro_addr room_behind(pid_t pid, const struct pyro_memory *memory,
     uint64_t at = (end.u + 15) / 16 * 16;
     uint64_t page_end = (end.u + PAGE - 1) / PAGE * PAGE;
     const struct pyro_mapping *there = pyro_maps_find(maps, pyro_addr_at(at));
-    bool free = at + PYRO_ROOM_SIZE <= page_end && page_end <= limit && there && there->writable &&
+    bool free = at + PYRO_CALL_MAX <= page_end && page_end <= limit && there && there->writable &&
                 !there->shared &&
                 pyro_memory_read(memory, pyro_addr_at(at), bytes, sizeof(bytes)) == 0 &&
                 is_free(bytes, sizeof(bytes), left);
@@ -116,6 +116,6 @@ int pyro_room_find(pid_t pid, const struct pyro_memory *memory, const struct pyr
         return pyro_error_set(error, -ENOTSUP,
                               "this Python cannot be asked from outside: neither a library nor "
                               "the program has %d bytes to spare",
-                              PYRO_ROOM_SIZE);
+                              PYRO_CALL_MAX);
     return 0;
 }

@@ -4,9 +4,7 @@
 
 #include "cpython/runtime.h"
 
-#define PYRO_ROOM_SIZE 256
-
-/* PyRun_SimpleString, and PYRO_ROOM_SIZE bytes that belong to nobody: zero, or if there are none such, a line of ours that was
+/* PyRun_SimpleString, and PYRO_CALL_MAX bytes that belong to nobody: zero, or if there are none such, a line of ours that was
  * left. -ENOTSUP: one of them is not found. */
 int pyro_room_find(pid_t pid, const struct pyro_memory *memory, const struct pyro_runtime *runtime,
                    const struct pyro_maps *maps, pyro_addr *ret_run, pyro_addr *ret_room,

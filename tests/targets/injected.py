@@ -46,13 +46,14 @@ class Worker(threading.Thread):
 
 
 def seen():
-    """Tool ids, profile functions, modules, names and descriptors that were not there at the beginning."""
+    """Tool ids, profile functions, modules, names, descriptors and a switch interval that were not there at the beginning."""
     monitoring = getattr(sys, "monitoring", None)
     found = [tool for tool in range(6) if monitoring and monitoring.get_tool(tool)]
     found += ["profile"] if sys.getprofile() or sys.gettrace() else []
     found += sorted(set(sys.modules) - modules)
     found += sorted(set(vars(sys.modules["__main__"])) - names)
     found += [os.readlink("/proc/self/fd/" + fd) for fd in descriptors() - open_at_first]
+    found += [sys.getswitchinterval()] if sys.getswitchinterval() != interval else []
     with open("/proc/self/maps") as maps:
         found += [line.split()[-1] for line in maps if "memfd:pyrometer" in line]
     return found
@@ -98,6 +99,8 @@ elif len(sys.argv) > 3:
     os.setgid(int(sys.argv[3]))
     os.setuid(int(sys.argv[3]))
 line = words = thread = worker = None
+sys.setswitchinterval(0.004)
+interval = sys.getswitchinterval()
 modules, open_at_first = set(sys.modules), descriptors()
 names = set(globals()) | {"names"}
 for thread in workers + spinners:
