@@ -11,12 +11,16 @@
 #include <string.h>
 
 #define FAILED_FROM 500
+#define STATE_WORDS 32 /* of a thread state: all versions have more */
 
 /* Not in the limited API of 3.11, but exported by every CPython since then. */
 static pyro_vectorcall call_vector;
 static PyObject *(*call_by_vector)(PyObject *callable, PyObject *arguments, PyObject *keywords);
 static PyObject *(*variable_set)(PyObject *variable, PyObject *value);
 static int (*variable_reset)(PyObject *variable, PyObject *token);
+static PyObject *(*context_new)(void);
+static int (*context_enter)(PyObject *context);
+static int (*context_exit)(PyObject *context);
 static PyObject *word_type, *word_status; /* keys of ASGI's messages */
 
 struct watch {
@@ -25,7 +29,7 @@ struct watch {
     PyObject *keep, *current; /* NULL only after clear */
     struct pyro_sent_by sent_by;
     Py_buffer
-        under_way; /* 64 bits a slot: 0, or when its request began, odd if that is wanted whatever it does */
+        under_way; /* 64 bits a slot: 0, or when its request began, odd if that is wanted whatever it does; behind them its object, which CURRENT has */
     uint64_t slow_ns;
     bool fails; /* a failed one is wanted, too */
 };
@@ -146,17 +150,20 @@ static PyObject *call_slowly(PyObject *self, PyObject *arguments, PyObject *keyw
 /* -- from its beginning to its end -------------------------------------------------------------- */
 
 /* For the sampler, which looks from outside. */
-static void say_when(const struct watch *watch, long slot, uint64_t began_ns)
+static void say_what(const struct watch *watch, long slot, uint64_t began_ns, const void *object)
 {
     uint64_t *slots = watch->under_way.buf;
-    if (slots && slot >= 0 && slot < (long)(watch->under_way.len / (Py_ssize_t)sizeof(*slots)))
-        __atomic_store_n(&slots[slot], began_ns, __ATOMIC_RELAXED);
+    long count = (long)(watch->under_way.len / (Py_ssize_t)(2 * sizeof(*slots)));
+    if (!slots || slot < 0 || slot >= count)
+        return;
+    __atomic_store_n(&slots[slot], began_ns, __ATOMIC_RELAXED);
+    __atomic_store_n(&slots[count + slot], (uint64_t)(uintptr_t)object, __ATOMIC_RELAXED);
 }
 
 static void say_over(struct watched *watched)
 {
     if (watched->watch)
-        say_when(watch_of(watched->watch), watched->slot, 0);
+        say_what(watch_of(watched->watch), watched->slot, 0, NULL);
     watched->slot = -1;
 }
 
@@ -183,8 +190,8 @@ static PyObject *begin(PyObject *self, PyObject *const *arguments, Py_ssize_t co
     PyErr_Clear();
     watched->began_ns = pyro_clock_ns();
     watched->slot = slot;
-    say_when(watch, slot,
-             watch->slow_ns ? watched->began_ns & ~UINT64_C(1) : watched->began_ns | 1);
+    say_what(watch, slot, watch->slow_ns ? watched->began_ns & ~UINT64_C(1) : watched->began_ns | 1,
+             watched);
     return (PyObject *)watched;
 }
 
@@ -399,6 +406,27 @@ static bool is_named(PyObject *pair, const char *name, Py_ssize_t size)
            memcmp(PyBytes_AsString(first), name, (size_t)size) == 0;
 }
 
+/* Where a thread state has its context, and behind it how often that changed; 0: not found. None of the versions has it further behind. */
+static PyObject *watch_context_at(PyObject *self, PyObject *ignored)
+{
+    uint64_t before[STATE_WORDS];
+    const uint64_t *words = (const uint64_t *)PyThreadState_Get();
+    long found = 0;
+    PyObject *context = context_new();
+    memcpy(before, words, sizeof(before));
+    if (!context || context_enter(context) < 0) {
+        PyErr_Clear();
+        Py_XDECREF(context);
+        return PyLong_FromLong(0);
+    }
+    for (long at = 1; at < STATE_WORDS - 1; at++)
+        if (words[at] == (uint64_t)(uintptr_t)context && words[at + 1] == before[at + 1] + 1)
+            found = at * (long)sizeof(*words);
+    (void)context_exit(context);
+    Py_DECREF(context);
+    return PyLong_FromLong(found);
+}
+
 /* HEADERS of ASGI, an iterable, as a rule a list; and a name in bytes. */
 static PyObject *watch_has_header(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 {
@@ -426,6 +454,8 @@ static PyMethodDef watch_methods[] = {
      "asgi(send, info, slot=None)\n\nA request of ASGI begins."},
     {"has_header", (PyCFunction)(void (*)(void))watch_has_header, METH_FASTCALL | METH_STATIC,
      "has_header(headers, name)\n\nIs it among those of ASGI?"},
+    {"context_at", watch_context_at, METH_NOARGS | METH_STATIC,
+     "context_at() -> int\n\nWhere a thread state has its context, in bytes; 0: not known."},
     {0},
 };
 static const char watch_doc[] = "Which requests of a service are wanted.";
@@ -454,7 +484,11 @@ static bool find_calls(void)
     *(void **)&call_by_vector = dlsym(RTLD_DEFAULT, "PyVectorcall_Call");
     *(void **)&variable_set = dlsym(RTLD_DEFAULT, "PyContextVar_Set");
     *(void **)&variable_reset = dlsym(RTLD_DEFAULT, "PyContextVar_Reset");
-    return call_vector && call_by_vector && variable_set && variable_reset;
+    *(void **)&context_new = dlsym(RTLD_DEFAULT, "PyContext_New");
+    *(void **)&context_enter = dlsym(RTLD_DEFAULT, "PyContext_Enter");
+    *(void **)&context_exit = dlsym(RTLD_DEFAULT, "PyContext_Exit");
+    return call_vector && call_by_vector && variable_set && variable_reset && context_new &&
+           context_enter && context_exit;
 }
 
 static int add_type(PyObject *module, PyType_Spec *spec, const char *name)

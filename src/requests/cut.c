@@ -75,6 +75,9 @@ static enum belongs belongs(struct pyro_ring *ring, const struct pyro_request *r
 {
     if (sample->sweep < range->first || sample->sweep >= range->end)
         return NOT_ITS;
+    *ret_base = PYRO_STACK_ROOT;
+    if (sample->slot == request->slot)
+        return ITS;
     *ret_base = pyro_ring_request_in(ring, sample->sample.agreed, request->slot);
     if (*ret_base != PYRO_STACK_ROOT)
         return ITS;
@@ -160,7 +163,8 @@ int pyro_request_figures(struct pyro_ring *ring, const struct pyro_request *requ
     figures->missed_ns = range.begin_ns - request->begin_ns;
     figures->running_s = each_s * (double)running;
     figures->waiting_s = each_s * (double)(its - running);
-    figures->off_stack_s = covered_s - figures->running_s - figures->waiting_s;
+    double seen_s = figures->running_s + figures->waiting_s; /* by several threads at a time */
+    figures->off_stack_s = seen_s < covered_s ? covered_s - seen_s : 0;
     if (top != PYRO_NO_ID) {
         figures->top_file = file_of(ring, top);
         figures->top_line = pyro_writer_frame_at(ring->names, top).line;

@@ -21,13 +21,19 @@ static void begin_sweep(void *context)
     ring->sweeps[ring->sweep_count++ % PYRO_RING_SWEEPS] = sweep;
 }
 
+static bool is_in_a_request(struct pyro_ring *ring, uint32_t stack);
+
 static void add_sample(void *context, const struct pyro_written_sample *sample)
 {
     struct pyro_ring *ring = context;
     if (!ring->sweep_count)
         return;
-    ring->samples[ring->sample_count++ % PYRO_RING_SAMPLES] =
-        (struct pyro_ring_sample){.sweep = ring->sweep_count - 1, .sample = *sample};
+    bool told = !ring->otherwise || is_in_a_request(ring, sample->stack);
+    ring->samples[ring->sample_count++ % PYRO_RING_SAMPLES] = (struct pyro_ring_sample){
+        .sweep = ring->sweep_count - 1,
+        .slot = told ? PYRO_RING_NOBODY : ring->otherwise(ring->otherwise_context),
+        .sample = *sample,
+    };
 }
 
 static void add_edge(void *context, uint32_t caller, uint32_t callee)
@@ -108,6 +114,13 @@ static int learn_stacks(struct pyro_ring *ring)
             *known = ring->stacks[stack.parent];
     }
     return 0;
+}
+
+/* True also where it cannot be told. */
+static bool is_in_a_request(struct pyro_ring *ring, uint32_t stack)
+{
+    return learn_stacks(ring) < 0 || stack >= ring->stack_count ||
+           ring->stacks[stack].nearest != PYRO_STACK_ROOT;
 }
 
 uint32_t pyro_ring_request_in(struct pyro_ring *ring, uint32_t stack, uint32_t slot)

@@ -2,8 +2,9 @@
  *
  * pyrometer.web (python/pyrometer/web/_slots.py) calls the program of each request through a function of its own name,
  * "pyrometer_request_N", where no two requests have the same N at a time. So the stack itself tells which request it is,
- * whatever threads, tasks and greenlets do. A sample belongs to the request that had N if it was taken, from the reading of the clock
- * before the sweep to that after it, while the request had it, and if the part of the stack up to that function is sure.
+ * whatever threads, tasks and greenlets do. Of a stack without such a function, that of a thread or task which works for a request, the context tells (OTHERWISE). A sample belongs to the
+ * request that had N if it was taken, from the reading of the clock before the sweep to that after it, while the request had it, and if the part of the stack up to
+ * that function is sure.
  *
  * Names are kept by a writer whose file is /dev/null; what is sampled, by the last PYRO_RING_SAMPLES samples in the order in
  * which they were taken. Not for several threads. */
@@ -15,9 +16,12 @@
 #define PYRO_RING_SAMPLES (1u << 18)
 #define PYRO_RING_SWEEPS  (1u << 16)
 #define PYRO_RING_STACKS  400000u /* so many different ones, and the sampler is to be started anew */
+#define PYRO_RING_NOBODY  UINT32_MAX
 
 struct pyro_ring_sample {
     uint64_t sweep; /* its number */
+    uint32_t
+        slot; /* of the request whose context its thread had; PYRO_RING_NOBODY: its stack tells, or nothing does */
     struct pyro_written_sample sample;
 };
 struct pyro_ring_sweep {
@@ -43,7 +47,10 @@ struct pyro_ring {
     } * edges;
     size_t edge_count, edge_capacity;
     uint32_t stands; /* what the next sweep stands for */
-    bool failed;     /* out of memory */
+    /* Whose request is the sample that is being taken, if its stack does not tell? A slot or PYRO_RING_NOBODY. NULL: nobody knows. */
+    uint32_t (*otherwise)(void *context);
+    void *otherwise_context;
+    bool failed; /* out of memory */
 };
 
 /* Keep what NAMES is told from now on. 0 or -ENOMEM. */

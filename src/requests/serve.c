@@ -19,24 +19,29 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MESSAGE_MAX   1024
-#define MESSAGES      4  /* that are answered before something else has its turn */
-#define PENDING_MAX   64 /* recordings yet to be written */
-#define GO_MS         5000
-#define ATTACH_NS     (2 * PYRO_NS_PER_S)
-#define WRITE_TRIES   8 /* where the disk is full, the oldest goes each time */
-#define NOWHERE       "/dev/null"
-#define UNDER_WAY_MAX 1024
+#define MESSAGE_MAX    1024
+#define MESSAGES       4  /* that are answered before something else has its turn */
+#define PENDING_MAX    64 /* recordings yet to be written */
+#define GO_MS          5000
+#define ATTACH_NS      (2 * PYRO_NS_PER_S)
+#define WRITE_TRIES    8 /* where the disk is full, the oldest goes each time */
+#define NOWHERE        "/dev/null"
+#define UNDER_WAY_MAX  1024
+#define CONTEXT_AT_MAX 4096
 
 struct pending {
     struct pyro_request request;
     char id[PYRO_REQUEST_ID_MAX], title[MESSAGE_MAX];
 };
 
-/* What the server says of the requests that are under way: a number each, 0 where there is none, else when it began, odd if somebody asked. */
+/* What the server says of the requests that are under way, by slot: a number each, 0 where there is none, else when it began, odd if somebody asked; and
+ * behind these numbers the address of the object that its context has. */
 struct under_way {
     uint64_t address; /* 0: it does not say */
     uint32_t count;
+    uint32_t context_at;     /* as struct pyro_recorder_options */
+    uint64_t variable;       /* that has the object, */
+    uint32_t hash;           /* as pyro_recorder_variable() wants it */
     uint64_t old_ns;         /* one that lasts longer may turn out slow */
     uint32_t every, skipped; /* while none is asked for, nor old: one look in so many */
 };
@@ -221,6 +226,24 @@ static bool any_wanted(const struct server *server, uint64_t now_ns)
     return false;
 }
 
+/* The request whose context the thread of this sample has. */
+static uint32_t whose_context(void *context)
+{
+    const struct server *server = context;
+    const struct under_way *under_way = &server->under_way;
+    uint64_t objects[UNDER_WAY_MAX], object, address = under_way->address + 8 * under_way->count;
+    if (pyro_recorder_variable(server->recorder, under_way->variable, under_way->hash, &object) <
+            0 ||
+        !object ||
+        pyro_recorder_copy(server->recorder, address, objects,
+                           under_way->count * sizeof(*objects)) < 0)
+        return PYRO_RING_NOBODY;
+    for (uint32_t slot = 0; slot < under_way->count; slot++)
+        if (objects[slot] == object)
+            return slot;
+    return PYRO_RING_NOBODY;
+}
+
 /* While nothing is wanted, every so many looks one, which stands for all of them: what turns out slow or failed has few samples of its
  * beginning. */
 static bool on_due(void *context, uint64_t now_ns)
@@ -264,9 +287,12 @@ static int wait_for_go(struct server *server, struct pyro_error *error)
         (strcmp(text, "go") != 0 && strncmp(text, "go ", 3) != 0))
         return pyro_error_set(error, -ETIMEDOUT, "nobody said go");
     struct under_way under_way = {0};
-    if (sscanf(text, "go %" SCNx64 " %" SCNu32 " %" SCNu64 " %" SCNu32, &under_way.address,
-               &under_way.count, &under_way.old_ns, &under_way.every) == 4 &&
-        under_way.count <= UNDER_WAY_MAX)
+    if (sscanf(text,
+               "go %" SCNx64 " %" SCNu32 " %" SCNu64 " %" SCNu32 " %" SCNu32 " %" SCNx64
+               " %" SCNx32,
+               &under_way.address, &under_way.count, &under_way.old_ns, &under_way.every,
+               &under_way.context_at, &under_way.variable, &under_way.hash) == 7 &&
+        under_way.count <= UNDER_WAY_MAX && under_way.context_at <= CONTEXT_AT_MAX)
         server->under_way = under_way;
     return 0;
 }
@@ -297,6 +323,8 @@ static int sample(struct server *server, struct pyro_recorder *recorder, struct 
     if (code == 0 && pyro_ring_init(&server->ring, names) < 0)
         code = pyro_error_set(error, -ENOMEM, "out of memory");
     if (code == 0) {
+        server->ring.otherwise = server->under_way.context_at ? whose_context : NULL;
+        server->ring.otherwise_context = server;
         say_words(server, "ready %s", PYRO_VERSION);
         code = pyro_recorder_run(recorder, names, &end, error);
         while (server->pending_count)
@@ -316,7 +344,7 @@ int pyro_requests_serve(const struct pyro_serve_options *options, struct pyro_er
                   .keep_bytes = options->keep_bytes},
     };
     struct pyro_recorder *recorder = NULL;
-    const struct pyro_recorder_options recording = {
+    struct pyro_recorder_options recording = {
         .pid = options->pid,
         .rate_hz = options->rate_hz,
         .attach_timeout_ns = ATTACH_NS,
@@ -329,6 +357,7 @@ int pyro_requests_serve(const struct pyro_serve_options *options, struct pyro_er
         .pause_context = &server,
     };
     int code = wait_for_go(&server, error);
+    recording.context_at = server.under_way.context_at;
     if (code == 0)
         code = pyro_recorder_attach(&recording, &recorder, error);
     if (code == 0)

@@ -4,9 +4,12 @@
  * It is spoken to by messages of text over a socket (SOCK_SEQPACKET), so that no message is ever half there:
  *
  *     here PID                            to the server: that is whom to let look (PR_SET_PTRACER)
- *     go [ADDRESS COUNT OLD EVERY]        from it: it does. At ADDRESS are COUNT numbers of 64 bits, by slot: 0, or when the request began
+ *     go [ADDRESS COUNT OLD EVERY CONTEXT_AT VARIABLE HASH]
+ *                                         from it: it does. At ADDRESS are COUNT numbers of 64 bits, by slot: 0, or when the request began
  *                                         that is under way, odd if somebody asked for it. While none is odd, nor older than OLD
- *                                         nanoseconds, every EVERY-th look is enough
+ *                                         nanoseconds, every EVERY-th look is enough. Behind them as many addresses: what the context variable at
+ *                                         VARIABLE holds in the request's context. CONTEXT_AT is where a thread state has its context, 0 if that is not known
+ *                                         (sample/sampler.h)
  *     ready VERSION | error WHY           it samples from now on; or not at all, and this process ends
  *     cut SLOT BEGIN END ID TITLE         a request is over, which had that slot (requests/ring.h) from BEGIN to END,
  *                                         in nanoseconds of CLOCK_MONOTONIC; keep it as ID.pyro

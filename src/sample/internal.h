@@ -30,11 +30,17 @@ struct pyro_sampled_thread {
     uint64_t taken_ns;               /* of its last copy; 0: none, or it failed */
     uint64_t looked_ns;              /* of the last sweep that read it */
     struct pyro_written_sample last; /* its last sample: what stands still is written again */
-    bool wants_gil, attached;        /* then */
-    size_t plan_first, plan_count;   /* its spans in the sweep */
-    size_t plan_note;                /* of which this one reads NOTE; of size 0 when nobody asks */
-    pyro_addr note;                  /* where the kernel notes the CPU it runs on; null: nowhere */
-    int32_t cpu;                     /* that CPU, as of the last copy; negative: not known */
+    bool asked;                      /* what its context has, of this sample; the answer: */
+    int variable_code;
+    uint64_t variable_value;
+    bool wants_gil, attached;      /* then */
+    size_t plan_first, plan_count; /* its spans in the sweep */
+    size_t plan_context;           /* of which this one reads its context, before all others; */
+    size_t plan_note;              /* and this one NOTE; of size 0 when nobody asks */
+    pyro_addr note;                /* where the kernel notes the CPU it runs on; null: nowhere */
+    int32_t cpu;                   /* that CPU, as of the last copy; negative: not known */
+    uint64_t context
+        [2]; /* its context (contextvars) and how often that changed, then; 0: none, or nobody asks */
     /* the last sample, to write only what is new: root first */
     struct pyro_raw_frame *frames;
     uint32_t *stacks;    /* stack of the recording up to each frame, its C function included */
@@ -97,6 +103,7 @@ struct pyro_sampler {
     struct pyro_seat *seat; /* of this sweep, NULL: none */
     int64_t note_offset; /* from a thread's pthread_self() to the kernel's note; 0: there is none */
     bool seat_kept;      /* nobody but us ran on its CPU since the copy began */
+    struct pyro_sampled_thread *written; /* whose sample is being written; else NULL */
     struct pyro_sampled_thread
         *running;       /* the one that may run Python now, while one sits on a seat; NULL: none */
     unsigned attempts;  /* at this sweep so far */

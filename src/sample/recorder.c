@@ -82,7 +82,11 @@ int pyro_recorder_attach(const struct pyro_recorder_options *options,
     recorder->options = *options;
     recorder->cpu_began_ns = pyro_clock_process_cpu_ns();
     struct pyro_sampler_options sampler = {
-        .exact = options->exact, .gil_only = options->gil_only, .callees = options->callees};
+        .exact = options->exact,
+        .gil_only = options->gil_only,
+        .callees = options->callees,
+        .context_at = options->context_at,
+    };
     int status =
         pyro_processes_init(&recorder->processes, options->pid, &sampler, options->subprocesses);
     if (status < 0)
@@ -125,6 +129,13 @@ int pyro_recorder_copy(const struct pyro_recorder *recorder, uint64_t address, v
 {
     const struct pyro_sampler *sampler = recorder->processes.items[0].sampler;
     return sampler ? pyro_sampler_copy(sampler, address, data, size) : -ESRCH;
+}
+
+int pyro_recorder_variable(const struct pyro_recorder *recorder, uint64_t variable, uint32_t hash,
+                           uint64_t *ret_value)
+{
+    const struct pyro_sampler *sampler = recorder->processes.items[0].sampler;
+    return sampler ? pyro_sampler_variable(sampler, variable, hash, ret_value) : -ESRCH;
 }
 
 const struct pyro_counters *pyro_recorder_counters(const struct pyro_recorder *recorder)

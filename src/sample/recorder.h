@@ -40,6 +40,7 @@ struct pyro_recorder_options {
     bool gil_only;              /* -g: only threads that hold the GIL */
     bool tolerate_no_python;    /* the root may be no Python as long as subprocesses may show one */
     const struct pyro_callee_source *callees; /* NULL: only Python frames are seen */
+    uint32_t context_at; /* as struct pyro_sampler_options; for pyro_recorder_variable() */
     /* After PYRO_RECORDER_FIRST_S, about once in PYRO_RECORDER_TEND_S from then on, and at the end: time to write down what others
      * measured. True: again in PYRO_RECORDER_FIRST_S. May be NULL. */
     bool (*tend)(void *context, struct pyro_writer *writer, struct pyro_counters *counters);
@@ -80,6 +81,9 @@ int pyro_recorder_run(struct pyro_recorder *recorder, struct pyro_writer *writer
 /* Copy SIZE bytes of the root process's memory. 0 or a negative errno. */
 int pyro_recorder_copy(const struct pyro_recorder *recorder, uint64_t address, void *data,
                        size_t size);
+/* As pyro_sampler_variable(), of the root process. */
+int pyro_recorder_variable(const struct pyro_recorder *recorder, uint64_t variable, uint32_t hash,
+                           uint64_t *ret_value);
 /* The rate at which it samples now, lowered or not. */
 uint32_t pyro_recorder_rate_hz(const struct pyro_recorder *recorder);
 const struct pyro_counters *pyro_recorder_counters(const struct pyro_recorder *recorder);

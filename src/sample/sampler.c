@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpython/context.h"
 #include "sample/internal.h"
 
 #include "base/clock.h"
@@ -109,6 +110,39 @@ bool pyro_sampler_guesses(const struct pyro_sampler *sampler)
 int pyro_sampler_copy(const struct pyro_sampler *sampler, uint64_t address, void *data, size_t size)
 {
     return pyro_memory_read(sampler->memory, pyro_addr_at(address), data, size);
+}
+
+static int variable_of(const struct pyro_sampler *sampler, const struct pyro_sampled_thread *thread,
+                       pyro_addr variable, uint32_t hash, uint64_t *ret_value)
+{
+    pyro_addr value;
+    uint64_t now[2];
+    if (!thread->context[0])
+        return -ENOENT;
+    int code = pyro_context_value(sampler->memory, pyro_addr_at(thread->context[0]), variable, hash,
+                                  &value);
+    if (code == 0)
+        code = pyro_memory_read(sampler->memory,
+                                pyro_addr_plus(thread->info.tstate, sampler->options.context_at),
+                                now, sizeof(now));
+    if (code < 0)
+        return code;
+    *ret_value = value.u;
+    return memcmp(now, thread->context, sizeof(now)) == 0 ? 0 : -EAGAIN;
+}
+
+int pyro_sampler_variable(const struct pyro_sampler *sampler, uint64_t variable, uint32_t hash,
+                          uint64_t *ret_value)
+{
+    struct pyro_sampled_thread *thread = sampler->written;
+    if (!thread)
+        return -ENOENT;
+    if (!thread->asked)
+        thread->variable_code =
+            variable_of(sampler, thread, pyro_addr_at(variable), hash, &thread->variable_value);
+    thread->asked = true; /* until it has run: that of the sample before is this one's, too */
+    *ret_value = thread->variable_value;
+    return thread->variable_code;
 }
 
 size_t pyro_sampler_threads(const struct pyro_sampler *sampler)

@@ -32,6 +32,8 @@ struct pyro_sampler_options {
     bool exact;                               /* stop each thread for its copy */
     bool gil_only;                            /* only samples of threads that hold the GIL */
     const struct pyro_callee_source *callees; /* NULL: nobody knows */
+    uint32_t
+        context_at; /* where a thread state has its context, with the number of its changes behind it; 0: nobody asks */
 };
 
 /* Find the interpreter in PID and name its process in the recording. As pyro_runtime_find() fails. */
@@ -59,6 +61,10 @@ bool pyro_sampler_guesses(const struct pyro_sampler *sampler);       /* newer th
 /* SIZE bytes of its memory. 0 or a negative errno. */
 int pyro_sampler_copy(const struct pyro_sampler *sampler, uint64_t address, void *data,
                       size_t size);
+/* While a sample is being written (struct pyro_writer_observer): the value of VARIABLE in the context of its thread, as pyro_context_value(). -EAGAIN: that
+ * changed since its stack was copied. */
+int pyro_sampler_variable(const struct pyro_sampler *sampler, uint64_t variable, uint32_t hash,
+                          uint64_t *ret_value);
 size_t pyro_sampler_threads(const struct pyro_sampler *sampler);
 void pyro_sampler_free(struct pyro_sampler *sampler); /* NULL is fine */
 

@@ -369,7 +369,9 @@ static void write_sample(struct pyro_sampler *sampler, struct pyro_sampled_threa
     thread->last.wait = thread->state.wait;
     thread->last.flags =
         (holds_gil ? PYRO_SAMPLE_GIL : 0) | (holds_gil && interp->collecting ? PYRO_SAMPLE_GC : 0);
+    sampler->written = thread;
     pyro_writer_sample(sampler->writer, &thread->last);
+    sampler->written = NULL;
     count_sample(&thread->last, counters);
     counters->moved += moved;
 }

@@ -13,6 +13,7 @@
 
 #define SPANS_A_CALL    1000
 #define SPANS_AN_INTERP 3
+#define SPANS_BESIDE    2 /* those of a stack: see plan_thread() */
 #define ATTEMPTS_MAX    3 /* at one sweep */
 #define SWEEP_REPLAN \
     2 /* as PYRO_SWEEP_ELSEWHERE: nothing was taken, another thread runs than was thought */
@@ -165,7 +166,7 @@ static bool is_expected_to_run(const struct pyro_sampler *sampler,
 static int room_for_spans(struct pyro_sampler *sampler)
 {
     size_t want = sampler->interp_count * SPANS_AN_INTERP +
-                  (sampler->thread_count + 1) * (PYRO_STACK_SPANS_MAX + 1) + 1;
+                  (sampler->thread_count + 1) * (PYRO_STACK_SPANS_MAX + SPANS_BESIDE) + 1;
     if (want > sampler->span_capacity) {
         struct pyro_span *grown = realloc(sampler->spans, want * sizeof(*grown));
         if (!grown)
@@ -205,19 +206,28 @@ static int place_copies(struct pyro_sampler *sampler, size_t count)
     return 0;
 }
 
+/* Its context, its stack, and the kernel's note, behind the first COUNT spans. Returns the count of all. */
+static size_t plan_thread(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
+                          size_t count)
+{
+    uint32_t context_at = sampler->options.context_at;
+    thread->plan_context = count;
+    sampler->spans[count++] =
+        (struct pyro_span){.addr = pyro_addr_plus(thread->info.tstate, context_at),
+                           .size = context_at ? sizeof(thread->context) : 0};
+    thread->plan_first = count;
+    thread->plan_count = pyro_stack_plan(&thread->reader, sampler->spans + count);
+    thread->plan_note = count + thread->plan_count++;
+    sampler->spans[thread->plan_note] = (struct pyro_span){
+        .addr = thread->note, .size = sampler->seat && thread->note.u ? sizeof(thread->cpu) : 0};
+    return thread->plan_note + 1;
+}
+
 /* Plan the threads that are due behind the first COUNT spans. Returns the count of all. */
 static size_t plan_due(struct pyro_sampler *sampler, size_t count)
 {
-    for (size_t i = 0; i < sampler->due_count; i++) {
-        struct pyro_sampled_thread *thread = sampler->due[i];
-        thread->plan_first = count;
-        thread->plan_count = pyro_stack_plan(&thread->reader, sampler->spans + count);
-        thread->plan_note = count + thread->plan_count++;
-        sampler->spans[thread->plan_note] =
-            (struct pyro_span){.addr = thread->note,
-                               .size = sampler->seat && thread->note.u ? sizeof(thread->cpu) : 0};
-        count += thread->plan_count;
-    }
+    for (size_t i = 0; i < sampler->due_count; i++)
+        count = plan_thread(sampler, sampler->due[i], count);
     return count;
 }
 
@@ -298,12 +308,22 @@ static bool proved_still_late(struct pyro_sampler *sampler,
     return running && told && proved_still(sampler, thread);
 }
 
+static void take_context(const struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
+                         bool arrived)
+{
+    thread->asked = false;
+    memset(thread->context, 0, sizeof(thread->context));
+    if (sampler->options.context_at && arrived)
+        memcpy(thread->context, sampler->spans[thread->plan_context].data, sizeof(thread->context));
+}
+
 static void take_thread(struct pyro_sampler *sampler, struct pyro_sampled_thread *thread,
                         size_t arrived, uint64_t now_ns, struct pyro_counters *counters)
 {
     sampler->still =
         sampler->options.exact || sampler->false_proof || proved_still(sampler, thread);
     thread->reader.stands_still = sampler->still;
+    take_context(sampler, thread, arrived > 0);
     thread->reader.prior = thread->frames;
     thread->reader.prior_count = thread->whole ? thread->count : 0;
     thread->whole = false;
@@ -441,7 +461,7 @@ static int read_due(struct pyro_sampler *sampler, size_t interp_spans, uint64_t 
                         counters);
         }
         offset = 0;
-        begin = thread < sampler->due_count ? sampler->due[thread]->plan_first : 0;
+        begin = thread < sampler->due_count ? sampler->due[thread]->plan_context : 0;
     } while (thread < sampler->due_count);
     return 0;
 }

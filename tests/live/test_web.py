@@ -34,6 +34,7 @@ PINS = (
 )  # fmt: skip
 SERVED = [*((("3.13", app)) for app in ("flask", "starlette", "fastapi", "django_wsgi", "django_asgi")), ("3.11", "starlette"), ("3.11", "django_wsgi")]
 LOADED = [("3.13", "flask"), ("3.13", "starlette"), ("3.13", "django_asgi"), ("3.11", "flask")]
+THREADED = [("3.13", "fastapi"), ("3.13", "starlette"), ("3.13", "django_asgi"), ("3.11", "fastapi")]
 SECRET = b"0123456789abcdef-of-the-tests"
 SECONDS = 60
 SLOW_S = 0.1  # less than /a sleeps
@@ -436,7 +437,7 @@ def test_less_is_looked_at_while_nobody_asks(one: Python, pyrometer: Path, tmp_p
             assert running.stdout.readline() == "DONE\n"
 
         address = running.stdout.readline().split()[1]
-        start_sampler(pyrometer, running.pid, directory, ours, theirs, f"go {address} 256 100000000 1000000")
+        start_sampler(pyrometer, running.pid, directory, ours, theirs, f"go {address} 256 100000000 1000000 0 0 0")
         now_ns = time.monotonic_ns()
         for began_ns in (now_ns + 10**12 | 1, now_ns - 10**9 & ~1):
             assert looks_in(0.3) == 0
@@ -447,6 +448,44 @@ def test_less_is_looked_at_while_nobody_asks(one: Python, pyrometer: Path, tmp_p
             time.sleep(0.1)
         assert looks_in(0.3) == 0
         running.stdin.close()
+
+
+@pytest.mark.parametrize("served, app", THREADED, indirect=["served"])
+def test_a_request_in_threads_and_tasks(served: Python, app: str, serve: Callable[..., Server], pyrometer: Path) -> None:
+    """FastAPI's `def`, Django's sync views under ASGI, to_thread and create_task: what works for a request is its own, and nothing of others at the same time."""
+    server = serve(served, app, environment={"WEB_ELSEWHERE": "1"})
+    with ThreadPoolExecutor(4) as clients:
+        others = [clients.submit(server.get, "/b") for _ in range(12)]
+        found = server.recorded("/a", "work_a", pyrometer)[1]
+        assert [other.result().body for other in others] == [b"b"] * 12
+    assert not {"work_b", "view_b", "async_view_b"} & set(found), found
+    told = server.sampled("/a", pyrometer)
+    assert told.body == b"a" and told.profile["top"].startswith("web_apps.py:") and told.profile["python"], told.headers
+
+
+@pytest.mark.parametrize("others", [0, 12, 300])
+def test_threads_and_tasks_of_a_request(counted: Python, pyrometer: Path, tmp_path: Path, others: int) -> None:
+    """What a request has done elsewhere is its own by its context, however many variables that has; what belongs to nobody is in no recording."""
+    directory = tmp_path / "requests"
+    directory.mkdir()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(SECONDS)
+    variables = {"PYTHONPATH": str(REPOSITORY / "python"), "PYROMETER_PROBE_FILE": str(pyrometer.parent / "src" / "probe" / "_probe.abi3.so")}
+    with start_target(counted, "web_elsewhere.py", str(others), env=variables) as running, ours:
+        start_sampler(pyrometer, running.pid, directory, ours, theirs, f"go {running.readline()}")
+        for slot, own, other in ((7, "a", "b"), (8, "b", "a")):
+            until, found = time.monotonic() + SECONDS, {}
+            while not {f"thread_{own}", f"task_{own}", f"short_{own}"} <= set(found):
+                assert time.monotonic() < until, found
+                began_ns = time.monotonic_ns()
+                time.sleep(0.3)
+                id_ = f"20261128-000000-000000-{time.monotonic_ns():x}"
+                ours.send(f"cut {slot} {began_ns} {time.monotonic_ns()} {id_} GET /elsewhere".encode())
+                if json.loads(ours.recv(4096))["recording"]:
+                    recording = directory / f"{id_}.pyro"
+                    while not recording.exists() or not (found := functions_of(pyrometer, recording)):
+                        time.sleep(0.01)
+                assert not {f"thread_{other}", f"task_{other}", f"short_{other}", "thread_c"} & set(found), found
 
 
 def test_greenlets(one: Python, pyrometer: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """One small service, written with each framework: Flask on plain sqlite3, Starlette and FastAPI on SQLAlchemy, Django.
 
-WEB_OPTIONS has the options of the middleware as JSON, WEB_DATABASE the path of a database. All answer the same paths:
+WEB_OPTIONS has the options of the middleware as JSON, WEB_DATABASE the path of a database. With WEB_ELSEWHERE, /a and /b work in threads and tasks of their own where the
+framework has such. All answer the same paths:
 
     /orders    reads 30 rows one after the other, from one line
     /same      sends one query 30 times
@@ -21,6 +22,7 @@ import time
 
 OPTIONS = json.loads(os.environ.get("WEB_OPTIONS", "{}"))
 DATABASE = os.environ.get("WEB_DATABASE", ":memory:")
+ELSEWHERE = bool(os.environ.get("WEB_ELSEWHERE"))
 ROWS = 30
 TURNS, WORK_S, WAIT_S = 6, 0.012, 0.02
 
@@ -74,6 +76,14 @@ async def async_view_b():
         work_b(WORK_S)
         await asyncio.sleep(WAIT_S)
     return "b"
+
+
+async def elsewhere_a():
+    return (await asyncio.gather(asyncio.create_task(async_view_a()), asyncio.to_thread(view_a)))[0]
+
+
+async def elsewhere_b():
+    return (await asyncio.gather(asyncio.create_task(async_view_b()), asyncio.to_thread(view_b)))[0]
 
 
 def seen_process():
@@ -195,7 +205,8 @@ def starlette_app():
 
         return endpoint
 
-    views = {"a": async_view_a, "b": async_view_b, "quick": lambda: "quick", "fail": failing, "process": seen_process}
+    a, b = (elsewhere_a, elsewhere_b) if ELSEWHERE else (async_view_a, async_view_b)
+    views = {"a": a, "b": b, "quick": lambda: "quick", "fail": failing, "process": seen_process}
     routes = [Route(f"/{name}", of(view)) for name, view in views.items()]
     routes += [Route("/orders", orders), Route("/same", same), Route("/stream", stream), Route("/sleep", sleep)]
     app = Starlette(routes=routes)
@@ -238,8 +249,8 @@ def fastapi_app():
     async def fail():
         failing()
 
-    app.get("/a")(async_view_a)
-    app.get("/b")(async_view_b)
+    app.get("/a")(view_a if ELSEWHERE else async_view_a)
+    app.get("/b")(view_b if ELSEWHERE else async_view_b)
     app.get("/process")(seen_process)
     app.add_middleware(ASGIMiddleware, **OPTIONS)
     return app
@@ -298,7 +309,7 @@ def make_django():
 
         return endpoint
 
-    a, b = (async_view_a, async_view_b) if os.environ.get("WEB_ASYNC") else (view_a, view_b)
+    a, b = (async_view_a, async_view_b) if os.environ.get("WEB_ASYNC") and not ELSEWHERE else (view_a, view_b)
     views = {"a": a, "b": b, "quick": lambda: "quick", "fail": failing, "process": seen_process}
     views["sleep"] = lambda: time.sleep(0.3) or "slept"
     globals()["urlpatterns"] = [path(name, of(view)) for name, view in views.items()] + [

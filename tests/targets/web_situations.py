@@ -306,7 +306,7 @@ def shares():
 
 
 def what_is_under_way():
-    """Who looks from outside sees which request began when, and whether somebody asked for it: odd, while it may have samples."""
+    """Who looks from outside sees which request began when, whether somebody asked for it (odd, while it may have samples), and what its context has."""
     for watch in watches():
         found, _service.find_watch = _service.find_watch, lambda: watch
         with tempfile.TemporaryDirectory() as folder:
@@ -316,7 +316,11 @@ def what_is_under_way():
             def app(environ, start_response):
                 if environ.get("inner"):
                     ask(middleware, **environ["inner"])
-                seen.append([began for began in middleware.service.under_way if began])
+                began_of, objects = middleware.service.under_way[:_slots.SLOTS], middleware.service.under_way[_slots.SLOTS :]
+                seen.append([began for began in began_of if began])
+                current = _queries.current.get()
+                assert [bool(began) for began in began_of] == [bool(address) for address in objects]
+                assert id(current) in objects if seen[-1] else current is None or not any(objects)
                 start_response("200 OK", [])
                 return [b""]
 
@@ -337,11 +341,12 @@ def what_is_under_way():
             assert of(True, {"secret": SECRET, "failed": True}, inner={"told": False}) == [[1, 0], [1]]
             assert of(False, {"secret": SECRET}) == [[]]
             for hz, every in ((20, 5), (100, 1), (1000, 1), (30, 3)):
-                assert WSGIMiddleware(app, slow_s=1, directory=folder, background_hz=hz).service.sampler._go.split()[-1] == str(every).encode()
+                assert WSGIMiddleware(app, slow_s=1, directory=folder, background_hz=hz).service.sampler._go.split()[4] == str(every).encode()
             for slow_s, old_ms in ((None, 100), (10, 100), (0.5, 50), (0, 20)):
                 options = {"failed": True} if slow_s is None else {"slow_s": slow_s}
                 go = WSGIMiddleware(app, directory=folder, **options).service.sampler._go.split()
-                assert go[0] == b"go" and go[2:] == [b"256", str(old_ms * 1_000_000).encode(), b"5"]
+                assert go[0] == b"go" and go[2:5] == [b"256", str(old_ms * 1_000_000).encode(), b"5"]
+                assert int(go[6], 16) == id(_queries.current) and (int(go[5]) > 0) == (watch is not _watched.Watch)
         _service.find_watch = found
 
 

@@ -181,7 +181,8 @@ class Service:
         self.watches = options.slow_ns is not None or options.failed  # any request may turn out to be wanted
         self.asks = bool(options.when or options.share or options.internal_ips)  # each is asked for more than a token
         watch, slow_ns = find_watch(), NEVER_NS if options.slow_ns is None else options.slow_ns
-        self.under_way = array("Q", bytes(8 * SLOTS))  # by slot, for the sampler: 0, or when its request began, odd if somebody asked for it
+        # For the sampler, by slot: 0, or when its request began, odd if somebody asked for it; behind all these, the object in its context.
+        self.under_way = array("Q", bytes(16 * SLOTS))
         self.watch = watch(slow_ns, options.failed, self._keep_watched, _queries.current, Queries, self.under_way)
         self.watch_all = watch(0, False, self._keep_watched, _queries.current, Queries, self.under_way)
         self.modules = 0  # that were imported when they were last looked at
@@ -202,9 +203,12 @@ class Service:
     def _where_to_look(self) -> str:
         """What the sampler is to know of under_way (src/requests/serve.h)."""
         options = self.options
-        address, count = self.under_way.buffer_info()
+        address, current = self.under_way.buffer_info()[0], _queries.current
         old_ns = OLD_NS[1] if options.slow_ns is None else min(max(options.slow_ns // 10, OLD_NS[0]), OLD_NS[1])
-        return f"{address:x} {count} {old_ns} {max(1, options.rate_hz // options.background_hz)}"
+        whole = hash(current)
+        folded = min((whole ^ whole >> 32) & 0xFFFFFFFF, 0xFFFFFFFE)  # as Python/hamt.c does
+        context = f"{self.watch.context_at()} {id(current):x} {folded:x}"
+        return f"{address:x} {SLOTS} {old_ns} {max(1, options.rate_hz // options.background_hz)} {context}"
 
     def counted(self) -> dict[str, int]:
         """For people."""
@@ -271,6 +275,7 @@ class Service:
         request.slots = slots  # where the slot goes back to: a forked child has others
         if slot is not None:
             request.limited = not self.told_allowed.take(request.began_ns)
+            self.under_way[SLOTS + slot] = id(queries)
             self.under_way[slot] = request.began_ns & ~1 if request.limited else request.began_ns | 1
         request.before = _queries.current.set(queries)
         return request
@@ -330,7 +335,7 @@ class Service:
         """The program is done with it, its answer may be under way."""
         try:
             if request.slots is not None and request.slot is not None:
-                self.under_way[request.slot] = 0
+                self.under_way[request.slot] = self.under_way[SLOTS + request.slot] = 0
                 request.slots.free.append(request.slot)
             _queries.current.reset(request.before)
         except ValueError:  # another context than that of begin(): it ends with the request anyway
@@ -396,7 +401,7 @@ def stats() -> dict[str, Any]:
 def _forked() -> None:
     for service in list(_services):
         service.slots = Slots()
-        service.under_way[:] = array("Q", bytes(8 * SLOTS))
+        service.under_way[:] = array("Q", bytes(16 * SLOTS))
         if service.sampler is not None:
             service.sampler.forget()
 

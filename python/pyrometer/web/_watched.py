@@ -35,7 +35,7 @@ class Watch:
         self.keep = keep  # it is called with these, the time and their status
         self.current = current  # is the one that runs here
         self.make = make  # makes a Queries
-        self.under_way = under_way  # by slot: 0, or when it began, odd if that is wanted whatever it does
+        self.under_way = under_way  # by slot: 0, or when it began, odd if that is wanted whatever it does; behind all these its object
 
     def wsgi(self, start_response: Any, info: Any, slot: int | None = None) -> Watched:
         """A request of WSGI begins; what is returned takes the place of START_RESPONSE. INFO is for keep(), SLOT its place in under_way."""
@@ -44,6 +44,11 @@ class Watch:
     def asgi(self, send: Any, info: Any, slot: int | None = None) -> Watched:
         """The same of ASGI, and of SEND."""
         return _ASGI(self, send, info, slot)
+
+    @staticmethod
+    def context_at() -> int:
+        """Where a thread state has its context, in bytes; 0: that is not known."""
+        return 0
 
     @staticmethod
     def has_header(headers: Any, name: bytes) -> bool:
@@ -60,8 +65,7 @@ class Watched:
         self.answered = False
         self.before = watch.current.set(self)
         self.began_ns = monotonic_ns()
-        if slot is not None:
-            watch.under_way[slot] = self.began_ns & ~1 if watch.slow_ns else self.began_ns | 1
+        self._say(self.began_ns & ~1 if watch.slow_ns else self.began_ns | 1, id(self))
 
     def over(self, raised: bool, ended_ns: int | None = None) -> None:
         """The program is done with it. The answer of ASGI began before, or does not."""
@@ -73,8 +77,8 @@ class Watched:
             self.watch.current.reset(self.before)
         except ValueError:  # another context than that of the beginning: it ends with the request anyway
             pass
-        if self.slot is not None:
-            self.watch.under_way[self.slot], self.slot = 0, None
+        self._say(0, 0)
+        self.slot = None
 
     def queries(self) -> Any:
         """Those that it sent: a Queries, made when it is first asked for."""
@@ -88,6 +92,12 @@ class Watched:
     def end(self, begun: Any) -> None:
         """A query ended."""
         self.queries().end(begun)
+
+    def _say(self, began_ns: int, object_: int) -> None:
+        under_way = self.watch.under_way
+        if self.slot is not None:
+            under_way[self.slot] = began_ns
+            under_way[len(under_way) // 2 + self.slot] = object_
 
     def _judge(self, ended_ns: int) -> None:
         self.answered = True
