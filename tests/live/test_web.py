@@ -343,6 +343,11 @@ def test_slow_and_failed_requests_are_kept(one: Python, app: str, serve: Callabl
     rows = re.findall(rb"<td>GET (/\w+)</td><td>(\d+)</td><td>(\w+)</td><td>([0-9.]+) s</td>", page.body)
     assert {(b"/fail", b"500", b"failed"), (b"/a", b"200", b"slow")} <= {row[:3] for row in rows}, page.body
     assert all(why == b"failed" or float(total) >= SLOW_S for _, _, why, total in rows)
+    recording = server.recordings()[0]  # all of it is there
+    assert page.body.count(f'<a href="?recording={recording.stem}">'.encode()) == 1
+    fetched = server.get(f"/-/requests?recording={recording.stem}", X_Pyrometer_Token=token("/-/requests", time.time() + 60))
+    assert fetched.body == recording.read_bytes() and fetched.headers["content-type"] == "application/octet-stream"
+    assert b"Recent" not in server.get(f"/-/requests?recording={recording.stem}").body
 
 
 def test_a_full_spool(one: Python, serve: Callable[..., Server], pyrometer: Path) -> None:

@@ -288,7 +288,7 @@ def recordings_are_rationed():
     assert "id=" in asked[0] and "id=" not in asked[1] + asked[4] and asked[1].startswith("total=")
     assert [(kept.asked, kept.limited) for kept in service.recent] == [(True, False), (False, True)] * 2 + [(False, True)]
     assert (sent.messages, web.stats()["limited"], service.counts["unsampled"], service.counts["kept"]) == (2, 3, 0, 5)
-    assert _page.page(service).count(b"<td>limited</td>") == 3
+    assert _page.answer(service, "")[2].count(b"<td>limited</td>") == 3
     sampler.socket = None  # it ended: nobody is asked, and that is what is said
     sampler._retry_s = time.monotonic() + 60
     assert "figures" not in ask(app)[0][0][1]["X-Profile"] and service.counts["unsampled"] == 1
@@ -402,6 +402,7 @@ def odd_names():
         space = {}
         exec(compile(code, "/srv/odd \r\n name \u00e9" + "x" * 2000 + ".py", "exec"), space)
         space["f"](Fake())
+        Fake().execute('SELECT "<b>"', ())
         start_response("200 OK", [])
         return [b""]
 
@@ -416,6 +417,7 @@ def odd_names():
     assert "n+1=" in seen[0][1]["X-Profile"]
     shown, _ = ask(middleware, path="/page")
     assert b"<script>" not in shown[1] and b"&lt;script&gt;" in shown[1] and b"\r" not in shown[1] and b"<td>n+1=" in shown[1]
+    assert b"<summary>21</summary>" in shown[1] and b"<li>20 in 0." in shown[1] and b"<b>" not in shown[1]
 
 
 def takers():
@@ -1126,6 +1128,31 @@ def the_page_is_for_who_may_see_it():
         asyncio.run(asgi({"type": "http", "method": "GET", "path": "/page", "headers": headers, "client": None}, None, send))
         assert (b"Recent requests" in sent[-1]["body"]) == shown and sent[-2]["status"] == (200 if shown else 404)
     assert [app.service.counts["refused"] for app in (wsgi, asgi)] == [1, 1] and [app.service.requests for app in (wsgi, asgi)] == [2, 2]
+
+
+def the_page_hands_out_recordings():
+    """By their ids alone, of this process and of others that have the same folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o700)
+        app = WSGIMiddleware(plain, secret=SECRET, when=lambda environ: True, page="/page", directory=folder)
+        app.service.sampler._retry_s = time.monotonic() + 60
+        ask(app, told=False)
+        own, other, secret = app.service.recent[0], "20261128-000000-000000-abcd", os.path.join(folder, "secret")
+        own.answer = {"recording": True}
+        for path, text in ((secret, b"no"), (f"{folder}/{own.id}.pyro", b"own"), (f"{folder}/{other}.pyro", b"other")):
+            with open(path, "wb") as file:
+                file.write(text)
+        def page(query):
+            (status, headers, _), body = ask(app, path="/page", told=False, QUERY_STRING=query)[0]
+            assert headers["Cache-Control"] == "no-store" and (status == "200 OK") == (b"no such" not in body)
+            return body
+
+        shown = page("profile").decode()
+        for id_, text in ((own.id, b"own"), (other, b"other")):
+            assert shown.count(f'<a href="?profile=&amp;recording={id_}">') == 1, shown
+            assert page(f"profile=&recording={id_}") == text
+        for odd in ("../secret", "secret", f"{folder}/secret", other + "/../../x", "20261128-000000-000000-ffff", "%2e%2e%2fsecret"):
+            assert b"no such recording" in page(f"recording={odd}"), odd
 
 
 def wrong_options():

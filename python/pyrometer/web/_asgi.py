@@ -5,8 +5,8 @@ from __future__ import annotations
 from sys import modules
 from time import monotonic
 
-from pyrometer.web._page import HEADERS, page
-from pyrometer.web._service import TOKEN_HEADER, TOLD, Options, Service
+from pyrometer.web import _page
+from pyrometer.web._service import TOKEN_HEADER, TOLD, Options, Service, number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class ASGIMiddleware:
         who = token_of(scope), query, scope["client"][0] if scope.get("client") else None, scope
         why = service.wanted(path, *who)
         if why in TOLD and path == service.options.page:
-            await _send_page(service, send)
+            await _send_page(service, scope.get("query_string", b"").decode("latin-1"), send)
         elif why in TOLD:
             service.requests += 1
             await self._told(service.begin(scope["method"], path, why), scope, receive, send)
@@ -122,7 +122,8 @@ class ASGIMiddleware:
             service.release(request)
 
 
-async def _send_page(service: Service, send: Any) -> None:
-    headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": page(service)})
+async def _send_page(service: Service, query: str, send: Any) -> None:
+    status, named, body = _page.answer(service, query)
+    headers = [(name.lower().encode(), value.encode()) for name, value in named]
+    await send({"type": "http.response.start", "status": number_of(status), "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from pyrometer.web import _page
 from pyrometer.web._asgi import figures
-from pyrometer.web._page import HEADERS, page
 from pyrometer.web._queries import watch_django
-from pyrometer.web._service import TOLD, Options, Service
+from pyrometer.web._service import TOLD, Options, Service, number_of
 from pyrometer.web._wsgi import TOKEN_KEY
 
 TYPE_CHECKING = False
@@ -46,12 +46,13 @@ class DjangoMiddleware:
         path = _path(request)
         who = token, request.META.get("QUERY_STRING", ""), request.META.get("REMOTE_ADDR"), request
         why = service.wanted(path, *who)
-        return self._page() if why in TOLD and path == service.options.page else why
+        return self._page(who[1]) if why in TOLD and path == service.options.page else why
 
-    def _page(self) -> Any:
+    def _page(self, query: str) -> Any:
         from django.http import HttpResponse
 
-        return HttpResponse(page(self.service), headers=dict(HEADERS))
+        status, headers, body = _page.answer(self.service, query)
+        return HttpResponse(body, status=number_of(status), headers=dict(headers))
 
     def _now(self, request: Any) -> Any:
         service, why = self.service, self._why(request)

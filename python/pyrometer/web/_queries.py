@@ -104,6 +104,11 @@ class Queries:
                 worst = (kind, file, line, entry.count)
         return worst
 
+    def longest(self, count: int) -> list[tuple[str, str, int, int, float]]:
+        """The COUNT that took the most time together: shape, file and line, how many, seconds."""
+        found = [(shape, file, line, entry.count, entry.time_ns / 1e9) for (shape, file, line), entry in list(self.entries.items())]
+        return sorted(found, key=lambda of: of[4], reverse=True)[:count]
+
     def from_line(self, file: str, line: int) -> int:
         """How many one line sent."""
         return sum(entry.count for (_, its, at), entry in list(self.entries.items()) if (its, at) == (file, line))

@@ -32,6 +32,7 @@ TOKEN_HEADER = "X-Pyrometer-Token"
 HEADER_MAX = 1000
 RECENT = 100  # requests that the page shows
 TITLE_MAX = 200
+LONGEST = 10  # queries of each of these
 WAIT_S = 0.005  # at most, for the sampler's figures: as a rule they come in one millisecond
 OLD_NS = 20_000_000, 100_000_000  # one that lasts longer than a tenth of slow_s, within these, is looked at as if somebody had asked for it
 AT_ONCE_S = 5  # so many seconds' recordings are asked for at once, after a time without any
@@ -161,13 +162,14 @@ class Request:
 class Kept:
     """What is remembered of one that was kept."""
 
-    __slots__ = ("answer", "asked", "id", "limited", "queries", "repeated", "status", "sql_s", "title", "total_s", "when_s", "why")
+    __slots__ = ("answer", "asked", "id", "limited", "longest", "queries", "repeated", "status", "sql_s", "title", "total_s", "when_s", "why")
 
     def __init__(self, request: Request, total_s: float, status: int) -> None:
         self.id, self.title, self.why = request.id, request.title, request.why
         self.total_s, self.status, self.when_s = total_s, status, time.time()
         self.queries, self.sql_s = request.queries.count, request.queries.time_ns / NS_PER_S
         self.repeated = _repeated(request.queries)
+        self.longest = request.queries.longest(LONGEST)
         self.asked = False  # was the sampler?
         self.limited = False  # it was not, because it was asked often enough
         self.answer: dict[str, Any] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sys import modules
 
-from pyrometer.web._page import HEADERS, page
+from pyrometer.web import _page
 from pyrometer.web._service import TOKEN_HEADER, TOLD, Options, Service, number_of
 
 TYPE_CHECKING = False
@@ -63,8 +63,9 @@ class WSGIMiddleware:
         if why not in TOLD:
             return None, why
         if path == service.options.page:
-            start_response("200 OK", HEADERS)
-            return [page(service)], ""
+            status, headers, body = _page.answer(service, environ.get("QUERY_STRING", ""))
+            start_response(status, headers)
+            return [body], ""
         service.requests += 1
         request = service.begin(environ.get("REQUEST_METHOD", ""), path, why)
         return _Answer(service, request, start_response).of(self.app, environ), why
