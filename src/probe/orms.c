@@ -1,5 +1,5 @@
 /* probe/orms.c - the tables of functions. Versions: Django 2.0 to 5.2, SQLAlchemy 1.4 and 2.0, psycopg 3, PyMySQL, mysqlclient,
- * peewee 3. */
+ * peewee 3; and our own count_queries(). */
 #include "probe/orms.h"
 
 #include <string.h>
@@ -25,6 +25,8 @@ static const struct {
     {"/pymysql/", "/cursors.py", "Cursor.execute", {"query", false}},
     {"/MySQLdb/", "/cursors.py", "BaseCursor.execute", {"query", false}},
     {"/", "/peewee.py", "Database.execute_sql", {"sql", false}},
+    {"/pyrometer/", "/web/_queries.py", "_Proxy._execute", {"sql", false}},
+    {"/pyrometer/", "/web/_queries.py", "_Proxy._executemany", {"sql", true}},
 };
 
 static bool ends_with(const char *text, const char *end)

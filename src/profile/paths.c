@@ -51,12 +51,17 @@ const char *pyro_path_short(const char *path, const char *directory)
     return found && *found ? found : path;
 }
 
-/* What starts the probe, where Pyrometer runs from the folder it was built in. */
+static bool ends_with(const char *path, const char *end)
+{
+    size_t length = strlen(path), size = strlen(end);
+    return length > size && strcmp(path + length - size, end) == 0;
+}
+
+/* Where Pyrometer runs from the folder it was built in: what starts the probe, and what stands between a program and its database. */
 static bool is_ours(const char *path)
 {
-    static const char bootstrap[] = "/src/probe/bootstrap/sitecustomize.py";
-    size_t length = strlen(path), size = sizeof(bootstrap) - 1;
-    return length > size && strcmp(path + length - size, bootstrap) == 0;
+    return ends_with(path, "/src/probe/bootstrap/sitecustomize.py") ||
+           ends_with(path, "/pyrometer/web/_queries.py");
 }
 
 bool pyro_path_is_library(const char *path)

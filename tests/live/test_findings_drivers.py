@@ -1,0 +1,92 @@
+"""What `findings` says of programs that talk to a database by its driver alone, as it is and by pyrometer.web's proxy."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from pythons import REPOSITORY, Python, start_target
+from test_findings import findings, one, own_folder, program, record
+from test_inject import Recording
+
+__all__ = ["one", "own_folder"]  # fixtures
+
+pytestmark = pytest.mark.beside
+
+ROWS, CALLS = 800, 9  # each row is asked for in less than ten calls: no query is sent again and again
+HEAD = f"""
+import sqlite3
+connection = sqlite3.connect(":memory:")
+connection.execute("CREATE TABLE customer (id INTEGER PRIMARY KEY, name)")
+connection.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, customer)")
+connection.executemany("INSERT INTO customer VALUES (?, ?)", [(i, str(i)) for i in range({ROWS})])
+connection.executemany("INSERT INTO orders VALUES (?, ?)", [(i, i) for i in range({ROWS})])
+"""
+COUNTED = HEAD + "import pyrometer.web\nconnection = pyrometer.web.count_queries(connection)\n"
+IN_ONE_FUNCTION = """
+def orders():
+    found = []
+    for order, customer in connection.execute("SELECT id, customer FROM orders"):
+        row = connection.execute("SELECT name FROM customer WHERE id = ?", (customer,)).fetchone()  # N+1
+        found.append(row[0])
+    return found
+"""
+MAIN = f"""
+for i in range({CALLS}):
+    orders()
+"""
+WHEN_TOLD = """
+import os, time
+print("READY", flush=True)
+while not os.path.exists("go"):
+    time.sleep(0.001)
+""" + MAIN + """
+print("ran", flush=True)
+input()
+"""
+
+
+def marked(script: Path) -> int:
+    return next(number for number, line in enumerate(script.read_text().splitlines(), 1) if line.endswith("# N+1"))
+
+
+# -- through the proxy ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["installed", "source"])
+def package(request: pytest.FixtureRequest, pyrometer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs import pyrometer, as a library or from where it is written."""
+    folder = REPOSITORY / "python"
+    if request.param == "installed":
+        folder = tmp_path / "site-packages"
+        shutil.copytree(REPOSITORY / "python" / "pyrometer", folder / "pyrometer")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("PYROMETER_PROBE_FILE", str(pyrometer.parent / "src" / "probe" / "_probe.abi3.so"))
+
+
+def check_the_queries(found: list[dict], script: Path) -> None:
+    """Those of the program's line, and no others."""
+    [only] = [one for one in found if one["rule"] == "n-plus-one"]
+    assert only["title"] == f"N+1: {CALLS * ROWS} queries of one shape" and only["evidence"]["shape"] == "SELECT name FROM customer WHERE id = ?"
+    assert (only["file"], only["line"], only["function"]) == (str(script), marked(script), "orders")
+    assert only["evidence"]["per_call"] == only["evidence"]["distinct"] == ROWS
+
+
+@pytest.mark.usefixtures("package")
+def test_the_proxy_hides_no_query(pyrometer: Path, some_counted: Python) -> None:
+    """It is a library's, and between the program's line and the driver."""
+    script = program(COUNTED + IN_ONE_FUNCTION + MAIN)
+    check_the_queries(findings(pyrometer, record(pyrometer, some_counted, script)), script)
+
+
+@pytest.mark.usefixtures("package")
+def test_the_proxy_hides_no_query_from_an_injected_probe(pyrometer: Path, one: Python) -> None:
+    script = program(COUNTED + IN_ONE_FUNCTION + WHEN_TOLD)
+    with start_target(one, script) as running:
+        recording = Recording(pyrometer, running.pid, Path("x.pyro").absolute(), "--counts")
+        Path("go").touch()
+        assert running.readline() == "ran"
+        check_the_queries(findings(pyrometer, recording.stop().recording), script)
