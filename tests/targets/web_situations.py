@@ -489,6 +489,28 @@ def check_the_queries(queries):
     assert (kind, count) == ("writes", 40) and lines[line - 1].endswith("# writes")
 
 
+def errors_of_ours_reach_no_query():
+    """They are counted; the query returns what it would, or raises that."""
+    class Failing:
+        def begin(self, sql, parameters, many):
+            if sql == "SELECT 1":
+                raise KeyError("ours")
+
+        def end(self, begun):
+            raise KeyError("ours")
+
+    database, before = count_queries(sqlite3.connect(":memory:")), web.stats()["query_errors"]
+    token = _queries.current.set(Failing())
+    assert list(database.execute("SELECT 1")) == [(1,)] and web.stats()["query_errors"] == before + 1
+    assert list(database.execute("SELECT 2")) == [(2,)] and web.stats()["query_errors"] == before + 2
+    try:
+        database.execute("no SQL at all")
+        raise AssertionError
+    except sqlite3.OperationalError:
+        assert web.stats()["query_errors"] == before + 3
+    _queries.current.reset(token)
+
+
 def queries_that_go_on_when_somebody_asks():
     """Those end, too, and what begins then is of the same request."""
     for taker, queries in takers():

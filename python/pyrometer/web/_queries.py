@@ -203,8 +203,13 @@ def _begin(sql: object, parameters: object, many: bool) -> tuple[Any, Any] | Non
 
 
 def _end(begun: tuple[Any, Any] | None) -> None:
-    if begun is not None:
+    """Nothing of ours takes the place of what the query returned, or raised."""
+    if begun is None:
+        return
+    try:
         begun[0].end(begun[1])
+    except Exception:
+        _failed()
 
 
 def _failed() -> None:
