@@ -1,7 +1,8 @@
 /* analyze/innocent.c - what one might take for the culprit, and what it really costs.
  *
  * It stands where the culprit stands: the most that the same function calls from other lines, or else the functions that
- * led to it. */
+ * led to it. What it costs is all of its time, wherever it was called from, as `share` has it. No finding says that of what
+ * another one names, or itself. */
 #include "analyze/internal.h"
 
 #include "analyze/rule.h"
@@ -9,6 +10,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SAMPLES_MIN 5    /* less is not worth a name */
 #define SMALL       0.25 /* of what the finding would give back: more may be a problem, too */
@@ -27,6 +29,7 @@ struct search {
     const struct pyro_finding *finding;
     bool *culprit; /* [stack_count]: the culprit's line, and all that it led to */
     bool *trunk;   /* [stack_count]: what led to it */
+    bool *within;  /* [stack_count]: for whole_s() */
 };
 
 /* Children have larger ids than their parents. Returns the stack of the culprit that took longest; 0: there is none. */
@@ -65,6 +68,34 @@ static uint32_t key_of(const struct search *search, uint32_t function)
     return is_known_by_file(search, function) ? item->file : item->name;
 }
 
+/* -- what findings name ------------------------------------------------------------------------- */
+
+static bool names_function(const struct search *search, const struct pyro_finding *finding,
+                           uint32_t key)
+{
+    bool names = key_of(search, finding->function) == key;
+    for (size_t i = 0; !names && i < finding->evidence_count; i++)
+        names = finding->evidence[i].kind == PYRO_EVIDENCE_PLACE &&
+                key_of(search, finding->evidence[i].function) == key;
+    return names;
+}
+
+/* Is the group KEY, or something in it, a culprit, the loop it is called in, or what sends its queries? */
+static bool is_named(const struct search *search, uint32_t key)
+{
+    const struct pyro_findings *findings = search->context->findings;
+    const char *name = pyro_profile_text(search->context->profile, key);
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct pyro_finding *finding = &findings->items[i];
+        if (names_function(search, finding, key) ||
+            (finding->query && strcmp(finding->query, name) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* -- what is large ------------------------------------------------------------------------------ */
+
 static bool is_larger(const struct group *group, const struct group *than)
 {
     if (group->samples < SAMPLES_MIN || group->own != than->own)
@@ -85,6 +116,8 @@ static int largest_in(const struct search *search, uint32_t function, struct gro
             pyro_profile_function_of(profile, below) != function || callee == function)
             continue;
         uint32_t key = key_of(search, callee);
+        if (is_named(search, key))
+            continue;
         uint64_t *count = pyro_map_insert(&samples, key, 0, NULL);
         uint64_t *time_us = pyro_map_insert(&times, key, 0, NULL);
         if (!count || !time_us) {
@@ -101,6 +134,20 @@ static int largest_in(const struct search *search, uint32_t function, struct gro
     pyro_map_free(&samples);
     pyro_map_free(&times);
     return result;
+}
+
+/* All the time in the group KEY, and in what it called; recursion counts once. */
+static double whole_s(const struct search *search, uint32_t key)
+{
+    const struct pyro_profile *profile = search->context->profile;
+    double time_us = 0;
+    for (uint32_t i = 1; i < profile->stack_count; i++) {
+        bool below = search->within[profile->stacks[i].parent];
+        search->within[i] = below || key_of(search, pyro_profile_function_of(profile, i)) == key;
+        if (search->within[i] && !below)
+            time_us += search->context->totals.stacks[i].tree_us;
+    }
+    return time_us / 1e6;
 }
 
 static const char *name_of(const struct search *search, uint32_t function)
@@ -120,10 +167,11 @@ static int search_from(const struct search *search, uint32_t stack, struct pyro_
     for (int i = 0; result == 0 && i < LEVELS_MAX && stack != PYRO_STACK_ROOT; i++) {
         result = largest_in(search, pyro_profile_function_of(profile, stack), &group);
         if (result == 0 && group.samples > 0) {
-            if (group.time_us / 1e6 > SMALL * finding->gain_s)
+            double time_s = whole_s(search, key_of(search, group.function));
+            if (time_s > SMALL * finding->gain_s)
                 break;
             finding->innocent = name_of(search, group.function);
-            finding->innocent_s = group.time_us / 1e6;
+            finding->innocent_s = time_s;
             break;
         }
         stack = profile->stacks[stack].parent;
@@ -138,12 +186,14 @@ int pyro_find_innocent(const struct pyro_rule_context *context, struct pyro_find
         .finding = finding,
         .culprit = calloc(context->profile->stack_count + 1, sizeof(bool)),
         .trunk = calloc(context->profile->stack_count + 1, sizeof(bool)),
+        .within = calloc(context->profile->stack_count + 1, sizeof(bool)),
     };
-    int result = search.culprit && search.trunk ? 0 : -ENOMEM;
+    int result = search.culprit && search.trunk && search.within ? 0 : -ENOMEM;
     uint32_t stack = result == 0 && finding->line && !context->totals.traced ? mark(&search) : 0;
     if (stack)
         result = search_from(&search, stack, finding);
     free(search.culprit);
     free(search.trunk);
+    free(search.within);
     return result;
 }

@@ -1262,6 +1262,41 @@ static void what_is_innocent_stands_beside_the_culprit(void)
     fixture_end(story.profile, findings);
 }
 
+/* In whatever called it, the culprit included, as `share` has it. */
+static void what_is_innocent_costs_all_its_time(void)
+{
+    struct story story = n_plus_one();
+    struct pyro_profile *profile = story.profile;
+    uint32_t other_line = fixture_frame(profile, function_of(&story, story.view), 52);
+    uint32_t data = fixture_code(profile, "Serializer.data", "/srv/shop/serializers.py", 5);
+    uint32_t field = fixture_code(profile, "Field.data", "/srv/shop/serializers.py", 20);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, story.module, other_line, data, field),
+                .state = PYRO_STATE_RUNNING, .count = 20);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, story.module, story.view, story.orm, data),
+                .state = PYRO_STATE_RUNNING, .count = 40);
+    struct pyro_findings *findings = ask(&story);
+    CHECK_STR(findings->items[0].innocent, "serializers.py");
+    CHECK(fixture_near(findings->items[0].innocent_s, 0.06));
+    pyro_findings_free(findings);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, story.module, story.view, story.orm, data),
+                .state = PYRO_STATE_RUNNING, .count = 400);
+    findings = ask(&story);
+    CHECK(!findings->items[0].innocent); /* it is much of the problem */
+    fixture_end(profile, findings);
+}
+
+static void a_culprit_is_not_innocent(void)
+{
+    struct story story = n_plus_one();
+    struct pyro_profile *profile = story.profile;
+    uint32_t other_line = fixture_frame(profile, function_of(&story, story.view), 52);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, story.module, other_line),
+                .state = PYRO_STATE_RUNNING, .count = 20);
+    struct pyro_findings *findings = ask(&story);
+    CHECK(!findings->items[0].innocent);
+    fixture_end(profile, findings);
+}
+
 /* -- lists that are searched -------------------------------------------------------------------- */
 
 /* 900 ms in line 46 of the view, 800 of them within a test that was found to search this. */
@@ -1535,6 +1570,7 @@ int main(void)
         TEST(calls_of_a_driver_are_followed_up_to_the_loop),
         TEST(fetching_the_rows_is_a_part_of_a_query), TEST(one_step_of_a_loop_stands_out),
         TEST(a_line_that_is_explained_is_not_hot), TEST(what_is_innocent_stands_beside_the_culprit),
+        TEST(what_is_innocent_costs_all_its_time), TEST(a_culprit_is_not_innocent),
         TEST(nothing_is_found_where_nothing_is), TEST(a_long_list_that_is_searched_is_found),
         TEST(a_list_that_grows_is_doubted), TEST(other_searches_are_left_alone),
         TEST(methods_that_search_long_lists_are_found), TEST(a_call_that_is_repeated_is_found),
