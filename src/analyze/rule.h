@@ -87,6 +87,9 @@ void pyro_sites_clear(struct pyro_sites *sites);
 struct pyro_site pyro_sites_of(const struct pyro_sites *sites,
                                const struct pyro_rule_context *context,
                                const struct pyro_query *query);
+/* What part QUERY is of all that came from its line: by the time in the driver, or else their numbers. */
+double pyro_sites_part(const struct pyro_sites *sites, const struct pyro_rule_context *context,
+                       const struct pyro_query *query);
 
 /* Calls of a database driver written in C by code of which no text is known. */
 struct pyro_driver_calls {
@@ -100,5 +103,8 @@ bool pyro_driver_calls_next(const struct pyro_rule_context *context, size_t *at,
 /* The time of them, fetching rows included. */
 double pyro_driver_time_s(const struct pyro_rule_context *context,
                           const struct pyro_driver_calls *calls);
+/* What part CALLS are of the drivers' sampled time below what LOOP calls; 0: there is none. */
+double pyro_driver_part(const struct pyro_rule_context *context,
+                        const struct pyro_driver_calls *calls, const struct pyro_loop *loop);
 
 #endif

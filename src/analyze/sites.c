@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FETCH "{method 'fetch" /* fetchone, fetchmany, fetchall of any driver */
+#define EXECUTE "{method 'execute' of '" /* of any driver */
+#define FETCH   "{method 'fetch"         /* fetchone, fetchmany, fetchall */
 
 static bool begins_with(const struct pyro_profile *profile, uint32_t function, const char *begin)
 {
@@ -115,16 +116,31 @@ static double part_of(const struct pyro_site *site, const struct pyro_query *que
     return site->queries > 0 ? (double)query->count / site->queries : 0;
 }
 
+static const struct pyro_site *find(const struct pyro_sites *sites,
+                                    const struct pyro_rule_context *context,
+                                    const struct pyro_query *query)
+{
+    const uint64_t *id = pyro_map_find(&sites->ids, query->site, line_of(context, query));
+    return id ? &sites->items[*id] : NULL;
+}
+
+double pyro_sites_part(const struct pyro_sites *sites, const struct pyro_rule_context *context,
+                       const struct pyro_query *query)
+{
+    const struct pyro_site *site = find(sites, context, query);
+    return site ? part_of(site, query) : 0;
+}
+
 struct pyro_site pyro_sites_of(const struct pyro_sites *sites,
                                const struct pyro_rule_context *context,
                                const struct pyro_query *query)
 {
-    const uint64_t *id = pyro_map_find(&sites->ids, query->site, line_of(context, query));
+    const struct pyro_site *found = find(sites, context, query);
     struct pyro_site site = {.function = query->site, .line = query->line};
-    if (id) {
-        double part = part_of(&sites->items[*id], query);
-        site.time_us = sites->items[*id].time_us * part;
-        site.samples = (uint64_t)((double)sites->items[*id].samples * part);
+    if (found) {
+        double part = part_of(found, query);
+        site.time_us = found->time_us * part;
+        site.samples = (uint64_t)((double)found->samples * part);
     }
     if (site.time_us < (double)query->time_ns / 1000) /* too short to be sampled well */
         site.time_us = (double)query->time_ns / 1000;
@@ -148,7 +164,7 @@ bool pyro_driver_calls_next(const struct pyro_rule_context *context, size_t *at,
     while (*at < counted->edge_count) {
         const struct pyro_counted_edge *edge = &counted->edges[(*at)++];
         if (edge->caller == PYRO_NO_ID || context->library[edge->caller] ||
-            !begins_with(context->profile, edge->callee, "{method 'execute' of '") ||
+            !begins_with(context->profile, edge->callee, EXECUTE) ||
             is_sender(context->profile, edge->caller))
             continue;
         *ret_calls = (struct pyro_driver_calls){edge->caller, edge->callee, edge->ncalls};
@@ -170,4 +186,26 @@ double pyro_driver_time_s(const struct pyro_rule_context *context,
             time_us += edge->total_us;
     }
     return time_us / 1e6;
+}
+
+double pyro_driver_part(const struct pyro_rule_context *context,
+                        const struct pyro_driver_calls *calls, const struct pyro_loop *loop)
+{
+    const struct pyro_profile *profile = context->profile;
+    bool *below = calloc(profile->stack_count + 1, sizeof(*below));
+    double all_us = 0, part_us = 0;
+    for (uint32_t i = 1; below && i < profile->stack_count; i++) {
+        uint32_t parent = profile->stacks[i].parent;
+        uint32_t function = pyro_profile_function_of(profile, i);
+        uint32_t caller = pyro_profile_function_of(profile, parent);
+        below[i] = below[parent] || (function == loop->callee && caller == loop->function);
+        if (!below[i] ||
+            (!begins_with(profile, function, EXECUTE) && !begins_with(profile, function, FETCH)))
+            continue;
+        all_us += context->totals.stacks[i].tree_us;
+        if (caller == calls->caller)
+            part_us += context->totals.stacks[i].tree_us;
+    }
+    free(below);
+    return all_us > 0 ? part_us / all_us : 0;
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -16,27 +15,33 @@ __all__ = ["one", "own_folder"]  # fixtures
 
 pytestmark = pytest.mark.beside
 
-ROWS, CALLS = 800, 9  # each row is asked for in less than ten calls: no query is sent again and again
+ROWS, CALLS = 400, 20
 HEAD = f"""
 import sqlite3
 connection = sqlite3.connect(":memory:")
 connection.execute("CREATE TABLE customer (id INTEGER PRIMARY KEY, name)")
 connection.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, customer)")
-connection.executemany("INSERT INTO customer VALUES (?, ?)", [(i, str(i)) for i in range({ROWS})])
+connection.executemany("INSERT INTO customer VALUES (?, ?)", [(i, str(i)) for i in range({CALLS * ROWS})])
 connection.executemany("INSERT INTO orders VALUES (?, ?)", [(i, i) for i in range({ROWS})])
 """
 COUNTED = HEAD + "import pyrometer.web\nconnection = pyrometer.web.count_queries(connection)\n"
-IN_ONE_FUNCTION = """
-def orders():
-    found = []
+CUSTOMER = "SELECT name FROM customer WHERE id = ?"
+IN_ONE_FUNCTION = f"""
+def orders(first):
     for order, customer in connection.execute("SELECT id, customer FROM orders"):
-        row = connection.execute("SELECT name FROM customer WHERE id = ?", (customer,)).fetchone()  # N+1
-        found.append(row[0])
-    return found
+        connection.execute("{CUSTOMER}", (first + customer,)).fetchone()  # N+1
+"""
+IN_TWO_FUNCTIONS = f"""
+def name_of(customer):
+    return connection.execute("{CUSTOMER}", (customer,)).fetchone()[0]
+
+def orders(first):
+    for order, customer in connection.execute("SELECT id, customer FROM orders"):
+        name_of(first + customer)  # N+1
 """
 MAIN = f"""
-for i in range({CALLS}):
-    orders()
+for call in range({CALLS}):
+    orders(call * {ROWS})
 """
 WHEN_TOLD = """
 import os, time
@@ -51,6 +56,25 @@ input()
 
 def marked(script: Path) -> int:
     return next(number for number, line in enumerate(script.read_text().splitlines(), 1) if line.endswith("# N+1"))
+
+
+# -- the driver alone ---------------------------------------------------------------------------------------------
+
+
+def test_what_sends_the_queries_is_not_said_to_be_innocent(pyrometer: Path, some_counted: Python) -> None:
+    """Another line of the same function calls it, too, and that takes little."""
+    other = 'def orders(first):\n    connection.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600) SELECT max(i) FROM n")\n'
+    script = program(HEAD + IN_ONE_FUNCTION.replace("def orders(first):\n", other) + MAIN)
+    [only] = findings(pyrometer, record(pyrometer, some_counted, script))
+    assert (only["rule"], only["line"]) == ("n-plus-one", marked(script))
+    assert only["not_the_problem"] not in (only["evidence"]["driver"], "orders"), only
+
+
+def test_one_query_for_each_call_does_not_gain_the_calls(pyrometer: Path, some_counted: Python) -> None:
+    """The loop sends one by each call of orders(), which sends hundreds of others: these would stay."""
+    script = program(HEAD + IN_TWO_FUNCTIONS + MAIN)
+    [only] = findings(pyrometer, record(pyrometer, some_counted, script))
+    assert only["evidence"]["queries"] == CALLS * ROWS and only["line"] == marked(script)
 
 
 # -- through the proxy ------------------------------------------------------------------------------------------
@@ -70,15 +94,16 @@ def package(request: pytest.FixtureRequest, pyrometer: Path, tmp_path: Path, mon
 def check_the_queries(found: list[dict], script: Path) -> None:
     """Those of the program's line, and no others."""
     [only] = [one for one in found if one["rule"] == "n-plus-one"]
-    assert only["title"] == f"N+1: {CALLS * ROWS} queries of one shape" and only["evidence"]["shape"] == "SELECT name FROM customer WHERE id = ?"
+    assert only["title"] == f"N+1: {CALLS * ROWS} queries of one shape" and only["evidence"]["shape"] == CUSTOMER
     assert (only["file"], only["line"], only["function"]) == (str(script), marked(script), "orders")
-    assert only["evidence"]["per_call"] == only["evidence"]["distinct"] == ROWS
+    assert only["evidence"]["per_call"] == ROWS and only["evidence"]["distinct"] == CALLS * ROWS
 
 
 @pytest.mark.usefixtures("package")
-def test_the_proxy_hides_no_query(pyrometer: Path, some_counted: Python) -> None:
-    """It is a library's, and between the program's line and the driver."""
-    script = program(COUNTED + IN_ONE_FUNCTION + MAIN)
+@pytest.mark.parametrize("functions", [IN_ONE_FUNCTION, IN_TWO_FUNCTIONS], ids=["one", "two"])
+def test_the_proxy_hides_no_query(pyrometer: Path, some_counted: Python, functions: str) -> None:
+    """It is a library's, and between the program's line and the driver; the line is the loop's, as without it."""
+    script = program(COUNTED + functions + MAIN)
     check_the_queries(findings(pyrometer, record(pyrometer, some_counted, script)), script)
 
 

@@ -15,6 +15,7 @@
 #define QUERIES_MIN 10 /* fewer are not worth a change */
 #define ALIKE_EACH \
     10 /* each set of parameters is used so often, on average: it is the same query again */
+#define SOLE_SHARE    0.8    /* of the time of all queries from there: the others do not count */
 #define POLL_PAUSE_US 100000 /* longer pauses between queries are somebody's intent */
 
 /* What is left when it is done right: one larger query, rows to be made into objects. */
@@ -253,7 +254,7 @@ static int report(struct pyro_rule_context *context, struct suspect *suspect)
     if (suspect->kind == N_PLUS_ONE)
         suspect->source = find_source(context, suspect);
     struct pyro_finding *finding =
-        pyro_finding_new(context, suspect->query->site, suspect->query->line);
+        pyro_finding_new(context, suspect->site.function, suspect->site.line);
     if (!finding)
         return -ENOMEM;
     set_gain(suspect, finding);
@@ -265,6 +266,24 @@ static int report(struct pyro_rule_context *context, struct suspect *suspect)
     put_evidence(context, suspect, finding);
     context->explained[suspect->query - context->profile->queries] = true;
     return finding->title && finding->why && finding->fix ? 0 : -ENOMEM;
+}
+
+/* Who calls a driver is often the program's own layer above it, and what is to be changed the loop above that: its line is told, as it
+ * is where the driver tells no text. Not where that line of the layer sends other queries, too: theirs may be other loops. The time stays
+ * that of the query's own line. */
+static void follow_up(const struct pyro_rule_context *context, const struct pyro_sites *sites,
+                      struct suspect *suspect)
+{
+    const struct pyro_loop *loop = &suspect->loop;
+    if (library_of(context, suspect->query->sender) != OTHER ||
+        loop->function == suspect->query->site ||
+        pyro_sites_part(sites, context, suspect->query) < SOLE_SHARE)
+        return;
+    uint32_t line = pyro_loop_line(context, loop->function, loop->callee);
+    if (!line)
+        return;
+    suspect->site.function = loop->function;
+    suspect->site.line = line;
 }
 
 static int look_at_queries(struct pyro_rule_context *context)
@@ -283,6 +302,7 @@ static int look_at_queries(struct pyro_rule_context *context)
         if (suspect.loop.function == PYRO_NO_ID || context->library[suspect.loop.function])
             continue;
         suspect.site = pyro_sites_of(&sites, context, suspect.query);
+        follow_up(context, &sites, &suspect);
         suspect.kind = kind_of(context, suspect.query);
         result = report(context, &suspect);
     }
@@ -292,12 +312,19 @@ static int look_at_queries(struct pyro_rule_context *context)
 
 /* -- where it is not ---------------------------------------------------------------------------- */
 
+/* All that the loop calls is done for these queries; where it sends others, too, the driver's part alone. */
+static double time_of_calls(const struct pyro_rule_context *context,
+                            const struct pyro_driver_calls *calls, const struct pyro_loop *loop)
+{
+    if (loop->function != calls->caller && pyro_driver_part(context, calls, loop) >= SOLE_SHARE)
+        return pyro_loop_time_s(context, loop->function, loop->callee);
+    return pyro_driver_time_s(context, calls);
+}
+
 static int report_calls(struct pyro_rule_context *context, const struct pyro_driver_calls *calls,
                         const struct pyro_loop *loop)
 {
-    bool direct = loop->function == calls->caller;
-    double time_s = direct ? pyro_driver_time_s(context, calls)
-                           : pyro_loop_time_s(context, loop->function, loop->callee);
+    double time_s = time_of_calls(context, calls, loop);
     if (!pyro_worth_it(context, (1 - JOINED_LEFT_LIKELY) * time_s))
         return 0;
     uint32_t line = pyro_loop_line(context, loop->function, loop->callee);
