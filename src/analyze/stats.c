@@ -386,6 +386,8 @@ static int add_up(struct pyro_stats *stats, const struct pyro_stats_options *opt
     stats->probe_s = totals.probe_us / 1e6;
     stats->summary.probe_us = totals.probe_us;
     stats->traced = totals.traced;
+    if (totals.traced)
+        stats->parked_s = totals.parked_us / 1e6;
     stats->samples = totals.counted_samples;
     stats->no_python_s = totals.stacks[PYRO_STACK_ROOT].self_us / 1e6;
     const struct order order = {stats->profile, options->sort};

@@ -264,7 +264,7 @@ int pyro_tree_init(struct pyro_tree *tree, const struct pyro_profile *profile,
         return result;
     result = pyro_totals_left(&tree->view, &tree->left);
     if (result == 0 && !tree->bytes && pyro_traced_answers(&tree->view)) {
-        tree->traced = pyro_traced_times(profile);
+        tree->traced = pyro_traced_times(&tree->view);
         result = tree->traced ? 0 : -ENOMEM;
     }
     if (result < 0) {

@@ -10,6 +10,7 @@
 #include "profile/queries.h"
 #include "profile/resolve.h"
 #include "profile/samples.h"
+#include "profile/standing.h"
 #include "profile/traced.h"
 
 #include <errno.h>
@@ -57,6 +58,8 @@ static int finish(struct pyro_parse *parse)
         error = pyro_own_set_apart(profile);
     if (error == 0)
         pyro_calls_merge(profile);
+    if (error == 0)
+        error = pyro_standing_add(profile);
     if (error == 0)
         pyro_traced_merge(profile);
     if (error == 0)

@@ -208,7 +208,7 @@ static int add_up_stacks(struct pyro_totals *totals, const struct pyro_clock_vie
         return -ENOMEM;
     totals->traced = pyro_traced_answers(view);
     if (totals->traced)
-        return pyro_traced_add_up(totals, profile, filter);
+        return pyro_traced_add_up(totals, view, filter);
     add_samples(totals, view, filter);
     bool waiting = view->clock == PYRO_CLOCK_WAIT; /* the probe does not */
     return waiting ? 0 : pyro_costs_take_out(totals, profile, filter);

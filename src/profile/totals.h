@@ -52,6 +52,7 @@ struct pyro_totals {
     bool traced;       /* times were measured by a tracer: no sample is behind them */
     double counted_us; /* all samples that count; those without a Python frame are in stacks[0] */
     double probe_us;   /* removed from it: what counting calls cost */
+    double parked_us;  /* traced: of parked threads; in the times only if these are asked for */
     uint64_t counted_samples;
     struct pyro_stack_total *stacks;       /* [stack_count] */
     struct pyro_function_total *functions; /* [function_count] */

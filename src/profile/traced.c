@@ -80,24 +80,87 @@ static void add_costs(struct pyro_traced_time *times, const struct pyro_profile 
         times[caller - profile->traced].removed_us += entered * (all_ns - inside_ns) / 1000;
 }
 
-struct pyro_traced_time *pyro_traced_times(const struct pyro_profile *profile)
+static void take_costs_out(struct pyro_traced_time *times, const struct pyro_profile *profile)
 {
-    struct pyro_traced_time *times = calloc(profile->traced_count + 1, sizeof(*times));
-    for (size_t i = 0; times && i < profile->traced_count; i++)
+    for (size_t i = 0; i < profile->traced_count; i++)
         add_costs(times, profile, &profile->traced[i]);
-    for (size_t i = 0; times && i < profile->traced_count; i++) {
+    for (size_t i = 0; i < profile->traced_count; i++) {
         double measured_us = (double)profile->traced[i].self_ns / 1000;
         if (times[i].removed_us > measured_us)
             times[i].removed_us = measured_us;
         times[i].self_us = measured_us - times[i].removed_us;
     }
-    return times;
 }
 
-int pyro_traced_add_up(struct pyro_totals *totals, const struct pyro_profile *profile,
+static bool in_parked_stack(const struct pyro_clock_view *view, size_t traced)
+{
+    return view->parked_stacks[view->profile->traced[traced].stack] & PYRO_CLOCK_STACK_PARKED;
+}
+
+/* What part of its time in stacks of parked threads each thread was parked: [thread_count], to be freed. */
+static double *parked_parts(const struct pyro_clock_view *view,
+                            const struct pyro_traced_time *times)
+{
+    const struct pyro_profile *profile = view->profile;
+    double *parts = calloc(profile->thread_count + 1, sizeof(*parts));
+    double *there_us = calloc(profile->thread_count + 1, sizeof(*there_us));
+    for (size_t i = 0; parts && there_us && i < pyro_sample_part_count(profile); i++) {
+        const struct pyro_sample_sum sum = pyro_sample_part(profile, i);
+        if (pyro_clock_parked_sum(view, &sum))
+            parts[profile->samples.kinds[sum.kind].thread] += sum.weight_us;
+    }
+    for (size_t i = 0; parts && there_us && i < profile->traced_count; i++)
+        if (in_parked_stack(view, i))
+            there_us[profile->traced[i].thread] += times[i].self_us;
+    for (size_t i = 0; parts && there_us && i < profile->thread_count; i++)
+        parts[i] = parts[i] < there_us[i] ? parts[i] / there_us[i] : 1;
+    if (!there_us) {
+        free(parts);
+        parts = NULL;
+    }
+    free(there_us);
+    return parts;
+}
+
+static bool set_parked_apart(struct pyro_traced_time *times, const struct pyro_clock_view *view)
+{
+    const struct pyro_profile *profile = view->profile;
+    double *parts = parked_parts(view, times);
+    for (size_t i = 0; parts && i < profile->traced_count; i++) {
+        if (!in_parked_stack(view, i))
+            continue;
+        times[i].parked_us = times[i].self_us * parts[profile->traced[i].thread];
+        if (!view->idle)
+            times[i].self_us -= times[i].parked_us;
+    }
+    free(parts);
+    return parts;
+}
+
+struct pyro_traced_time *pyro_traced_times(const struct pyro_clock_view *view)
+{
+    struct pyro_traced_time *times = calloc(view->profile->traced_count + 1, sizeof(*times));
+    if (!times)
+        return NULL;
+    take_costs_out(times, view->profile);
+    if (set_parked_apart(times, view))
+        return times;
+    free(times);
+    return NULL;
+}
+
+/* How often it was entered, and one more for the time it has: 0 leaves its function out. */
+static uint64_t entered(const struct pyro_traced *traced, const struct pyro_traced_time *time)
+{
+    uint64_t count = traced->calls + traced->resumes;
+    return count || time->self_us > 0 || time->parked_us == 0 ? count + 1 : 0;
+}
+
+int pyro_traced_add_up(struct pyro_totals *totals, const struct pyro_clock_view *view,
                        const struct pyro_totals_filter *filter)
 {
-    struct pyro_traced_time *times = pyro_traced_times(profile);
+    const struct pyro_profile *profile = view->profile;
+    struct pyro_traced_time *times = pyro_traced_times(view);
     if (!times)
         return -ENOMEM;
     for (size_t i = 0; i < profile->traced_count; i++) {
@@ -106,8 +169,9 @@ int pyro_traced_add_up(struct pyro_totals *totals, const struct pyro_profile *pr
             continue;
         uint32_t function = pyro_profile_function_of(profile, traced->stack);
         totals->stacks[traced->stack].self_us += times[i].self_us;
-        totals->stacks[traced->stack].self_samples += traced->calls + traced->resumes + 1;
+        totals->stacks[traced->stack].self_samples += entered(traced, &times[i]);
         totals->counted_us += times[i].self_us;
+        totals->parked_us += times[i].parked_us;
         totals->functions[function].probe_us += times[i].removed_us;
         totals->probe_us += times[i].removed_us;
     }

@@ -438,11 +438,22 @@ static int make_sampled(struct maker *maker)
     return result == 0 ? make_cells(maker) : result;
 }
 
+static int add_parked(struct maker *maker, const struct pyro_traced *traced, double parked_us)
+{
+    const struct pyro_cell_kind kind = {
+        .waits = "", .state = PYRO_STATE_WAITING, .parked = true, .clocks = 0};
+    const struct cell cell = {.thread = traced->thread,
+                              .stack = traced->stack,
+                              .kind = kind_number(maker->cells, &kind),
+                              .time_us = parked_us};
+    return cell.kind == PYRO_NO_ID ? -ENOMEM : add(maker, &cell);
+}
+
 static int add_traced(struct maker *maker)
 {
     const struct pyro_profile *profile = maker->profile;
     const struct pyro_cell_kind kind = {.waits = "", .clocks = 1 << PYRO_CLOCK_WALL};
-    struct pyro_traced_time *times = pyro_traced_times(profile);
+    struct pyro_traced_time *times = pyro_traced_times(&maker->views[0]);
     int result = times && kind_number(maker->cells, &kind) == 0 ? 0 : -ENOMEM;
     for (size_t i = 0; result == 0 && i < profile->traced_count; i++) {
         const struct pyro_traced *traced = &profile->traced[i];
@@ -450,6 +461,8 @@ static int add_traced(struct maker *maker)
                                            .stack = traced->stack,
                                            .samples = traced->calls,
                                            .time_us = times[i].self_us});
+        if (result == 0 && times[i].parked_us > 0)
+            result = add_parked(maker, traced, times[i].parked_us);
     }
     free(times);
     return result;

@@ -153,6 +153,19 @@ def test_traced(pyrometer: Path, some_counted: Python, folder: Path) -> None:
             assert seen(running)[0] == []
 
 
+def test_traced_times_are_those_of_all_threads(pyrometer: Path, some_counted: Python, folder: Path) -> None:
+    """Those included that wait from the beginning on, in which the tracer sees nothing."""
+    with target(some_counted, workers=2) as running:
+        recording = folder / "waiting.pyro"
+        command = [pyrometer, "record", "--pid", str(running.pid), "--inject", "--trace", "-d", "1", "-o", recording]
+        subprocess.run(command, capture_output=True, timeout=SECONDS, check=True)
+        asked = subprocess.run([pyrometer, "stats", recording, "--json"], capture_output=True, text=True, check=True)
+    answer = json.loads(asked.stdout)
+    totals, recorded = answer["totals"], answer["recording"]
+    all_s = totals["total_s"] + totals["parked_s"] + recorded["probe_s"]
+    assert all_s == pytest.approx(3 * recorded["duration_s"], rel=0.05)
+
+
 def lines_of_inner(pyrometer: Path, command: str, recording: Path) -> list[dict]:
     asked = subprocess.run([pyrometer, command, recording, "--json"], capture_output=True, text=True, check=True)
     return next(row["lines"] for row in json.loads(asked.stdout)["functions"] if row["name"] == "inner")

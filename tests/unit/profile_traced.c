@@ -192,10 +192,112 @@ static void calls_are_primitive_outside_of_themselves(void)
     pyro_profile_free(profile);
 }
 
+static void sample(uint32_t of_thread, uint32_t stack, enum pyro_state state)
+{
+    const struct pyro_written_sample sample = {
+        .thread = of_thread, .stack = stack, .agreed = stack, .state = state, .wait = PYRO_NO_ID};
+    pyro_writer_sample(writer, &sample);
+}
+
+static struct pyro_totals totals_with(const struct pyro_profile *profile, bool idle)
+{
+    struct pyro_clock_view view;
+    struct pyro_totals totals;
+    CHECK_EQ(pyro_clock_view_init(&view, profile, PYRO_CLOCK_WALL, idle), 0);
+    CHECK_EQ(pyro_totals_init(&totals, &view, &PYRO_TOTALS_ALL), 0);
+    pyro_clock_view_clear(&view);
+    return totals;
+}
+
+/* A worker's loop; functions[LEN] is what it waits in. */
+static uint32_t worker_loop(void)
+{
+    static const char file[] = "/usr/lib/python3.12/concurrent/futures/thread.py";
+    const struct pyro_function function = {
+        .name = pyro_writer_string(writer, "_worker", 7),
+        .file = pyro_writer_string(writer, file, sizeof(file) - 1),
+        .kind = PYRO_FUNCTION_PYTHON,
+    };
+    functions[C] = pyro_writer_function(writer, &function);
+    return on(PYRO_STACK_ROOT, C);
+}
+
+static void parked_time_is_there_once(void)
+{
+    start();
+    uint32_t loop = worker_loop(), wait = on(loop, LEN), work = on(loop, A);
+    context(wait, 5, 3000);
+    context(loop, 1, 1000);
+    context(work, 5, 6000);
+    for (uint64_t i = 1; i <= 10; i++) {
+        pyro_writer_sweep(writer, i * 1000);
+        sample(thread, i <= 3 ? loop : work, i <= 3 ? PYRO_STATE_WAITING : PYRO_STATE_RUNNING);
+    }
+    struct pyro_profile *profile = finish();
+    struct pyro_totals totals = totals_with(profile, false);
+    CHECK_EQ(totals.parked_us, 3000);
+    CHECK_EQ(totals.counted_us, 7000);
+    CHECK_EQ(totals.functions[functions[LEN]].self_us, 750);
+    CHECK_EQ(totals.functions[functions[C]].self_us, 250);
+    CHECK_EQ(totals.functions[functions[A]].self_us, 6000);
+    pyro_totals_clear(&totals);
+    totals = totals_with(profile, true);
+    CHECK_EQ(totals.parked_us, 3000);
+    CHECK_EQ(totals.counted_us, 10000);
+    CHECK_EQ(totals.functions[functions[LEN]].self_us, 3000);
+    pyro_totals_clear(&totals);
+    pyro_profile_free(profile);
+}
+
+/* THREAD is traced, from its first event on; two more have none. */
+static void who_waits_from_the_beginning_on_has_that_time(void)
+{
+    start();
+    uint32_t parked = pyro_writer_thread(writer, process, 8);
+    uint32_t waits = pyro_writer_thread(writer, process, 9);
+    uint32_t loop = worker_loop(), a = on(PYRO_STACK_ROOT, A), b = on(PYRO_STACK_ROOT, B);
+    context(a, 1, 6000);
+    for (uint64_t i = 1; i <= 10; i++) {
+        pyro_writer_sweep(writer, i * 1000);
+        sample(thread, i <= 4 ? b : a, i <= 4 ? PYRO_STATE_WAITING : PYRO_STATE_RUNNING);
+        sample(parked, loop, PYRO_STATE_WAITING);
+        sample(waits, b, PYRO_STATE_WAITING);
+    }
+    struct pyro_profile *profile = finish();
+    struct pyro_totals totals = totals_with(profile, false);
+    CHECK_EQ(totals.parked_us, 10000);
+    CHECK_EQ(totals.counted_us, 20000);
+    CHECK_EQ(totals.functions[functions[A]].self_us, 6000);
+    CHECK_EQ(totals.functions[functions[B]].self_us, 4000 + 10000);
+    CHECK_EQ(totals.functions[functions[C]].total_samples, 0); /* no row of nothing */
+    pyro_totals_clear(&totals);
+    pyro_profile_free(profile);
+}
+
+/* It waited, but not from the first sweep on: all of it was traced, whatever samples add up to. */
+static void who_began_later_is_traced_from_its_beginning_on(void)
+{
+    start();
+    uint32_t b = on(PYRO_STACK_ROOT, B);
+    context(b, 1, 6000);
+    pyro_writer_sweep(writer, 1000);
+    for (uint64_t i = 2; i <= 10; i++) {
+        pyro_writer_sweep(writer, i * 1000);
+        sample(thread, b, PYRO_STATE_WAITING);
+    }
+    struct pyro_profile *profile = finish();
+    struct pyro_totals totals = totals_with(profile, false);
+    CHECK_EQ(totals.counted_us, 6000);
+    pyro_totals_clear(&totals);
+    pyro_profile_free(profile);
+}
+
 int main(void)
 {
-    return CHECK_MAIN(TEST(records_of_a_context_are_added_up),
-                      TEST(what_stands_nowhere_is_not_written), TEST(times_are_the_tracers),
-                      TEST(costs_are_taken_out_of_callee_and_caller),
-                      TEST(calls_are_primitive_outside_of_themselves));
+    return CHECK_MAIN(
+        TEST(records_of_a_context_are_added_up), TEST(what_stands_nowhere_is_not_written),
+        TEST(times_are_the_tracers), TEST(costs_are_taken_out_of_callee_and_caller),
+        TEST(calls_are_primitive_outside_of_themselves), TEST(parked_time_is_there_once),
+        TEST(who_waits_from_the_beginning_on_has_that_time),
+        TEST(who_began_later_is_traced_from_its_beginning_on));
 }
