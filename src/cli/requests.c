@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/print.h"
+#include "cli/source.h"
 #include "requests/serve.h"
 
 #include <errno.h>
@@ -84,6 +85,21 @@ static bool leave_server(void)
     return chdir("/") == 0;
 }
 
+static void put_source(const void *roots, struct pyro_writer *writer)
+{
+    pyro_source_write(roots, writer);
+}
+
+static int serve_requests(struct pyro_serve_options *serve)
+{
+    struct pyro_source_roots roots;
+    pyro_source_roots_open(&roots, serve->pid);
+    serve->source = (struct pyro_source){.put = put_source, .roots = &roots};
+    int code = pyro_requests_serve(serve, NULL); /* the server is told why */
+    pyro_source_roots_close(&roots);
+    return code < 0 ? PYRO_EXIT_TARGET : PYRO_EXIT_OK;
+}
+
 static int refuse(const char *what)
 {
     pyro_print_note("requests: %s", what);
@@ -94,7 +110,6 @@ static int run_requests(const struct pyro_command *self, int argc, char **argv)
 {
     struct options options = {.rate_hz = 200, .keep = "200", .keep_bytes = "200000000"};
     struct pyro_operands operands;
-    struct pyro_error error = {0};
     uint64_t keep;
     int status;
     if (!pyro_options_read(self, argc, argv, &options, &operands, &status))
@@ -113,7 +128,7 @@ static int run_requests(const struct pyro_command *self, int argc, char **argv)
     (void)umask(077);
     if (!leave_server())
         return PYRO_EXIT_FAILED;
-    return pyro_requests_serve(&serve, &error) < 0 ? PYRO_EXIT_TARGET : PYRO_EXIT_OK;
+    return serve_requests(&serve);
 }
 
 const struct pyro_command pyro_command_requests = {

@@ -265,10 +265,21 @@ static bool takes_value(const char *word, size_t length)
            (length == 24 && strncmp(word, "--check-hash-based-pycs", length) == 0);
 }
 
+/* "GET /orders": pyrometer.web records a request's method and path as the command. */
+static bool is_request(const char *command)
+{
+    size_t method = strspn(command, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-");
+    return method && strncmp(command + method, " /", 2) == 0;
+}
+
 void pyro_summary_program(char *text, size_t size, const struct pyro_profile *profile)
 {
     const char *command = profile->info.command ? profile->info.command : "";
     size_t length;
+    if (is_request(command)) {
+        snprintf(text, size, "%s", command);
+        return;
+    }
     const char *word = next_word(&command, &length);
     if (!word) {
         snprintf(text, size, "python");

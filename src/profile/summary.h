@@ -42,7 +42,8 @@ void pyro_summary_sort_waiting(struct pyro_summary *summary);
 /* "91 % waiting (database 88, other 3) · 9 % Python": whole percent that add up to 100. UTF8 allows the dot. */
 void pyro_summary_split(char *text, size_t size, const struct pyro_summary *summary, bool utf8);
 
-/* "orders.py" of "python3 -X dev shop/orders.py --all"; the module of "python3 -m NAME"; "python" of none. */
+/* "orders.py" of "python3 -X dev shop/orders.py --all"; the module of "python3 -m NAME"; "python" of none; "GET /orders" of a
+ * web request. */
 void pyro_summary_program(char *text, size_t size, const struct pyro_profile *profile);
 /* "830 ms", "4.02 s", "12 min 03 s". */
 void pyro_summary_duration(char *text, size_t size, double seconds);

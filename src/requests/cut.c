@@ -302,8 +302,8 @@ static void write_samples(struct renaming *renaming, struct pyro_ring *ring,
 }
 
 int pyro_request_write(struct pyro_ring *ring, const struct pyro_request *request,
-                       const struct pyro_recording_info *info, const char *path,
-                       struct pyro_error *error)
+                       const struct pyro_recording_info *info, const struct pyro_source *source,
+                       const char *path, struct pyro_error *error)
 {
     struct pyro_recording_info own = *info;
     struct renaming renaming = {.from = ring->names};
@@ -317,6 +317,8 @@ int pyro_request_write(struct pyro_ring *ring, const struct pyro_request *reques
     renaming.process = pyro_writer_process(renaming.to, info->pid, 0, request->title, info->python);
     write_samples(&renaming, ring, request, &counters);
     write_edges(&renaming, ring);
+    if (source->put)
+        source->put(source->roots, renaming.to);
     pyro_writer_counters(renaming.to, &counters);
     pyro_map_free(&renaming.functions);
     pyro_map_free(&renaming.stacks);

@@ -11,6 +11,12 @@ struct pyro_request {
     const char *title;         /* "GET /orders": the recording's command */
 };
 
+/* Who reads the program's files: PUT adds the lines that the frames known to WRITER stand at. NULL: nobody. */
+struct pyro_source {
+    void (*put)(const void *roots, struct pyro_writer *writer);
+    const void *roots;
+};
+
 struct pyro_request_figures {
     uint64_t sweeps;    /* within it */
     uint64_t samples;   /* of these, that are certainly its */
@@ -28,9 +34,10 @@ struct pyro_request_figures {
 int pyro_request_figures(struct pyro_ring *ring, const struct pyro_request *request,
                          struct pyro_request_figures *ret_figures);
 
-/* Write the recording PATH, mode 0600; INFO is that of the process. Stacks begin above the request's function. */
+/* Write the recording PATH, mode 0600; INFO is that of the process, and SOURCE reads its files. Stacks begin above the request's
+ * function. */
 int pyro_request_write(struct pyro_ring *ring, const struct pyro_request *request,
-                       const struct pyro_recording_info *info, const char *path,
-                       struct pyro_error *error);
+                       const struct pyro_recording_info *info, const struct pyro_source *source,
+                       const char *path, struct pyro_error *error);
 
 #endif

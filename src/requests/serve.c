@@ -105,7 +105,8 @@ static int write_recording(struct server *server, const struct pyro_request *req
     for (int i = 0; i < WRITE_TRIES && (code == -ENOSPC || code == -EDQUOT); i++) {
         if (i > 0 && !pyro_spool_remove_oldest(&server->spool, pyro_clock_ns()))
             break;
-        code = pyro_request_write(&server->ring, request, &server->info, path, error);
+        code = pyro_request_write(&server->ring, request, &server->info, &options->source, path,
+                                  error);
         if (code < 0)
             (void)unlink(path);
     }

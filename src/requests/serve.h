@@ -21,6 +21,7 @@
 #define PYRO_REQUESTS_SERVE_H
 
 #include "base/error.h"
+#include "requests/cut.h"
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -32,6 +33,7 @@ struct pyro_serve_options {
     const char *directory; /* for recordings; exists */
     uint32_t keep;         /* recordings; the oldest go */
     uint64_t keep_bytes;
+    struct pyro_source source;
 };
 
 /* Until the end. 0, or the error that the server was told, too. */

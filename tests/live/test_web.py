@@ -213,6 +213,10 @@ def functions_of(pyrometer: Path, recording: Path) -> dict[str, float]:
     return {row["name"]: row["cumtime_s"] for row in json.loads(asked.stdout)["functions"]}
 
 
+def ask(pyrometer: Path, *arguments: str | Path) -> str:
+    return subprocess.run([pyrometer, *arguments], capture_output=True, text=True, check=True).stdout
+
+
 SITUATIONS = re.findall(r"^def (\w+)\(\):", (TARGETS / "web_situations.py").read_text(), re.MULTILINE)
 
 
@@ -253,6 +257,9 @@ def test_a_profiled_request(served: Python, app: str, serve: Callable[..., Serve
     recording, found = server.recorded("/a", "work_a", pyrometer)
     assert stat.S_IMODE(recording.stat().st_mode) == 0o600 and "work_b" not in found
     assert not [name for name in found if name.startswith("pyrometer_request") or "gunicorn" in name], found
+    assert ask(pyrometer, "stats", recording).startswith("GET /a  ")
+    shown = ask(pyrometer, "lines", recording, "--only", "work_a")
+    assert re.search(r"(er\(\) < until:|range\(50\)\))$", shown, re.MULTILINE), shown
 
     streamed = server.profiled("/stream", pyrometer)
     assert streamed.body == b"one two three" and "x-profile" in streamed.headers

@@ -160,6 +160,16 @@ static void missed(void)
     end();
 }
 
+/* TEXT is each line of all files. */
+static void put_source(const void *text, struct pyro_writer *writer)
+{
+    for (uint32_t i = 0; i < pyro_writer_frame_count(writer); i++) {
+        struct pyro_frame frame = pyro_writer_frame_at(writer, i);
+        struct pyro_function function = pyro_writer_function_at(writer, frame.function);
+        pyro_writer_source(writer, function.file, frame.line, text, strlen(text));
+    }
+}
+
 static void written(void)
 {
     begin();
@@ -174,7 +184,8 @@ static void written(void)
     const struct pyro_request request = {9, 100 * MS, 140 * MS, "GET /orders"};
     const struct pyro_recording_info info = {
         .python = "3.13.0", .mode = "wall", .pid = 1, .rate_hz = 100};
-    CHECK_EQ(pyro_request_write(&ring, &request, &info, cut_path, NULL), 0);
+    const struct pyro_source source = {put_source, "return a"};
+    CHECK_EQ(pyro_request_write(&ring, &request, &info, &source, cut_path, NULL), 0);
     struct stat status;
     CHECK(stat(cut_path, &status) == 0 && (status.st_mode & 0777) == 0600);
     struct pyro_profile *profile;
@@ -191,6 +202,9 @@ static void written(void)
                                 profile->functions[pyro_profile_function_of(profile, stack)].name),
               "a");
     CHECK_EQ(profile->stacks[pyro_sample_stack(profile, 1)].depth, 100001);
+    const struct pyro_frame *frame = &profile->frames[profile->stacks[stack].frame];
+    CHECK_STR(pyro_profile_source(profile, profile->functions[frame->function].file, frame->line),
+              "return a");
     pyro_profile_free(profile);
     end();
 }
