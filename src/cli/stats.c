@@ -145,7 +145,8 @@ const struct pyro_command pyro_command_stats = {
     .about =
         "Reads a recording that `run` or `record` made; without FILE the last one. The columns and "
         "sort keys are those of pstats. One recording answers for wall time, CPU, the GIL and "
-        "waiting. RE is a POSIX extended regular expression over the names as they are shown.\n\n"
+        "waiting. RE is a POSIX extended regular expression over the names as they are shown; one "
+        "that begins with / is over whole paths, too.\n\n"
         "Reads the .prof files of cProfile, profile and profiling.tracing too, with their exact "
         "calls and times, and those of profiling.sampling. Several are added up as pstats does. "
         "They know neither clocks nor threads.\n\n"

@@ -2,6 +2,7 @@
 #include "report/internal.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define NAME_BYTES 4096
 
@@ -19,8 +20,14 @@ void pyro_cell_print(FILE *out, const char *cell, int columns)
     fprintf(out, "%*s%s ", pad > 0 ? pad : 0, "", cell);
 }
 
+bool pyro_report_asks_path(const char *expression)
+{
+    return expression[strspn(expression, "^(")] == '/';
+}
+
 int pyro_pattern_compile(struct pyro_pattern *pattern, const char *text, struct pyro_error *error)
 {
+    pattern->of_paths = pyro_report_asks_path(text);
     int result = regcomp(&pattern->regex, text, REG_EXTENDED | REG_NOSUB);
     if (!result)
         return 0;
@@ -36,7 +43,7 @@ bool pyro_pattern_matches(const struct pyro_pattern *pattern, const struct pyro_
     const struct pyro_report_style wide = {
         .width = NAME_BYTES, .utf8 = true, .directory = directory};
     pyro_report_standard_name(text, sizeof(text), profile, function);
-    if (regexec(&pattern->regex, text, 0, NULL, 0) == 0)
+    if (pattern->of_paths && regexec(&pattern->regex, text, 0, NULL, 0) == 0)
         return true;
     pyro_report_label(text, sizeof(text), profile, function, &wide);
     return regexec(&pattern->regex, text, 0, NULL, 0) == 0;

@@ -189,8 +189,9 @@ static void print_samples(FILE *out, const struct pyro_profile *profile)
     pyro_summary_rate(reached, sizeof(reached), pyro_summary_rate_reached(profile));
     pyro_summary_rate(asked, sizeof(asked), profile->info.rate_hz);
     pyro_report_unsure(unsure, sizeof(unsure), unsure_samples, profile->samples.count);
-    fprintf(out, "%zu samples at %s (asked %s), %" PRIu64 " missed, %" PRIu64 " late, %s",
-            profile->samples.count, reached, asked, counters->missed_ticks, counters->late, unsure);
+    fprintf(out, "%zu sample%s at %s (asked %s), %" PRIu64 " missed, %" PRIu64 " late, %s",
+            profile->samples.count, profile->samples.count == 1 ? "" : "s", reached, asked,
+            counters->missed_ticks, counters->late, unsure);
     if (counters->failed)
         fprintf(out, ", %" PRIu64 " unreadable", counters->failed);
     if (counters->gap_us)

@@ -37,10 +37,12 @@ void pyro_report_confinement_member(struct pyro_json *json, const struct pyro_pr
 
 struct pyro_pattern {
     regex_t regex;
+    bool of_paths;
 };
 /* A POSIX extended regular expression. -EINVAL. */
 int pyro_pattern_compile(struct pyro_pattern *pattern, const char *text, struct pyro_error *error);
-/* Against the label as it is shown, below DIRECTORY, and against the full path, so that either may be typed. */
+/* Against the label as it is shown, below DIRECTORY: folders that are left out do not match. A pattern that begins with a slash is a
+ * path that somebody typed: against the full one, too. */
 bool pyro_pattern_matches(const struct pyro_pattern *pattern, const struct pyro_profile *profile,
                           uint32_t function, const char *directory);
 void pyro_pattern_free(struct pyro_pattern *pattern);

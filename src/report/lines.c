@@ -93,12 +93,19 @@ static double longest_hit_s(const struct layout *layout)
     return longest_s;
 }
 
+/* Where all samples are its own the standard error is 0; but no time is known better than by one sample. */
+static double error_s(const struct pyro_line *line)
+{
+    double sample_s = line->samples ? line->time_s / (double)line->samples : 0;
+    return line->time_sigma_s > sample_s ? line->time_sigma_s : sample_s;
+}
+
 static void error_cell(char *cell, const struct layout *layout, const struct pyro_line *line)
 {
     snprintf(cell, CELL_BYTES, "%s", line->rough ? "~" : "");
     if (!layout->function->timed && !line->rough && line->samples < FEW_SAMPLES)
         snprintf(cell, CELL_BYTES, "%s%.3f", layout->style->utf8 ? "\xc2\xb1" : "+-",
-                 line->time_sigma_s * layout->time.per_second);
+                 error_s(line) * layout->time.per_second);
 }
 
 static void time_cells(struct row *row, const struct layout *layout, double time_s)
@@ -125,6 +132,15 @@ static void put_source(char *shown, const struct layout *layout, const char *sou
     pyro_report_fit(shown, TEXT_BYTES, text, (size_t)layout->source, layout->style->utf8);
 }
 
+/* Three decimals, and more where they would show less than two digits. */
+static void per_hit_cell(char *cell, double time)
+{
+    int decimals = 3;
+    for (double shown = time; shown > 0 && shown < 0.01 && decimals < 7; shown *= 10)
+        decimals++;
+    snprintf(cell, CELL_BYTES, "%.*f", decimals, time);
+}
+
 static void print_line(FILE *out, const struct layout *layout, const struct pyro_line *line)
 {
     char source[TEXT_BYTES];
@@ -132,8 +148,7 @@ static void print_line(FILE *out, const struct layout *layout, const struct pyro
     if (line->hits != PYRO_NO_CALLS)
         snprintf(row.hits, CELL_BYTES, "%" PRIu64, line->hits);
     if (line->hits != PYRO_NO_CALLS && line->hits)
-        snprintf(row.per_hit, CELL_BYTES, "%.3f",
-                 line->time_s / (double)line->hits * layout->hit.per_second);
+        per_hit_cell(row.per_hit, line->time_s / (double)line->hits * layout->hit.per_second);
     snprintf(row.number, CELL_BYTES, "%" PRIu32, line->line);
     time_cells(&row, layout, line->time_s);
     error_cell(row.error, layout, line);
@@ -223,7 +238,8 @@ static bool print_function(FILE *out, const struct pyro_lines *lines,
     char text[TEXT_BYTES];
     fprintf(out, "\nTotal time: %.*f s", function->total_s < 1 ? 6 : 3, function->total_s);
     if (!function->timed)
-        fprintf(out, ", sampled (%" PRIu64 " samples)", function->samples);
+        fprintf(out, ", sampled (%" PRIu64 " sample%s)", function->samples,
+                function->samples == 1 ? "" : "s");
     if (function->counted && lines->from_s > 0)
         fprintf(out, ", counted from %.1f s on; before that, sampled: %.3f s", lines->from_s,
                 function->before_s);

@@ -52,6 +52,9 @@ int pyro_report_findings_json(FILE *out, const struct pyro_findings *findings,
 /* The rules as a table in Markdown. */
 void pyro_report_rules(FILE *out);
 
+/* Is EXPRESSION about paths? It begins with a slash then, and is asked about whole ones as well as about labels. */
+bool pyro_report_asks_path(const char *expression);
+
 /* A function as cProfile labels it: "orm.py:312(execute_query)"; cut in the middle to style->width columns.
  * Control characters of hostile names become '?'. */
 void pyro_report_label(char *text, size_t size, const struct pyro_profile *profile,

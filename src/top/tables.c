@@ -91,7 +91,8 @@ static bool passes(const struct pyro_making *making, const struct pyro_tally *ta
     write_label(label, sizeof(label), making, tally, row->function, LABEL_BYTES);
     const struct pyro_function *function = &tally->names->functions[row->function];
     return pyro_top_view_passes(making->view, label) ||
-           pyro_top_view_passes(making->view, pyro_profile_text(tally->names, function->file));
+           (pyro_report_asks_path(making->view->filter) &&
+            pyro_top_view_passes(making->view, pyro_profile_text(tally->names, function->file)));
 }
 
 static const struct pyro_tally_row **choose(const struct pyro_making *making,

@@ -1,5 +1,6 @@
 /* tests/unit/report_text.c - report/report.h: what a person reads, and the JSON of stats. */
 #include "report/report.h"
+#include "report/lines.h"
 
 #include "base/utf8.h"
 #include "profile/paths.h"
@@ -90,6 +91,10 @@ static void programs_are_named_by_their_script(void)
         {"python3", "python3"},
         {"python3 -m", "python3"},
         {"", "python"},
+        {"GET /orders", "GET /orders"}, /* a request that pyrometer.web recorded */
+        {"M-SEARCH /a b", "M-SEARCH /a b"},
+        {"GET http://localhost/", "GET"},
+        {"/usr/bin/make /x", "make"},
     };
     struct pyro_profile *profile = fixture_profile();
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -304,6 +309,89 @@ static void a_bad_regular_expression_is_an_error(void)
     fixture_free(profile);
 }
 
+/* The project lies in /srv/shop: what is below site-packages is shown without that. */
+static void only_what_is_shown_matches(void)
+{
+    struct pyro_profile *profile = fixture_profile();
+    uint32_t own = fixture_code(profile, "orders", "/srv/shop/views.py", 1);
+    uint32_t flask = fixture_code(profile, "call",
+                                  "/srv/shop/venv/lib/python3.13/site-packages/flask/app.py", 1);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, flask, own), .count = 10);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, flask), .count = 10);
+    struct pyro_stats *stats = stats_of(profile, PYRO_CLOCK_WALL);
+    const struct {
+        const char *only;
+        bool own, flask;
+    } cases[] = {{"shop", false, false},
+                 {"^views", true, false},
+                 {"flask/", false, true},
+                 {"^/srv/shop/venv", false, true}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        FILE *out = page();
+        const struct pyro_report_table table = {.only = cases[i].only};
+        CHECK_EQ(pyro_report_stats(out, stats, &table, &style, NULL), 0);
+        fclose(out);
+        CHECK_EQ(strstr(written, "views.py:1(orders)") != NULL, cases[i].own);
+        CHECK_EQ(strstr(written, "flask/app.py:1(call)") != NULL, cases[i].flask);
+        free(written);
+    }
+    pyro_stats_free(stats);
+    fixture_free(profile);
+}
+
+/* What is printed of FUNCTION, which has LINES. */
+static void print_lines(struct pyro_profile *profile, struct pyro_lines_function *function,
+                        struct pyro_line *lines)
+{
+    struct pyro_stats *stats = stats_of(profile, PYRO_CLOCK_WALL);
+    const struct pyro_lines all = {
+        .stats = stats, .lines = lines, .functions = function, .function_count = 1};
+    const struct pyro_report_lines choice = {.only = "f"};
+    FILE *out = page();
+    CHECK_EQ(pyro_report_lines(out, &all, &choice, &style, NULL), 0);
+    fclose(out);
+    pyro_stats_free(stats);
+}
+
+static void a_line_of_one_sample_is_known_to_one_sample(void)
+{
+    struct pyro_profile *profile = fixture_profile();
+    fixture_code(profile, "f", "/srv/shop/a.py", 1);
+    struct pyro_line line = {.line = 2, .hits = PYRO_NO_CALLS, .time_s = 0.004, .samples = 1};
+    struct pyro_lines_function function = {.count = 1, .total_s = 0.004, .samples = 1};
+    print_lines(profile, &function, &line);
+    CHECK(strstr(written, "sampled (1 sample)\n"));
+    CHECK(strstr(written, " 4.000 \xc2\xb1"
+                          "4.000 "));
+    free(written);
+    line.time_s = function.total_s = 0.04; /* all of ten: off by one at most times */
+    line.samples = function.samples = 10;
+    print_lines(profile, &function, &line);
+    CHECK(strstr(written, "sampled (10 samples)\n"));
+    CHECK(strstr(written, " 40.000 \xc2\xb1"
+                          "4.000 "));
+    free(written);
+    fixture_free(profile);
+}
+
+static void a_short_hit_is_more_than_0(void)
+{
+    struct pyro_profile *profile = fixture_profile();
+    fixture_code(profile, "f", "/srv/shop/a.py", 1);
+    struct pyro_line lines[] = {{.line = 2, .hits = 1, .time_s = 0.004},
+                                {.line = 3, .hits = 848, .time_s = 0.000375},
+                                {.line = 4, .hits = 10, .time_s = 0.0005}};
+    struct pyro_lines_function function = {
+        .count = 3, .counted = true, .timed = true, .total_s = 0.004875};
+    print_lines(profile, &function, lines);
+    CHECK(strstr(written, "Per Hit (ms)"));
+    CHECK(strstr(written, " 4.000 "));
+    CHECK(strstr(written, " 0.00044 "));
+    CHECK(strstr(written, " 0.050 "));
+    free(written);
+    fixture_free(profile);
+}
+
 static void hostile_names_stay_harmless(void)
 {
     struct pyro_profile *profile = fixture_profile();
@@ -471,14 +559,15 @@ static void json_keeps_its_contract(void)
 
 int main(void)
 {
-    return CHECK_MAIN(TEST(line_1_says_what_it_waits_for), TEST(percentages_add_up),
-                      TEST(programs_are_named_by_their_script), TEST(durations_and_rates_are_short),
-                      TEST(the_table_adds_up_to_the_duration), TEST(small_library_rows_are_folded),
-                      TEST(callers_and_callees), TEST(timed_calls_are_shown_as_pstats_does),
-                      TEST(line_1_of_timed_calls_is_that_of_pstats),
-                      TEST(samples_in_a_prof_file_are_called_so),
-                      TEST(a_bad_regular_expression_is_an_error), TEST(hostile_names_stay_harmless),
-                      TEST(long_labels_lose_folders_first), TEST(paths_are_told_apart),
-                      TEST(quality_tells_what_went_wrong), TEST(quality_tells_who_had_the_cpu),
-                      TEST(json_keeps_its_contract));
+    return CHECK_MAIN(
+        TEST(line_1_says_what_it_waits_for), TEST(percentages_add_up),
+        TEST(programs_are_named_by_their_script), TEST(durations_and_rates_are_short),
+        TEST(the_table_adds_up_to_the_duration), TEST(small_library_rows_are_folded),
+        TEST(callers_and_callees), TEST(timed_calls_are_shown_as_pstats_does),
+        TEST(line_1_of_timed_calls_is_that_of_pstats), TEST(samples_in_a_prof_file_are_called_so),
+        TEST(a_bad_regular_expression_is_an_error), TEST(only_what_is_shown_matches),
+        TEST(a_line_of_one_sample_is_known_to_one_sample), TEST(a_short_hit_is_more_than_0),
+        TEST(hostile_names_stay_harmless), TEST(long_labels_lose_folders_first),
+        TEST(paths_are_told_apart), TEST(quality_tells_what_went_wrong),
+        TEST(quality_tells_who_had_the_cpu), TEST(json_keeps_its_contract));
 }

@@ -458,6 +458,28 @@ static void processes_as_a_tree(void)
 
 /* -- keys --------------------------------------------------------------------------------------- */
 
+/* Folders that the label leaves out are not asked. */
+static void a_filter_sees_what_is_shown(void)
+{
+    struct fixture fixture;
+    open_fixture(&fixture);
+    struct pyro_profile *profile = fixture_profile();
+    uint32_t own = fixture_code(profile, "orders", "/srv/shop/views.py", 1);
+    uint32_t flask = fixture_code(profile, "call",
+                                  "/srv/shop/venv/lib/python3.13/site-packages/flask/app.py", 1);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, flask, own), .count = 10);
+    take(&fixture, profile, false);
+    press(&fixture, "/shop|views\r");
+    make(&fixture, 24, 80);
+    CHECK(find(&fixture, "(orders)") >= 0);
+    CHECK_EQ(find(&fixture, "(call)"), -1);
+    press(&fixture, "/\x15/srv/shop/venv\r"); /* a path that somebody typed */
+    make(&fixture, 24, 80);
+    CHECK_EQ(find(&fixture, "(orders)"), -1);
+    CHECK(find(&fixture, "(call)") >= 0);
+    close_fixture(&fixture);
+}
+
 static void a_filter_is_a_regular_expression(void)
 {
     struct fixture fixture;
@@ -564,13 +586,14 @@ static void a_process_is_picked(void)
 
 int main(void)
 {
-    return CHECK_MAIN(
-        TEST(functions_by_own_time), TEST(sorted_by_the_keys), TEST(lines_of_code),
-        TEST(columns_that_fit), TEST(any_size_fits), TEST(a_small_terminal_shows_the_split),
-        TEST(nothing_yet), TEST(hostile_names_stay_on_their_line), TEST(pieces_are_added_up),
-        TEST(paused_it_stays_but_is_added_up), TEST(a_reset_forgets), TEST(a_tally_stays_bounded),
-        TEST(threads_with_their_states), TEST(threads_stay_between_two_pieces),
-        TEST(the_stack_of_one_thread), TEST(processes_as_a_tree),
-        TEST(a_filter_is_a_regular_expression), TEST(rows_are_scrolled),
-        TEST(keys_ask_for_what_is_not_the_views), TEST(a_process_is_picked));
+    return CHECK_MAIN(TEST(functions_by_own_time), TEST(sorted_by_the_keys), TEST(lines_of_code),
+                      TEST(columns_that_fit), TEST(any_size_fits),
+                      TEST(a_small_terminal_shows_the_split), TEST(nothing_yet),
+                      TEST(hostile_names_stay_on_their_line), TEST(pieces_are_added_up),
+                      TEST(paused_it_stays_but_is_added_up), TEST(a_reset_forgets),
+                      TEST(a_tally_stays_bounded), TEST(threads_with_their_states),
+                      TEST(threads_stay_between_two_pieces), TEST(the_stack_of_one_thread),
+                      TEST(processes_as_a_tree), TEST(a_filter_is_a_regular_expression),
+                      TEST(a_filter_sees_what_is_shown), TEST(rows_are_scrolled),
+                      TEST(keys_ask_for_what_is_not_the_views), TEST(a_process_is_picked));
 }
