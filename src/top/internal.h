@@ -24,7 +24,13 @@ size_t pyro_making_rows(struct pyro_making *making, size_t count);
 enum pyro_top_ink pyro_making_ink(const struct pyro_making *making, size_t i,
                                   enum pyro_top_ink ink);
 
-int pyro_page_tally(struct pyro_making *making, const struct pyro_tally *tally, const char *what);
+/* The thread that the view means, of all, or of those that pass the filter if FILTERED; a step to another one is made. Writes a
+ * heading that says which, whose end is REST. *ret_thread is NULL if it is gone. 0 or -ENOMEM. */
+int pyro_making_thread(struct pyro_making *making, bool filtered, const char *rest,
+                       const struct pyro_live_thread **ret_thread);
+
+int pyro_page_functions(struct pyro_making *making);
+int pyro_page_lines(struct pyro_making *making);
 int pyro_page_threads(struct pyro_making *making);
 int pyro_page_stack(struct pyro_making *making);
 int pyro_page_processes(struct pyro_making *making);

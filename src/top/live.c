@@ -45,25 +45,34 @@ static int add_lines(struct pyro_tally *tally, const struct pyro_profile *profil
     return error;
 }
 
-/* What was sampled of PROFILE since SINCE_US, into both tallies. */
+/* What was sampled of PROFILE and passes FILTER, into both tallies, either of which may be NULL. */
+static int add_filtered(const struct pyro_profile *profile, bool idle,
+                        const struct pyro_totals_filter *filter, enum pyro_tally_field field,
+                        struct pyro_tally *functions, struct pyro_tally *lines)
+{
+    struct pyro_clock_view view;
+    struct pyro_totals totals;
+    int error = pyro_clock_view_init(&view, profile, PYRO_CLOCK_WALL, idle);
+    if (error < 0)
+        return error;
+    error = pyro_totals_init(&totals, &view, filter);
+    pyro_clock_view_clear(&view);
+    if (error < 0)
+        return error;
+    if (functions)
+        error = add_functions(functions, profile, &totals, field);
+    if (error == 0 && lines)
+        error = add_lines(lines, profile, &totals, field);
+    pyro_totals_clear(&totals);
+    return error;
+}
+
+/* What was sampled of PROFILE since SINCE_US. */
 static int add_up(struct pyro_live *live, const struct pyro_profile *profile, uint64_t since_us,
                   enum pyro_tally_field field)
 {
     const struct pyro_totals_filter filter = {.thread = PYRO_NO_ID, .since_us = since_us};
-    struct pyro_clock_view view;
-    struct pyro_totals totals;
-    int error = pyro_clock_view_init(&view, profile, PYRO_CLOCK_WALL, live->idle);
-    if (error < 0)
-        return error;
-    error = pyro_totals_init(&totals, &view, &filter);
-    pyro_clock_view_clear(&view);
-    if (error < 0)
-        return error;
-    error = add_functions(&live->functions, profile, &totals, field);
-    if (error == 0)
-        error = add_lines(&live->lines, profile, &totals, field);
-    pyro_totals_clear(&totals);
-    return error;
+    return add_filtered(profile, live->idle, &filter, field, &live->functions, &live->lines);
 }
 
 /* -- taking pieces ------------------------------------------------------------------------------ */
@@ -162,6 +171,23 @@ size_t pyro_live_find_thread(const struct pyro_live *live, int32_t pid, uint64_t
            (live->threads[i].pid != pid || live->threads[i].native_id != native_id))
         i++;
     return i;
+}
+
+int pyro_live_add_thread(const struct pyro_live *live, int32_t pid, uint64_t native_id,
+                         struct pyro_tally *functions, struct pyro_tally *lines)
+{
+    int error = 0;
+    for (size_t i = 0; i < live->piece_count; i++) {
+        const struct pyro_profile *profile = live->pieces[i];
+        struct pyro_totals_filter filter = {.since_us = window_begin_us(live, profile)};
+        for (; filter.thread < profile->thread_count && error == 0; filter.thread++) {
+            const struct pyro_thread *thread = &profile->threads[filter.thread];
+            if (thread->native_id == native_id && profile->processes[thread->process].pid == pid)
+                error =
+                    add_filtered(profile, live->idle, &filter, PYRO_TALLY_NOW, functions, lines);
+        }
+    }
+    return error;
 }
 
 static int64_t thread_entry(struct pyro_live *live, const struct pyro_profile *profile,

@@ -73,6 +73,9 @@ void pyro_live_reset(struct pyro_live *live); /* begin anew; idle stays */
 void pyro_live_clear(struct pyro_live *live); /* a zeroed struct is fine */
 /* The thread's place in threads, or thread_count. */
 size_t pyro_live_find_thread(const struct pyro_live *live, int32_t pid, uint64_t native_id);
+/* FUNCTIONS and LINES, either of which may be NULL: what one thread did in the window, as `now`. 0 or -ENOMEM. */
+int pyro_live_add_thread(const struct pyro_live *live, int32_t pid, uint64_t native_id,
+                         struct pyro_tally *functions, struct pyro_tally *lines);
 /* The newest piece that has something to tell: whose program it is. NULL: none yet. */
 const struct pyro_profile *pyro_live_profile(const struct pyro_live *live);
 

@@ -76,9 +76,9 @@ static void write_frame(char *text, size_t size, const struct pyro_making *makin
                  frame->line ? frame->line : function->first_line, name);
 }
 
-/* Those that pass the filter, in their order. */
+/* All, or if FILTERED those that pass the filter, in their order. */
 static const struct pyro_live_thread **choose_threads(const struct pyro_making *making,
-                                                      size_t *ret_count)
+                                                      bool filtered, size_t *ret_count)
 {
     const struct pyro_live *live = making->live;
     const struct pyro_live_thread **threads = calloc(live->thread_count + 1, sizeof(*threads));
@@ -88,7 +88,8 @@ static const struct pyro_live_thread **choose_threads(const struct pyro_making *
         char name[TEXT_BYTES], frame[TEXT_BYTES];
         write_name(name, sizeof(name), thread);
         write_frame(frame, sizeof(frame), making, thread->profile, thread->stack);
-        if (pyro_top_view_passes(making->view, name) || pyro_top_view_passes(making->view, frame))
+        if (!filtered || pyro_top_view_passes(making->view, name) ||
+            pyro_top_view_passes(making->view, frame))
             threads[count++] = thread;
     }
     *ret_count = count;
@@ -133,7 +134,7 @@ static void put_thread(struct pyro_making *making, size_t i, const struct pyro_l
 int pyro_page_threads(struct pyro_making *making)
 {
     size_t count;
-    const struct pyro_live_thread **threads = choose_threads(making, &count);
+    const struct pyro_live_thread **threads = choose_threads(making, true, &count);
     if (!threads)
         return -ENOMEM;
     pyro_making_line(making, PYRO_TOP_HEADING, " %%CPU  %%GIL %%Wait  %-*s %-*s %s",
@@ -183,26 +184,40 @@ static void put_frames(struct pyro_making *making, const struct pyro_live_thread
     }
 }
 
-int pyro_page_stack(struct pyro_making *making)
+int pyro_making_thread(struct pyro_making *making, bool filtered, const char *rest,
+                       const struct pyro_live_thread **ret_thread)
 {
     size_t count;
-    const struct pyro_live_thread **threads = choose_threads(making, &count);
+    const struct pyro_live_thread **threads = choose_threads(making, filtered, &count);
     if (!threads)
         return -ENOMEM;
     size_t at = find_shown(making->view, threads, count);
+    const struct pyro_live_thread *thread = at < count ? threads[at] : NULL;
     char name[TEXT_BYTES], state[TEXT_BYTES];
-    if (at < count) {
-        write_name(name, sizeof(name), threads[at]);
-        write_state(state, sizeof(state), threads[at]);
-        pyro_making_line(
-            making, PYRO_TOP_HEADING, "%s  %s%s  (%zu of %zu; left, right: another thread)", name,
-            state, threads[at]->flags & PYRO_SAMPLE_GIL ? ", holds the GIL" : "", at + 1, count);
-        put_frames(making, threads[at]);
-    } else {
-        put_heading(making, "this thread is gone (left, right: another one)");
-        pyro_making_rows(making, 0);
-    }
     free(threads);
+    *ret_thread = thread;
+    if (!thread) {
+        put_heading(making, "this thread is gone (left, right: another one)");
+        return 0;
+    }
+    write_name(name, sizeof(name), thread);
+    write_state(state, sizeof(state), thread);
+    pyro_making_line(making, PYRO_TOP_HEADING,
+                     "%s  %s%s  (%zu of %zu; left, right: another thread%s)", name, state,
+                     thread->flags & PYRO_SAMPLE_GIL ? ", holds the GIL" : "", at + 1, count, rest);
+    return 0;
+}
+
+int pyro_page_stack(struct pyro_making *making)
+{
+    const struct pyro_live_thread *thread;
+    int error = pyro_making_thread(making, true, "", &thread);
+    if (error < 0)
+        return error;
+    if (thread)
+        put_frames(making, thread);
+    else
+        pyro_making_rows(making, 0);
     return 0;
 }
 
@@ -292,18 +307,19 @@ int pyro_page_processes(struct pyro_making *making)
 /* -- help and list ------------------------------------------------------------------------------ */
 
 static const char *const help_lines[] = {
-    "f  functions        l, L  lines             t  threads",
-    "P  process tree     Enter, on a thread: its stack; left, right: another one",
+    "f  functions        l, L  lines             v, V  process tree",
+    "t, T  of one thread, of all again           left, right  another thread",
+    "a  all threads with their states            Enter, on one of them: its stack",
     "1 2 3 4             sort by %Own, %Total (now), Own, Total (since the start)",
     "s S                 the next, the previous way to sort (the fifth: by name)",
-    "/ c                 show only what matches a regular expression; clear that",
-    "p                   pause: the screen stays, times go on being added up",
+    "/ c, C              show only what matches a regular expression; clear that",
+    "p, P                pause: the screen stays, times go on being added up",
     "r, R                reset: begin anew",
     "w                   write what was sampled in the last minutes to a .pyro file",
-    "+ -                 refresh more often, less often",
-    "x                   colours by what grows and shrinks, not by what is hot",
-    "up down k j  space  move; also PgUp, PgDn, Home, End",
-    "?, h  this help     Esc  back               q, Ctrl-C  quit",
+    "+ = - _             refresh more often, less often",
+    "x, X                colours by what grows and shrinks, not by what is hot",
+    "up down k j  space  move; also K, J, PgUp, PgDn, Home, End",
+    "?, h, H  this help, which any key closes    Esc  back      q, Q, Ctrl-C  quit",
     "",
     "%Own: of the last 5 seconds, how much a function was on top of a stack, running",
     "or waiting; %Total: anywhere on it. More than 100: in several threads at once.",

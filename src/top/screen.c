@@ -13,9 +13,9 @@
 #include <string.h>
 
 #define ROWS_FOR_HEADER 8 /* in a terminal with fewer, one line has to do */
-#define KEYS                                                                                      \
-    "q quit  ? help  f functions  l lines  t threads  P processes  / filter  s sort  p pause  r " \
-    "reset  w save"
+#define KEYS                                                                                       \
+    "q quit  ? help  f functions  l lines  t one thread  a all threads  v processes  / filter  s " \
+    "sort  p pause  r reset  w save"
 
 /* -- lines -------------------------------------------------------------------------------------- */
 
@@ -161,12 +161,11 @@ static void put_footer(struct pyro_making *making)
 
 static int put_page(struct pyro_making *making)
 {
-    const struct pyro_live *live = making->live;
     switch (making->view->page) {
     case PYRO_PAGE_FUNCTIONS:
-        return pyro_page_tally(making, &live->functions, "Function");
+        return pyro_page_functions(making);
     case PYRO_PAGE_LINES:
-        return pyro_page_tally(making, &live->lines, "Line");
+        return pyro_page_lines(making);
     case PYRO_PAGE_THREADS:
         return pyro_page_threads(making);
     case PYRO_PAGE_STACK:

@@ -33,6 +33,16 @@ struct order {
     enum pyro_top_sort sort;
 };
 
+/* What is known of one thread is only what it does now. */
+static enum pyro_top_sort sort_of(const struct pyro_top_view *view)
+{
+    if (view->alone && view->sort == PYRO_TOP_OWN)
+        return PYRO_TOP_OWN_NOW;
+    if (view->alone && view->sort == PYRO_TOP_TOTAL)
+        return PYRO_TOP_TOTAL_NOW;
+    return view->sort;
+}
+
 static double key_of(const struct pyro_tally_row *row, enum pyro_top_sort sort)
 {
     switch (sort) {
@@ -105,7 +115,7 @@ static const struct pyro_tally_row **choose(const struct pyro_making *making,
     for (size_t i = 0; i < tally->count; i++)
         if (passes(making, tally, &tally->rows[i]))
             rows[count++] = &tally->rows[i];
-    struct order order = {tally, making->view->sort};
+    struct order order = {tally, sort_of(making->view)};
     qsort_r(rows, count, sizeof(*rows), compare, &order);
     *ret_count = count;
     return rows;
@@ -118,6 +128,12 @@ static double share(double seconds, double of_s)
     return of_s > 0 ? 100 * seconds / of_s : 0;
 }
 
+/* Are there COLUMNS, for times since the beginning? */
+static bool has_room(const struct pyro_making *making, int columns)
+{
+    return making->screen->columns >= columns && !making->view->alone;
+}
+
 /* The cells before the label; their width is the same in every row. */
 static void write_cells(char *text, size_t size, const struct pyro_making *making,
                         const struct pyro_tally_row *row)
@@ -128,11 +144,11 @@ static void write_cells(char *text, size_t size, const struct pyro_making *makin
     if (columns >= WIDTH_TOTAL)
         used +=
             snprintf(text + used, size - (size_t)used, "%6.1f ", share(row->now.total_s, window_s));
-    if (columns >= WIDTH_TIMES)
+    if (has_room(making, WIDTH_TIMES))
         used += snprintf(text + used, size - (size_t)used, "%8.*f %8.*f ",
                          row->all.own_s < 99999 ? 2 : 0, row->all.own_s,
                          row->all.total_s < 99999 ? 2 : 0, row->all.total_s);
-    if (columns >= WIDTH_SHARES)
+    if (has_room(making, WIDTH_SHARES))
         snprintf(text + used, size - (size_t)used, "%8.1f %8.1f ", share(row->all.own_s, all_s),
                  share(row->all.total_s, all_s));
 }
@@ -143,11 +159,11 @@ static void put_heading(struct pyro_making *making, const char *what)
     static const char *const sorts[] = {"by %Own", "by %Total", "by Own", "by Total", "by name"};
     int columns = making->screen->columns;
     char heading[128];
-    const char *sorted = sorts[making->view->sort];
+    const char *sorted = sorts[sort_of(making->view)];
     int used = snprintf(heading, sizeof(heading), "  %%Own %s%s%s%s",
                         columns >= WIDTH_TOTAL ? "%Total " : "",
-                        columns >= WIDTH_TIMES ? "   Own s  Total s " : "",
-                        columns >= WIDTH_SHARES ? "%Own all %Tot all " : "", what);
+                        has_room(making, WIDTH_TIMES) ? "   Own s  Total s " : "",
+                        has_room(making, WIDTH_SHARES) ? "%Own all %Tot all " : "", what);
     int pad = columns - used - (int)strlen(sorted);
     pyro_making_line(making, PYRO_TOP_HEADING, "%s%*s%s", heading, pad > 0 ? pad : 0, "",
                      pad > 1 ? sorted : "");
@@ -156,7 +172,7 @@ static void put_heading(struct pyro_making *making, const char *what)
 static enum pyro_top_ink ink_of(const struct pyro_making *making, const struct pyro_tally_row *row)
 {
     double window_s = making->live->window_s, change_s = row->now.own_s - row->before.own_s;
-    if (making->view->trend)
+    if (making->view->trend && !making->view->alone)
         return change_s > TREND * window_s    ? PYRO_TOP_MORE
                : change_s < -TREND * window_s ? PYRO_TOP_LESS
                                               : PYRO_TOP_PLAIN;
@@ -175,7 +191,7 @@ static void put_row(struct pyro_making *making, const struct pyro_tally *tally, 
     pyro_making_line(making, pyro_making_ink(making, i, ink_of(making, row)), "%s%s", cells, label);
 }
 
-int pyro_page_tally(struct pyro_making *making, const struct pyro_tally *tally, const char *what)
+static int put_tally(struct pyro_making *making, const struct pyro_tally *tally, const char *what)
 {
     size_t count;
     const struct pyro_tally_row **rows = choose(making, tally, &count);
@@ -192,4 +208,33 @@ int pyro_page_tally(struct pyro_making *making, const struct pyro_tally *tally, 
             (unsigned long long)tally->dropped, tally->dropped_s);
     free(rows);
     return 0;
+}
+
+/* -- of one thread ------------------------------------------------------------------------------ */
+
+/* What THREAD does is added up for each screen: a window is short, and so also while the view is paused. */
+static int put_alone(struct pyro_making *making, bool lines, const char *what)
+{
+    const struct pyro_live_thread *thread;
+    struct pyro_tally tally = {0};
+    int error = pyro_making_thread(making, false, "; t: all", &thread);
+    if (error == 0 && thread)
+        error = pyro_live_add_thread(making->live, thread->pid, thread->native_id,
+                                     lines ? NULL : &tally, lines ? &tally : NULL);
+    if (error == 0)
+        error = put_tally(making, &tally, what);
+    pyro_tally_clear(&tally);
+    return error;
+}
+
+int pyro_page_functions(struct pyro_making *making)
+{
+    return making->view->alone ? put_alone(making, false, "Function")
+                               : put_tally(making, &making->live->functions, "Function");
+}
+
+int pyro_page_lines(struct pyro_making *making)
+{
+    return making->view->alone ? put_alone(making, true, "Line")
+                               : put_tally(making, &making->live->lines, "Line");
 }

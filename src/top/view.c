@@ -1,4 +1,5 @@
-/* top/view.c - the keys: those of py-spy's top and of the standard library's live view, and a few of our own. */
+/* top/view.c - the keys: those of py-spy's top and of the standard library's live view, and a few of our own.
+ * tests/unit/top_keys.c has the table of theirs. */
 #include "top/view.h"
 
 #include "base/utf8.h"
@@ -120,10 +121,12 @@ static bool move_key(struct pyro_top_view *view, uint32_t key)
     switch (key) {
     case PYRO_KEY_UP:
     case 'k':
+    case 'K':
         move(view, -1);
         return true;
     case PYRO_KEY_DOWN:
     case 'j':
+    case 'J':
         move(view, 1);
         return true;
     case PYRO_KEY_PAGE_UP:
@@ -176,24 +179,58 @@ static enum pyro_top_action enter_key(struct pyro_top_view *view)
     return PYRO_ACTION_NONE;
 }
 
+static bool is_table(const struct pyro_top_view *view)
+{
+    return view->page == PYRO_PAGE_FUNCTIONS || view->page == PYRO_PAGE_LINES;
+}
+
+/* One thread's functions, or those of all again: the thread whose stack is shown, the selected one, else the first. */
+static void toggle_alone(struct pyro_top_view *view)
+{
+    bool table = is_table(view);
+    view->alone = !table || !view->alone;
+    view->step = 0;
+    if (view->page != PYRO_PAGE_STACK)
+        view->thread_pid = 0;
+    if (view->page != PYRO_PAGE_THREADS)
+        view->selected = 0;
+    view->first = 0;
+    if (!table)
+        view->page = PYRO_PAGE_FUNCTIONS;
+}
+
+/* The next one, or the one before it; from the tables of all threads to the first, or the last. */
+static void go_to_thread(struct pyro_top_view *view, int step)
+{
+    if (is_table(view) && !view->alone) {
+        toggle_alone(view);
+        view->step = step < 0 ? -1 : 0;
+    } else if (is_table(view) || view->page == PYRO_PAGE_STACK) {
+        view->step = step;
+    }
+}
+
 static void back(struct pyro_top_view *view)
 {
-    if (view->page == PYRO_PAGE_HELP)
-        view->page = view->before_help;
-    else if (view->page == PYRO_PAGE_STACK)
+    if (view->page == PYRO_PAGE_STACK) {
         go(view, PYRO_PAGE_THREADS);
-    else if (view->page != PYRO_PAGE_PICK)
-        go(view, PYRO_PAGE_FUNCTIONS);
+        return;
+    }
+    view->alone = false;
+    go(view, PYRO_PAGE_FUNCTIONS);
 }
 
 static void help(struct pyro_top_view *view)
 {
-    if (view->page == PYRO_PAGE_HELP) {
-        back(view);
-        return;
-    }
     view->before_help = view->page;
     go(view, PYRO_PAGE_HELP);
+}
+
+/* Any key closes it; but where it is longer than the terminal, those that move show the rest. */
+static void help_key(struct pyro_top_view *view, uint32_t key)
+{
+    if (view->rows <= view->room || !move_key(view, key))
+        go(view, view->before_help);
 }
 
 static void toggle(struct pyro_top_view *view, enum pyro_top_page page)
@@ -227,6 +264,10 @@ enum pyro_top_action pyro_top_view_key(struct pyro_top_view *view, uint32_t key)
     view->message[0] = '\0';
     if (view->page == PYRO_PAGE_PICK)
         return pick_key(view, key);
+    if (view->page == PYRO_PAGE_HELP) {
+        help_key(view, key);
+        return PYRO_ACTION_NONE;
+    }
     if (move_key(view, key))
         return PYRO_ACTION_NONE;
     switch (key) {
@@ -235,6 +276,7 @@ enum pyro_top_action pyro_top_view_key(struct pyro_top_view *view, uint32_t key)
         return PYRO_ACTION_QUIT;
     case '?':
     case 'h':
+    case 'H':
         help(view);
         break;
     case PYRO_KEY_ESCAPE:
@@ -251,16 +293,21 @@ enum pyro_top_action pyro_top_view_key(struct pyro_top_view *view, uint32_t key)
         toggle(view, PYRO_PAGE_LINES);
         break;
     case 't':
+    case 'T':
+        toggle_alone(view);
+        break;
+    case 'a':
         toggle(view, PYRO_PAGE_THREADS);
         break;
-    case 'P':
+    case 'v': /* V is the tree of top(1) */
+    case 'V':
         toggle(view, PYRO_PAGE_PROCESSES);
         break;
     case PYRO_KEY_LEFT:
-        view->step = -1;
+        go_to_thread(view, -1);
         break;
     case PYRO_KEY_RIGHT:
-        view->step = 1;
+        go_to_thread(view, 1);
         break;
     case '1':
     case '2':
@@ -279,6 +326,7 @@ enum pyro_top_action pyro_top_view_key(struct pyro_top_view *view, uint32_t key)
         ask(view, PYRO_PROMPT_FILTER, view->filter);
         break;
     case 'c':
+    case 'C':
         ask(view, PYRO_PROMPT_NONE, "");
         set_filter(view);
         break;
@@ -286,6 +334,7 @@ enum pyro_top_action pyro_top_view_key(struct pyro_top_view *view, uint32_t key)
         ask(view, PYRO_PROMPT_SAVE, view->save_name);
         break;
     case 'p':
+    case 'P':
         view->paused = !view->paused;
         return PYRO_ACTION_PAUSE;
     case 'r':
@@ -298,9 +347,11 @@ enum pyro_top_action pyro_top_view_key(struct pyro_top_view *view, uint32_t key)
         change_delay(view, true);
         break;
     case '-':
+    case '_':
         change_delay(view, false);
         break;
     case 'x':
+    case 'X':
         view->trend = !view->trend;
         break;
     default:

@@ -63,10 +63,12 @@ struct pyro_top_view {
     enum pyro_top_sort sort;
     size_t selected,
         first; /* rows of the page: the chosen one, and the one shown on top; kept in bounds by the screen */
-    size_t rows, room;  /* how many there are and how many fit, as the screen found last */
-    int32_t thread_pid; /* whose stack is shown; 0: that of the selected row */
+    size_t rows, room; /* how many there are and how many fit, as the screen found last */
+    bool
+        alone; /* functions and lines are those of one thread, of the window: more is not kept of it */
+    int32_t thread_pid; /* whose stack or table is shown; 0: that of the selected row */
     uint64_t thread_id;
-    int step; /* to another thread's stack, for the screen to make: -1, 0, 1 */
+    int step; /* to another thread, for the screen to make: -1, 0, 1 */
     bool paused, trend;
     unsigned delay_ms; /* between refreshes */
     enum pyro_top_prompt prompt;

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from commands import refused, run
-from pythons import Python, Target, start_target
+from pythons import REPOSITORY, Python, Target, find_python, start_target
 from tmux import Terminal, terminal
 
 pytestmark = pytest.mark.beside
@@ -78,6 +78,11 @@ def rows(screen: list[str], pattern: str = r"gate\.py:\d+\(.*\)$") -> list[str]:
     return [match[0] for line in screen if (match := re.search(pattern, line))]
 
 
+def functions(screen: list[str]) -> list[str]:
+    """Their names, sorted."""
+    return sorted(row[row.index("(") + 1 : -1] for row in rows(screen))
+
+
 def test_what_stands_at_a_barrier(
     pyrometer: Path, some_python: Python, gate: Path, tmp_path: Path
 ) -> None:
@@ -113,7 +118,7 @@ def test_what_stands_at_a_barrier(
 
             shown.keys("l")
             shown.wait(lambda lines: " Line " in lines[3] and rows(lines) == LINES)
-            shown.keys("f", "t")
+            shown.keys("f", "a")
             screen = shown.wait(lambda lines: "Thread" in lines[3] and "first" in lines[5])
             assert [re.split(r"  +", line[19:].strip())[:2] for line in screen[4:7]] == [
                 [name, "waiting: futex"] for name in ("MainThread", "first", "second")
@@ -142,7 +147,7 @@ def test_keys(pyrometer: Path, standing: Target, tmp_path: Path) -> None:
         shown.type("(")
         shown.keys("Enter")
         shown.wait(r"^bad regular expression '\('")
-        shown.keys("P")
+        shown.keys("v")
         shown.wait(rf"^ *{standing.pid} .*gate\.py")
         shown.keys("p")
         paused = shown.wait("PAUSED")[0]
@@ -166,12 +171,99 @@ def test_keys(pyrometer: Path, standing: Target, tmp_path: Path) -> None:
     assert "gate.py:6(hold)" in table and "100 % waiting (lock)" in table
 
 
+def test_every_key_of_the_standard_library_is_known() -> None:
+    """tests/unit/top_keys.c says of each what it does; a newer library may have one more."""
+    python = find_python("3.15")
+    if python.missing:
+        pytest.skip(f"Python {python.id}: {python.missing}")
+    code = "import profiling.sampling.live_collector.collector as it, inspect; print(inspect.getsource(it.LiveStatsCollector._handle_input))"
+    theirs = set(re.findall(r'ch == ord\("(.)"\)', python.run(["-c", code]).stdout))
+    assert {"q", "P", "_", "/"} <= theirs
+    table = (REPOSITORY / "tests" / "unit" / "top_keys.c").read_text()
+    assert theirs <= set(re.findall(r"""\{"stdlib", ".*?", '(.)',""", table))
+
+
+def test_one_thread(pyrometer: Path, standing: Target) -> None:
+    """The standard library's t and arrows: the functions and lines of one thread."""
+    with terminal([pyrometer, "top", "--pid", str(standing.pid)], 120) as shown:
+        shown.wait(r"gate\.py:\d+\(hold\)$")
+        shown.keys("t")
+        shown.wait(lambda lines: lines[3].startswith("MainThread ") and functions(lines) == ["<module>", "inner", "outer"])
+        shown.keys("Right")
+        shown.wait(lambda lines: lines[3].startswith("first ") and functions(lines) == ["hold", "work"])
+        shown.keys("l")
+        shown.wait(lambda lines: " Line " in lines[4] and sorted(rows(lines)) == ["gate.py:11(work)", "gate.py:7(hold)"])
+        shown.keys("T")
+        shown.wait(lambda lines: len(rows(lines)) == len(LINES))
+        shown.keys("a")
+        shown.wait(lambda lines: "Thread" in lines[3] and len(rows(lines)) == 3)
+        shown.keys("Down", "Down", "t")
+        shown.wait(lambda lines: lines[3].startswith("second ") and functions(lines) == ["hold", "work"])
+        shown.keys("q")
+        leave(shown)
+
+
+FAMILY = """\
+import os, subprocess, sys
+def wait():
+    print("READY", flush=True)
+    sys.stdin.readline()
+def start(*command):
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    return child, child.stdout.readline()
+generation = sys.argv[1]
+if generation == "first":
+    other = start("sh", "-c", "echo READY; read line")
+if generation != "third":
+    child = start(sys.executable, __file__, {"first": "second", "second": "third"}[generation])
+wait()
+"""
+
+
+def test_the_process_tree(pyrometer: Path, one: Python, tmp_path: Path) -> None:
+    """Two children, one of which is a Python with a child of its own."""
+    path = tmp_path / "family.py"
+    path.write_text(FAMILY)
+    with start_target(one, path, "first", cwd=tmp_path) as target:
+        [shell, second] = children(target.pid)
+        [third] = children(second)
+        command = [pyrometer, "top", "--pid", str(target.pid)]
+        with terminal([*command, "-s"], 160) as shown:
+            shown.keys("v")
+            screen = shown.wait(rf"^ *{third} .* {re.escape(str(path))} third$")
+            found = [(int(row[1]), len(row[2])) for line in screen if (row := re.match(r" *(\d+) +[\d.]+ +[\d.]+ +1  3\.\S+ ( +)\S", line))]
+            margin = found[0][1]
+            assert found == [(target.pid, margin), (second, margin + 2), (third, margin + 4)]
+            assert not any(re.match(rf" *{shell} ", line) for line in screen)  # no Python: nothing is known of it
+            os.kill(third, signal.SIGKILL)
+            shown.wait(lambda lines: not any(re.match(rf" *{third} .*  1  3", line) for line in lines))
+            shown.keys("q")
+            leave(shown)
+        with terminal(command, 160) as shown:
+            shown.keys("v")
+            shown.wait("^2 children are not watched: pyrometer top -s follows them$")
+            shown.keys("q")
+            leave(shown)
+
+
+def test_a_resize_is_drawn_at_once(pyrometer: Path, standing: Target) -> None:
+    """The figures are still those of before, so no refresh brought the new width along: the next one is due in a minute."""
+    with terminal([pyrometer, "top", "--pid", str(standing.pid), "--delay", "60"]) as shown:
+        before = shown.wait(lambda lines: len(lines[3]) == 80 and re.search(r"python 3\S+  \d", lines[0]))
+        for columns in (120, 60, 200):
+            shown.resize(columns, 24)
+            screen = shown.wait(lambda lines: len(lines[3]) == columns and lines[3].endswith("by %Own"))
+            assert screen[0] == before[0]
+        shown.keys("q")
+        leave(shown)
+
+
 def test_the_terminal_may_be_tiny(pyrometer: Path, standing: Target) -> None:
     with terminal([pyrometer, "top", "--pid", str(standing.pid)], 20, 5) as shown:
         shown.wait("^100 % waiting")
         for columns, height in ((1, 1), (3, 2), (500, 2), (20, 5)):
             shown.resize(columns, height)
-            shown.keys("t", "l", "P", "?", "?", "f")
+            shown.keys("t", "a", "l", "v", "?", "?", "f")
         shown.wait("^100 % waiting")
         shown.keys("q")
         shown.resize(80, 24)
@@ -187,7 +279,7 @@ def test_threads_by_the_hundred(pyrometer: Path, one: Python, tmp_path: Path) ->
         [pyrometer, "top", "--pid", str(target.pid)]
     ) as shown:
         shown.wait("301 threads, 0 running")
-        shown.keys("t", "End")
+        shown.keys("a", "End")
         shown.wait("thread-299 ")
         shown.keys("Enter")
         shown.wait(r"^thread-299 .*\(301 of 301;")
@@ -201,7 +293,7 @@ def test_a_process_that_ends(pyrometer: Path, standing: Target) -> None:
         standing.stop()
         screen = shown.wait("ENDED$")
         assert any("(hold)" in line for line in screen)  # what was seen stays
-        shown.keys("t", "f", "q")
+        shown.keys("a", "f", "q")
         leave(shown)
 
 
@@ -250,10 +342,15 @@ def test_a_process_that_is_stopped(pyrometer: Path, standing: Target) -> None:
         leave(shown)
 
 
+def children(pid: int) -> list[int]:
+    """In the order in which they were started."""
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
 def last_descendant(pid: int) -> int:
     """Of a chain of processes, such as a shell's shell's program."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return last_descendant(int(children[0])) if children else pid
+    below = children(pid)
+    return last_descendant(below[0]) if below else pid
 
 
 def test_job_control_and_signals(pyrometer: Path, standing: Target, tmp_path: Path) -> None:
@@ -270,7 +367,7 @@ def test_job_control_and_signals(pyrometer: Path, standing: Target, tmp_path: Pa
         shown.type("fg")
         shown.keys("Enter")
         shown.wait(r"\(hold\)$")
-        shown.keys("t")
+        shown.keys("a")
         shown.wait("^first|first  ")
         os.kill(last_descendant(shown.pid()), signal.SIGTERM)
         shown.wait("^shell>")

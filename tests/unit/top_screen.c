@@ -166,7 +166,7 @@ static void columns_that_fit(void)
 /* No line is wider than the terminal, whatever its size, on no page. */
 static void any_size_fits(void)
 {
-    static const char *const pages[] = {"f", "l", "t", "t\r", "P", "?", "/", "w"};
+    static const char *const pages[] = {"f", "l", "a", "a\r", "at", "v", "?", "/", "w"};
     for (size_t page = 0; page < sizeof(pages) / sizeof(pages[0]); page++) {
         struct fixture fixture;
         open_fixture(&fixture);
@@ -222,7 +222,7 @@ static void hostile_names_stay_on_their_line(void)
                 .count = 10);
     open_fixture(&fixture);
     take(&fixture, profile, false);
-    static const char *const pages[] = {"f", "l", "t", "t\r", "P"};
+    static const char *const pages[] = {"f", "l", "a", "a\r", "at", "v"};
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
         fixture.view.page = PYRO_PAGE_FUNCTIONS;
         if (i)
@@ -358,7 +358,7 @@ static void threads_with_their_states(void)
     struct fixture fixture;
     open_fixture(&fixture);
     take(&fixture, two_threads(), false);
-    press(&fixture, "t");
+    press(&fixture, "a");
     make(&fixture, 24, 80);
     CHECK_STR(line(&fixture, 4),
               " 25.0  25.0   0.0 *MainThread    running                   app.py:4(main)");
@@ -406,7 +406,7 @@ static void the_stack_of_one_thread(void)
     struct fixture fixture;
     open_fixture(&fixture);
     take(&fixture, two_threads(), false);
-    press(&fixture, "t");
+    press(&fixture, "a");
     make(&fixture, 24, 80);
     pyro_top_view_key(&fixture.view, PYRO_KEY_DOWN);
     pyro_top_view_key(&fixture.view, PYRO_KEY_ENTER);
@@ -430,6 +430,49 @@ static void the_stack_of_one_thread(void)
     close_fixture(&fixture);
 }
 
+static void the_tables_of_one_thread(void)
+{
+    struct fixture fixture;
+    open_fixture(&fixture);
+    take(&fixture, two_threads(), false);
+    press(&fixture, "t"); /* the first thread's */
+    make(&fixture, 24, 120);
+    CHECK_STR(line(&fixture, 3),
+              "MainThread  running, holds the GIL  (1 of 3; left, right: another thread; t: all)");
+    CHECK(strncmp(line(&fixture, 4), "  %Own %Total Function  ", 24) == 0);
+    CHECK_STR(line(&fixture, 5), "  25.0   25.0 app.py:3(main)");
+    CHECK_STR(line(&fixture, 6), "");
+    pyro_top_view_key(&fixture.view, PYRO_KEY_RIGHT);
+    press(&fixture,
+          "4"); /* since the beginning is not known of one thread: what it does now decides */
+    make(&fixture, 24, 120);
+    CHECK(strncmp(line(&fixture, 3), "worker  waiting", 15) == 0);
+    CHECK(strstr(line(&fixture, 4), "by %Total"));
+    CHECK_STR(line(&fixture, 5), "   0.0   25.0 app.py:3(main)");
+    CHECK_STR(line(&fixture, 6), "  25.0   25.0 net.py:8(read)");
+    press(&fixture, "l/read\r");
+    make(&fixture, 24, 120);
+    CHECK_STR(line(&fixture, 5),
+              "  25.0   25.0 net.py:9(read)"); /* rows are filtered, not threads */
+    CHECK_STR(line(&fixture, 6), "");
+    press(&fixture, "ct");
+    make(&fixture, 24, 120);
+    CHECK(find(&fixture, "app.py:4(main)") > 0 && find(&fixture, "old.py:6(old)") > 0);
+    pyro_top_view_key(&fixture.view, PYRO_KEY_LEFT); /* from all of them to the last one */
+    make(&fixture, 24, 120);
+    CHECK(strncmp(line(&fixture, 3), "thread 4713  gone", 17) == 0);
+    press(&fixture, "a");
+    make(&fixture, 24, 120);
+    press(&fixture, "jt"); /* the chosen one's */
+    make(&fixture, 24, 120);
+    CHECK(strncmp(line(&fixture, 3), "worker  waiting", 15) == 0);
+    take(&fixture, piece_of("alone", 6000, 2000000), true);
+    make(&fixture, 24, 120);
+    CHECK(strstr(line(&fixture, 3), "this thread is gone"));
+    CHECK_STR(line(&fixture, 5), "");
+    close_fixture(&fixture);
+}
+
 static void processes_as_a_tree(void)
 {
     struct fixture fixture;
@@ -445,7 +488,7 @@ static void processes_as_a_tree(void)
                 .state = PYRO_STATE_RUNNING, .count = 1000);
     open_fixture(&fixture);
     take(&fixture, profile, false);
-    press(&fixture, "P");
+    press(&fixture, "v");
     fixture.facts.children = 2;
     make(&fixture, 24, 100);
     CHECK(strstr(line(&fixture, 4), "    4711   0.0"));
@@ -586,14 +629,14 @@ static void a_process_is_picked(void)
 
 int main(void)
 {
-    return CHECK_MAIN(TEST(functions_by_own_time), TEST(sorted_by_the_keys), TEST(lines_of_code),
-                      TEST(columns_that_fit), TEST(any_size_fits),
-                      TEST(a_small_terminal_shows_the_split), TEST(nothing_yet),
-                      TEST(hostile_names_stay_on_their_line), TEST(pieces_are_added_up),
-                      TEST(paused_it_stays_but_is_added_up), TEST(a_reset_forgets),
-                      TEST(a_tally_stays_bounded), TEST(threads_with_their_states),
-                      TEST(threads_stay_between_two_pieces), TEST(the_stack_of_one_thread),
-                      TEST(processes_as_a_tree), TEST(a_filter_is_a_regular_expression),
-                      TEST(a_filter_sees_what_is_shown), TEST(rows_are_scrolled),
-                      TEST(keys_ask_for_what_is_not_the_views), TEST(a_process_is_picked));
+    return CHECK_MAIN(
+        TEST(functions_by_own_time), TEST(sorted_by_the_keys), TEST(lines_of_code),
+        TEST(columns_that_fit), TEST(any_size_fits), TEST(a_small_terminal_shows_the_split),
+        TEST(nothing_yet), TEST(hostile_names_stay_on_their_line), TEST(pieces_are_added_up),
+        TEST(paused_it_stays_but_is_added_up), TEST(a_reset_forgets), TEST(a_tally_stays_bounded),
+        TEST(threads_with_their_states), TEST(threads_stay_between_two_pieces),
+        TEST(the_stack_of_one_thread), TEST(the_tables_of_one_thread), TEST(processes_as_a_tree),
+        TEST(a_filter_is_a_regular_expression), TEST(a_filter_sees_what_is_shown),
+        TEST(rows_are_scrolled), TEST(keys_ask_for_what_is_not_the_views),
+        TEST(a_process_is_picked));
 }
