@@ -29,6 +29,27 @@ struct options {
     bool subprocesses, gil, idle, apart;
 };
 
+/* py-spy's options that are none here, and what to do instead. */
+static int refuse_native(const char *text, void *field, struct pyro_error *error)
+{
+    (void)text;
+    (void)field;
+    pyro_error_set(error, -EINVAL, "stacks of C code are not sampled");
+    pyro_error_hint(error, "in top, / shows only the rows that match; the C functions that Python "
+                           "calls: pyrometer record --inject --counts --pid PID");
+    return -EINVAL;
+}
+
+static int refuse_full_filenames(const char *text, void *field, struct pyro_error *error)
+{
+    (void)text;
+    (void)field;
+    pyro_error_set(error, -EINVAL, "in top, paths are as long as there is room");
+    pyro_error_hint(error, "w there saves a recording, of which pyrometer stats --json FILE has "
+                           "whole paths");
+    return -EINVAL;
+}
+
 static const struct pyro_option top_options[] = {
     {.letter = 'p',
      .name = "pid",
@@ -74,6 +95,8 @@ static const struct pyro_option top_options[] = {
      .summary = "stay off its CPU: it never waits for us, but what moves fast is [unsure]",
      .parse = pyro_parse_switch,
      .field = offsetof(struct options, apart)},
+    {.letter = 'n', .name = "native", .parse = refuse_native},
+    {.name = "full-filenames", .parse = refuse_full_filenames},
     {0},
 };
 
@@ -228,8 +251,9 @@ const struct pyro_command pyro_command_top = {
               "top [-r RATE] [--delay SEC] [-g] [-i] [--apart] -- CMD [args]"},
     .about =
         "Shows what a program is doing now and has been doing since: waiting or computing, its "
-        "functions and lines by time, its threads with their states, the stack of one, its process "
-        "tree. The keys are those of py-spy's top and of the standard library's live view; ? lists "
+        "functions and lines by time, its threads with their states, the stack of one and what it "
+        "does, its process tree. The keys are those of py-spy's top and of the standard library's "
+        "live view; ? lists "
         "them. \"Now\" is the last 5 seconds. The process is only read.\n\n"
         "w saves what was sampled, of the last 10 minutes at most, as a .pyro file that every "
         "other "
