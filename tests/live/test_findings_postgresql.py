@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,32 @@ __all__ = ["own_folder"]  # a fixture
 
 pytestmark = pytest.mark.beside
 
+ASYNCHRONOUS = """
+import asyncio, json, sys
+import psycopg
+from pyrometer.web import count_queries
+from pyrometer.web._queries import Queries, current
+
+async def main():
+    queries = Queries()
+    current.set(queries)
+    async with await psycopg.AsyncConnection.connect(sys.argv[1], autocommit=True) as connection:
+        database = count_queries(connection)
+        for number in range(20):
+            row = await (await database.execute("SELECT %s::int, pg_sleep(0.01)", (number,))).fetchone()  # line 13
+            assert row[0] == number
+        async with database.cursor() as cursor:
+            await cursor.execute("SELECT generate_series(1, 3)")
+            assert [row[0] async for row in cursor] == [1, 2, 3]
+            try:
+                await cursor.execute("no SQL")
+                raise AssertionError
+            except psycopg.errors.SyntaxError:
+                pass
+    print(json.dumps([queries.count, queries.time_ns, queries.verdict()]))
+
+asyncio.run(main())
+"""
 DRIVER = ("psycopg==3.2.13", "psycopg-binary==3.2.13", "typing_extensions==4.16.0")
 SIZE = ("--customers", "4000", "--orders", "300")
 
@@ -83,3 +110,18 @@ def explain(pyrometer: Path, recording: Path, server: str) -> None:
     assert done.returncode == 0 and done.stderr == "", done.stderr
     evidence = json.loads(done.stdout)["findings"][0]["evidence"]
     assert evidence["scan"] == "Seq Scan on shop_customer" and "Filter:" in evidence["plan"]
+
+
+def test_an_asynchronous_driver(server: str, chosen: Python, pyrometer: Path, tmp_path: Path) -> None:
+    """A query lasts until it was awaited, and what the driver hands out is used with `async with` and `async for` as it was."""
+    script = tmp_path / "asynchronous.py"
+    script.write_text(ASYNCHRONOUS)
+    variables = {
+        **os.environ,
+        "PYTHONPATH": f"{REPOSITORY / 'python'}:{installed(chosen, 'postgresql', *DRIVER)}",
+        "PYROMETER_PROBE_FILE": str(pyrometer.parent / "src" / "probe" / "_probe.abi3.so"),
+    }
+    done = chosen.run([script, server], env=variables)
+    assert done.returncode == 0, done.stderr[-3000:]
+    count, time_ns, verdict = json.loads(done.stdout)
+    assert (count, verdict) == (22, ["n+1", str(script), 13, 20]) and time_ns >= 20 * 10_000_000

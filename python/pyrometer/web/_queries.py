@@ -11,10 +11,11 @@ from __future__ import annotations
 import sys
 from contextvars import ContextVar
 from time import monotonic_ns
+from types import CoroutineType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from typing import Any, ClassVar
 
 QUERIES_MIN = 10  # of one shape from one line: fewer are not worth a change (src/analyze/rules/n_plus_one.c)
@@ -305,27 +306,49 @@ class _Proxy:
     # `pyrometer run` knows these two by name, and reads SQL and what is behind it (src/probe/orms.c).
 
     def _execute(self, sql: Any, parameters: Any, args: Any, kwargs: Any) -> Any:
-        """What the driver returns; its cursor, which may be itself, as a proxy."""
         begun = _begin(sql, parameters, False)
         try:
             made = self._inner.execute(*args, **kwargs)
-        finally:
+        except BaseException:
             _end(begun)
-        return self if made is self._inner else _as_proxy(made)
+            raise
+        return self._made(made, begun)
 
     def _executemany(self, sql: Any, args: Any, kwargs: Any) -> Any:
         begun = _begin(sql, None, True)
         try:
             made = self._inner.executemany(*args, **kwargs)
+        except BaseException:
+            _end(begun)
+            raise
+        return self._made(made, begun)
+
+    def _made(self, made: Any, begun: tuple[Any, Any] | None) -> Any:
+        """What the driver returns; its cursor, which may be itself, as a proxy. An asynchronous driver's query takes until it was awaited."""
+        if isinstance(made, CoroutineType):
+            return self._awaited(made, begun)
+        _end(begun)
+        return self if made is self._inner else _as_proxy(made)
+
+    async def _awaited(self, made: Any, begun: tuple[Any, Any] | None) -> Any:
+        try:
+            found = await made
         finally:
             _end(begun)
-        return self if made is self._inner else _as_proxy(made)
+        return self if found is self._inner else _as_proxy(found)
 
     def __exit__(self, *exception: Any) -> Any:
         return self._inner.__exit__(*exception)
 
     def __enter__(self) -> Any:
         entered = self._inner.__enter__()
+        return self if entered is self._inner else type(self)(entered)
+
+    async def __aexit__(self, *exception: Any) -> Any:
+        return await self._inner.__aexit__(*exception)
+
+    async def __aenter__(self) -> Any:
+        entered = await self._inner.__aenter__()
         return self if entered is self._inner else type(self)(entered)
 
 
@@ -345,6 +368,10 @@ class _Cursor(_Proxy):
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._inner)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        found: AsyncIterator[Any] = self._inner.__aiter__()
+        return found
 
     def __next__(self) -> Any:
         return next(self._inner)
