@@ -686,6 +686,7 @@ int pyro_diff_make(const struct pyro_profile *before, const struct pyro_profile 
         return pyro_error_set(error, -ENOMEM, "no memory");
     diff->profile[PYRO_BEFORE] = before;
     diff->profile[PYRO_AFTER] = after;
+    diff->clock = options->clock;
     int result = make_stats(diff, options->clock, error);
     if (result == 0) {
         result = join(diff, options);

@@ -43,6 +43,7 @@ struct pyro_diff_edge {
 struct pyro_diff {
     const struct pyro_profile *profile[PYRO_SIDES];
     struct pyro_stats *stats[PYRO_SIDES]; /* for totals; owned */
+    enum pyro_clock clock;
     /* Only one side saw C functions: there, their time was put to their callers, so that both say the same thing. */
     bool folded_c[PYRO_SIDES];
     bool counted[PYRO_SIDES]; /* some calls were */

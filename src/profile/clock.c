@@ -57,7 +57,6 @@ static const char *const database_packages[] = {
     "sqlite3/",
     "psycopg/",
     "psycopg2/",
-    "psycopg_pool/",
     "pymysql/",
     "MySQLdb/",
     "mysql/connector/",
@@ -89,7 +88,15 @@ static const char *const database_packages[] = {
     "django/db/backends/",
     "sqlalchemy/engine/",
     "sqlalchemy/dialects/",
-    "sqlalchemy/pool/",
+};
+
+/* The same of pools of connections to them: who waits there waits for another thread to give one back. */
+static const char *const pool_packages[] = {
+    "sqlalchemy/pool/", "psycopg_pool/",
+    "psycopg2/pool.py", "asyncpg/pool.py",
+    "aiopg/pool.py",    "aiomysql/pool.py",
+    "oracledb/pool.py", "pymongo/pool.py",
+    "dbutils/",         "mysql/connector/pooling.py",
 };
 
 /* PostgreSQL, MySQL, Redis, MongoDB, SQL Server, Oracle, Cassandra, memcached. */
@@ -106,7 +113,8 @@ enum {
     FUNCTION_WORKER = 1 << 0,
     FUNCTION_HELPER = 1 << 1,
     FUNCTION_DATABASE = 1 << 2,
-    FUNCTION_SILENT = 1 << 3, /* a C function: what counts is who called it */
+    FUNCTION_POOL = 1 << 3,
+    FUNCTION_SILENT = 1 << 4, /* a C function: what counts is who called it */
 };
 
 static bool path_ends_with(const char *path, const char *end)
@@ -151,13 +159,13 @@ static bool holds_packages(const char *folder, size_t length)
     return length >= library_length && memcmp(folder, library, library_length) == 0;
 }
 
-static bool is_database_file(const char *file)
+static bool is_in_packages(const char *file, const char *const *packages, size_t count)
 {
     const char *folder = file;
     for (const char *slash = strchr(file, '/'); slash; slash = strchr(folder, '/')) {
         if (holds_packages(folder, (size_t)(slash - folder))) {
-            for (size_t i = 0; i < COUNT_OF(database_packages); i++) {
-                if (strncmp(slash + 1, database_packages[i], strlen(database_packages[i])) == 0)
+            for (size_t i = 0; i < count; i++) {
+                if (strncmp(slash + 1, packages[i], strlen(packages[i])) == 0)
                     return true;
             }
         }
@@ -180,7 +188,9 @@ static uint8_t classify_function(const struct pyro_profile *profile,
         class |= FUNCTION_WORKER;
     if (is_known(waiting_helpers, COUNT_OF(waiting_helpers), file, name))
         class |= FUNCTION_HELPER;
-    if (is_database_file(file))
+    if (is_in_packages(file, pool_packages, COUNT_OF(pool_packages)))
+        class |= FUNCTION_POOL;
+    else if (is_in_packages(file, database_packages, COUNT_OF(database_packages)))
         class |= FUNCTION_DATABASE;
     return class;
 }
@@ -210,15 +220,17 @@ static bool is_parked(const struct pyro_profile *profile, const uint8_t *classes
     return false;
 }
 
-static bool is_in_database(const struct pyro_profile *profile, const uint8_t *classes,
-                           uint32_t stack)
+/* A pool that connects, or asks a connection whether it is alive, has the driver's frames above its own. */
+static uint8_t database_or_pool(const struct pyro_profile *profile, const uint8_t *classes,
+                                uint32_t stack)
 {
     for (int i = 0; i < DATABASE_FRAMES && stack != PYRO_STACK_ROOT; i++) {
-        if (class_of_stack(profile, classes, stack) & FUNCTION_DATABASE)
-            return true;
+        uint8_t class = class_of_stack(profile, classes, stack);
+        if (class & (FUNCTION_DATABASE | FUNCTION_POOL))
+            return class & FUNCTION_POOL ? PYRO_CLOCK_STACK_POOL : PYRO_CLOCK_STACK_DATABASE;
         stack = profile->stacks[stack].parent;
     }
-    return false;
+    return 0;
 }
 
 static bool any_sample_holds_gil(const struct pyro_profile *profile)
@@ -246,8 +258,7 @@ int pyro_clock_view_init(struct pyro_clock_view *view, const struct pyro_profile
     for (uint32_t i = 1; i < profile->stack_count; i++) {
         if (is_parked(profile, classes, i))
             view->parked_stacks[i] |= PYRO_CLOCK_STACK_PARKED;
-        if (is_in_database(profile, classes, i))
-            view->parked_stacks[i] |= PYRO_CLOCK_STACK_DATABASE;
+        view->parked_stacks[i] |= database_or_pool(profile, classes, i);
     }
     view->has_gil = any_sample_holds_gil(profile);
     free(classes);
@@ -331,11 +342,12 @@ static const char *wait_category(const struct pyro_clock_view *view, uint32_t st
                                  const struct pyro_sample_kind *kind)
 {
     bool database = view->parked_stacks[stack] & PYRO_CLOCK_STACK_DATABASE;
+    bool pool = view->parked_stacks[stack] & PYRO_CLOCK_STACK_POOL;
     switch ((enum pyro_state)kind->state) {
     case PYRO_STATE_GIL_WAIT:
         return "gil";
     case PYRO_STATE_WAITING:
-        return database ? "database" : category_of_wait(view->profile, kind->wait);
+        return pool ? "pool" : database ? "database" : category_of_wait(view->profile, kind->wait);
     default:
         return database && view->has_gil && !(kind->flags & PYRO_SAMPLE_GIL) ? "database" : "";
     }

@@ -26,7 +26,8 @@ struct pyro_clock_view {
 };
 enum {
     PYRO_CLOCK_STACK_PARKED = 1 << 0,   /* an idle worker's, if the thread waits */
-    PYRO_CLOCK_STACK_DATABASE = 1 << 1, /* a database driver among the innermost 8 frames */
+    PYRO_CLOCK_STACK_DATABASE = 1 << 1, /* a database driver among the innermost 8 frames, */
+    PYRO_CLOCK_STACK_POOL = 1 << 2, /* or a pool of connections, whichever is nearer to the top */
 };
 int pyro_clock_view_init(struct pyro_clock_view *view, const struct pyro_profile *profile,
                          enum pyro_clock clock, bool idle);
@@ -38,9 +39,10 @@ bool pyro_clock_counts(const struct pyro_clock_view *view, size_t sample);
 bool pyro_clock_parked_sum(const struct pyro_clock_view *view, const struct pyro_sample_sum *sum);
 bool pyro_clock_counts_sum(const struct pyro_clock_view *view, const struct pyro_sample_sum *sum);
 
-/* What a waiting sample waits for, for line 1 of every report: "database", "network", "file", "pipe", "lock",
+/* What a waiting sample waits for, for line 1 of every report: "pool", "database", "network", "file", "pipe", "lock",
  * "sleep", "child", "gil", "other"; "" when it does not wait. In this order:
  * - waiting for the GIL is "gil";
+ * - asleep in a pool of connections to a database is "pool": it waits for one that another thread has;
  * - asleep with a database driver among the innermost 8 frames, or on a socket whose peer is a database's usual
  *   port or local socket, is "database"; else the wait reason decides ("poll" is "network");
  * - not asleep, but without the GIL while a driver is among the innermost 8 frames, is "database" too: the driver

@@ -3,6 +3,7 @@
  * Every line is filled twice: to learn how wide its cells are, and to print it. */
 #include "report/diff.h"
 
+#include "analyze/route.h"
 #include "profile/paths.h"
 #include "report/internal.h"
 
@@ -16,6 +17,8 @@
 #define MIN_LABEL       20
 #define SHOWN_AS_ZERO_S 0.0005
 #define NAME_COLUMNS    40
+#define ROUTE_COLUMNS   50
+#define ROUTE_FRAMES    2
 
 enum column { BEFORE, AFTER, CHANGE, ERROR, RELATIVE, OTHER, CALLS, COLUMNS };
 
@@ -315,6 +318,58 @@ struct rest {
     double left_s[PYRO_SIDES]; /* in these functions themselves */
 };
 
+/* "shop.py:7(read_order)", with the line it was at. */
+static void put_place(char *text, size_t size, const struct layout *layout,
+                      const struct pyro_profile *profile, uint32_t stack)
+{
+    const struct pyro_frame *frame = &profile->frames[profile->stacks[stack].frame];
+    const struct pyro_function *function = &profile->functions[frame->function];
+    char whole[LABEL_BYTES];
+    snprintf(whole, sizeof(whole), "%s:%u(%s)",
+             pyro_path_short(pyro_profile_text(profile, function->file), profile->info.directory),
+             frame->line, pyro_profile_text(profile, function->name));
+    pyro_report_fit(text, size, whole, ROUTE_COLUMNS, layout->style->utf8);
+}
+
+/* The frames between the program's own and the function itself that are nearest to the function, but in another file. Their number. */
+static size_t between(const struct pyro_profile *profile, const struct pyro_route *route,
+                      uint32_t found[ROUTE_FRAMES])
+{
+    uint32_t last = profile->functions[pyro_profile_function_of(profile, route->leaf)].file;
+    size_t count = 0;
+    uint32_t stack = profile->stacks[route->leaf].parent;
+    for (; stack != route->own && stack != PYRO_STACK_ROOT && count < ROUTE_FRAMES;
+         stack = profile->stacks[stack].parent)
+        if (profile->functions[pyro_profile_function_of(profile, stack)].file != last)
+            found[count++] = stack;
+    return count;
+}
+
+/* Under a function of a library's that got most of what came: who of the program's own called for it, by which way. */
+static void print_route(FILE *out, const struct layout *layout, size_t row)
+{
+    const struct pyro_profile *profile = layout->diff->profile[PYRO_AFTER];
+    const struct pyro_match_row *match = &layout->diff->rows[row].match;
+    struct pyro_move move = pyro_diff_time(layout->diff->rows[row].side, false);
+    uint32_t function = match->function[PYRO_AFTER], frames[ROUTE_FRAMES];
+    struct pyro_route route;
+    char place[LABEL_BYTES];
+    if (!move.sure || move.change < 0 || match->count[PYRO_AFTER] != 1 ||
+        !pyro_path_is_library(pyro_profile_text(profile, profile->functions[function].file)) ||
+        pyro_route_find(profile, layout->diff->clock, function, &route) < 0 ||
+        route.own == PYRO_STACK_ROOT)
+        return;
+    put_place(place, sizeof(place), layout, profile, route.own);
+    fprintf(out, "%s    %.0f %% of it by %s", pyro_ink_on(layout->style, PYRO_INK_GREY),
+            100 * route.share, place);
+    size_t count = between(profile, &route, frames);
+    for (size_t i = count; i-- > 0;) {
+        put_place(place, sizeof(place), layout, profile, frames[i]);
+        fprintf(out, "%s%s", i + 1 == count ? ", through " : ", ", place);
+    }
+    fprintf(out, "%s\n", pyro_ink_off(layout->style, PYRO_INK_GREY));
+}
+
 /* Over all lines: what is shown goes to OUT, or where that is NULL its widths into LAYOUT. */
 static struct rest go_over(FILE *out, struct layout *layout, size_t shown)
 {
@@ -337,6 +392,8 @@ static struct rest go_over(FILE *out, struct layout *layout, size_t shown)
         }
         fill_label(&line, layout, i);
         print_line(out, layout, &line);
+        if (rest.shown == 1 && is_about_self(layout))
+            print_route(out, layout, i);
     }
     return rest;
 }

@@ -28,7 +28,7 @@ struct maker {
 #define NEAR_BITS  13
 #define NEAR       (1u << NEAR_BITS)
 #define NEAR_STEPS 8 /* from where a cell belongs: a file that is made to be slow is not */
-#define STACKS_SAY 4 /* PYRO_CLOCK_STACK_* are two bits */
+#define STACKS_SAY 8 /* PYRO_CLOCK_STACK_* are three bits */
 #define UNKNOWN    (PYRO_NO_ID - 1)
 
 static bool reserve_cell(struct pyro_cells *cells)

@@ -1,4 +1,4 @@
-"""examples/s13_load: what grows with the users is named first.
+"""S13: what grows with the users is named first: examples/s13_load, and a service of gunicorn's on a pool of SQLAlchemy's, under wrk.
 
 By construction: two users never wait for one of four connections; of thirty-two, up to twenty-eight wait at any moment as long as the database has
 work for three seconds, whatever the machine does meanwhile: what else waits for the end of it, the server's main thread and two other processes, is a few
@@ -8,12 +8,16 @@ threads. It would take half a minute's standstill before or after that to be mor
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from commands import run
-from pythons import REPOSITORY, Python
+from loaded import Place, database
+from pythons import REPOSITORY, TARGETS, Python, find_python
 
 pytestmark = [pytest.mark.beside, pytest.mark.usefixtures("folder")]
 
@@ -48,3 +52,37 @@ def test_so_is_the_call_it_waits_in(pyrometer: Path, some_counted: Python) -> No
     """Where C functions are counted they have their own time."""
     rows = moved(pyrometer, some_counted, "slow")
     assert rows[0]["name"] == "{method 'get' of '_queue.SimpleQueue' objects}" and rows[0]["sure"], rows[0]
+
+
+def worker_of(port: int) -> int:
+    """The process of gunicorn's that answers at PORT: the child of the other one."""
+    found = subprocess.run(["pgrep", "-f", f"load_pool:app -b 127.0.0.1:{port} "], capture_output=True, text=True, check=True)
+    return max(map(int, found.stdout.split()))
+
+
+def test_under_wrk(pyrometer: Path, tmp_path: Path) -> None:
+    """Ten users and 500 of a service that runs: the line that waits for a connection, and through which pool; the line that waits for a lock."""
+    python = find_python("3.13")
+    if python.missing:
+        pytest.skip(f"Python {python.id}: {python.missing}")
+    try:
+        with database("postgresql", tmp_path) as url, Place(python, pyrometer, url, tmp_path).server("pool", None) as port:
+            for path in ("pool", "lock"):
+                for users in (10, 500):
+                    load = ["wrk", "-t1", f"-c{users}", "-d4", "--timeout", "60s", f"http://127.0.0.1:{port}/{path}"]
+                    with subprocess.Popen(load, stdout=subprocess.DEVNULL) as running:
+                        time.sleep(1)
+                        run(pyrometer, "record", "--pid", str(worker_of(port)), "-d", "2", "-o", f"{path}_{users}.pyro")
+                        assert running.wait() == 0
+    except RuntimeError as error:
+        pytest.skip(f"PostgreSQL: {error}")
+    lines = (TARGETS / "load_pool.py").read_text().splitlines()
+    connects = 1 + next(at for at, line in enumerate(lines) if "waits for the pool" in line)
+
+    said = run(pyrometer, "diff", "pool_10.pyro", "pool_500.pyro").stdout
+    assert re.search(r"^after .*% waiting \(pool ", said, re.MULTILINE), said
+    assert f"load_pool.py:{connects}(read_order), through sqlalchemy/pool/impl.py:" in said.splitlines()[5], said
+    assert json.loads(run(pyrometer, "diff", "pool_10.pyro", "pool_500.pyro", "--json").stdout)["functions"][0]["name"] == "Condition.wait"
+
+    said = run(pyrometer, "diff", "lock_10.pyro", "lock_500.pyro").stdout
+    assert re.search(r"^after .*% waiting \(lock ", said, re.MULTILINE) and "(count_visit)" in said.splitlines()[4], said

@@ -280,6 +280,34 @@ static void a_driver_on_top_makes_it_the_database(void)
     end();
 }
 
+/* Of driver and pool, the one that is nearer to the top. */
+static void who_waits_in_a_pool_waits_for_others(void)
+{
+    static const char *const cases[][2] = {
+        {SITE "sqlalchemy/engine/base.py:connect " SITE "sqlalchemy/pool/impl.py:_do_get " SITE
+              "sqlalchemy/util/queue.py:get " LIB "threading.py:wait",
+         "pool"},
+        {SITE "sqlalchemy/pool/base.py:connect " SITE "psycopg/connection.py:connect " SITE
+              "psycopg/waiting.py:wait",
+         "database"},
+        {SITE "psycopg_pool/pool.py:getconn", "pool"},
+        {SITE
+         "psycopg_pool/pool.py:getconn a.py:1 a.py:2 a.py:3 a.py:4 a.py:5 a.py:6 a.py:7 a.py:8",
+         "lock"},
+        {"/srv/sqlalchemy/pool/impl.py:_do_get", "lock"},
+    };
+    start();
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        sample(cases[i][0], PYRO_STATE_WAITING, 0, "lock", "futex");
+    sample(cases[0][0], PYRO_STATE_RUNNING, 0, NULL, NULL);
+    sample(cases[0][0], PYRO_STATE_RUNNING, PYRO_SAMPLE_GIL, NULL, NULL);
+    look(PYRO_CLOCK_WALL, false);
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        CHECK_STR(pyro_clock_wait_category(&view, i), cases[i][1]);
+    CHECK_STR(pyro_clock_wait_category(&view, COUNT_OF(cases)), "");
+    end();
+}
+
 static void a_driver_that_works_without_the_gil_is_waited_for(void)
 {
     const char *driver = SITE "aiosqlite/core.py:run";
@@ -308,11 +336,11 @@ static void without_any_gil_a_running_driver_is_running(void)
 
 int main(void)
 {
-    return CHECK_MAIN(TEST(idle_workers_are_parked),
-                      TEST(threads_that_wait_for_their_own_work_are_not_parked),
-                      TEST(a_worker_that_runs_is_not_parked), TEST(each_clock_counts_its_states),
-                      TEST(clocks_have_names), TEST(wait_reasons_have_categories),
-                      TEST(a_driver_on_top_makes_it_the_database),
-                      TEST(a_driver_that_works_without_the_gil_is_waited_for),
-                      TEST(without_any_gil_a_running_driver_is_running));
+    return CHECK_MAIN(
+        TEST(idle_workers_are_parked), TEST(threads_that_wait_for_their_own_work_are_not_parked),
+        TEST(a_worker_that_runs_is_not_parked), TEST(each_clock_counts_its_states),
+        TEST(clocks_have_names), TEST(wait_reasons_have_categories),
+        TEST(a_driver_on_top_makes_it_the_database), TEST(who_waits_in_a_pool_waits_for_others),
+        TEST(a_driver_that_works_without_the_gil_is_waited_for),
+        TEST(without_any_gil_a_running_driver_is_running));
 }
