@@ -368,6 +368,12 @@ static PyMethodDef methods[] = {
      "is known."},
     {"is_library", pyro_sql_text_is_library, METH_O,
      "is_library(path) -> bool\n\nDoes the file belong to a library, or to Python?"},
+    {"lazy_loader", pyro_sql_text_lazy_loader, METH_O,
+     "lazy_loader(path) -> str or None\n\nThe function of that file that loads what an object "
+     "refers to."},
+    {"repetition", pyro_sql_text_repetition, METH_VARARGS,
+     "repetition(shape, count, distinct, unknown, many, lazily) -> str or None\n\nWhich kind of "
+     "too many they are."},
 #endif
     {"stop", stop, METH_NOARGS, "stop()\n\nEverything as before the start."},
     {0},

@@ -1,4 +1,4 @@
-/* probe/orms.c - the tables of functions. Versions: Django 2.0 to 5.2, SQLAlchemy 1.4 and 2.0, psycopg 3, PyMySQL, mysqlclient,
+/* probe/orms.c - the tables of functions. Versions: Django 2.0 to 5.2, SQLAlchemy 1.4 to 2.1, psycopg 3, PyMySQL, mysqlclient,
  * peewee 3; and our own count_queries(). */
 #include "probe/orms.h"
 
@@ -56,7 +56,8 @@ const struct pyro_orm_sender *pyro_orm_sender(const char *name, const char *file
 
 /* Attributes to go along from the loader itself. */
 static const struct {
-    const char *file, *name;
+    const char *file;
+    const char *name; /* the end of the qualified one: since SQLAlchemy 2.1 it is _LazyLoader's */
     const char *relation[PATH_MAX_ATTRIBUTES]; /* to a str */
     const char *owner[PATH_MAX_ATTRIBUTES];    /* to a class */
 } loaders[] = {
@@ -70,9 +71,17 @@ static const struct {
 uint8_t pyro_orm_loader(const char *name, const char *file)
 {
     for (size_t i = 0; i < sizeof(loaders) / sizeof(loaders[0]); i++)
-        if (strcmp(name, loaders[i].name) == 0 && ends_with(file, loaders[i].file))
+        if (ends_with(name, loaders[i].name) && ends_with(file, loaders[i].file))
             return (uint8_t)(i + 1);
     return 0;
+}
+
+const char *pyro_orm_loader_in(const char *file)
+{
+    for (size_t i = 0; i < sizeof(loaders) / sizeof(loaders[0]); i++)
+        if (ends_with(file, loaders[i].file))
+            return loaders[i].name;
+    return NULL;
 }
 
 static bool is_slot_or_value(PyObject *found)

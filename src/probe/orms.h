@@ -16,6 +16,8 @@ struct pyro_orm_sender {
 /* The sender that is the function NAME of FILE; NULL: it is none. */
 const struct pyro_orm_sender *pyro_orm_sender(const char *name, const char *file);
 
+/* What the qualified name of the lazy loader in FILE ends in; NULL: there is none. */
+const char *pyro_orm_loader_in(const char *file);
 /* 1 and up: a lazy loader; 0: it is none. */
 uint8_t pyro_orm_loader(const char *name, const char *file);
 /* What the lazy loader SELF loads: the attribute of a class, as texts that are cut to the sizes, "" where not known. */

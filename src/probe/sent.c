@@ -17,6 +17,7 @@ struct pyro_sent_query {
     PyObject *code; /* NULL: no line of the program's own */
     int offset;     /* in it */
     bool many, comparable;
+    bool lazily;   /* a library loads what an object refers to */
     uint64_t hash; /* of its parameters, if they are comparable */
     uint64_t began_ns, took_ns;
 };
@@ -27,12 +28,12 @@ int pyro_sent_by_init(struct pyro_sent_by *by, PyObject *make)
 {
     *by = (struct pyro_sent_by){
         .make = Py_NewRef(make),
-        .own_files = PyObject_GetAttrString(make, "own_files"),
-        .is_own = PyObject_GetAttrString(make, "is_own"),
+        .files = PyObject_GetAttrString(make, "files"),
+        .look_at = PyObject_GetAttrString(make, "look_at"),
     };
-    if (!by->own_files || !by->is_own || !PyDict_Check(by->own_files)) {
+    if (!by->files || !by->look_at || !PyDict_Check(by->files)) {
         if (!PyErr_Occurred())
-            PyErr_SetString(PyExc_TypeError, "own_files is no dict");
+            PyErr_SetString(PyExc_TypeError, "files is no dict");
         return -1;
     }
     by->reads_frames = pyro_inside_init() == 0;
@@ -43,25 +44,35 @@ int pyro_sent_by_init(struct pyro_sent_by *by, PyObject *make)
 void pyro_sent_by_clear(struct pyro_sent_by *by)
 {
     Py_CLEAR(by->make);
-    Py_CLEAR(by->own_files);
-    Py_CLEAR(by->is_own);
+    Py_CLEAR(by->files);
+    Py_CLEAR(by->look_at);
 }
 
 /* -- the line ----------------------------------------------------------------------------------- */
 
-static bool is_own(const struct pyro_sent_by *by, PyObject *path)
+/* Borrowed: what `files` has of PATH; NULL: it cannot be had. */
+static PyObject *whose(const struct pyro_sent_by *by, PyObject *path)
 {
-    PyObject *known = PyDict_GetItemWithError(by->own_files, path);
+    PyObject *known = PyDict_GetItemWithError(by->files, path);
     if (known)
-        return known == Py_True;
-    PyObject *said = PyObject_CallFunctionObjArgs(by->is_own, path, NULL);
-    bool own = said == Py_True;
+        return known;
+    PyObject *said = PyObject_CallFunctionObjArgs(by->look_at, path, NULL);
     Py_XDECREF(said);
     PyErr_Clear();
-    return own;
+    known = PyDict_GetItemWithError(by->files, path);
+    PyErr_Clear();
+    return known;
 }
 
-/* The line of the program's own that is nearest. False: there is none. */
+/* Is CODE, of a file that FOUND was said of, what loads lazily there? */
+static bool loads_lazily(PyObject *code, PyObject *found)
+{
+    return found && PyUnicode_Check(found) &&
+           PyUnicode_Tailmatch(pyro_at(code, pyro_inside.code_qualname), found, 0, PY_SSIZE_T_MAX,
+                               1) == 1;
+}
+
+/* The line of the program's own that is nearest, and what lies between. False: there is none. */
 static bool find_site(const struct pyro_sent_by *by, struct pyro_sent_query *query)
 {
     void *frame = pyro_current_frame(PyThreadState_Get());
@@ -69,8 +80,11 @@ static bool find_site(const struct pyro_sent_by *by, struct pyro_sent_query *que
         frame = pyro_caller_frame(frame);
     for (int i = 0; frame && i < FRAMES_MAX; i++, frame = pyro_caller_frame(frame)) {
         PyObject *code = pyro_frame_code(frame);
-        if (!is_own(by, pyro_at(code, pyro_inside.code_file)))
+        PyObject *found = whose(by, pyro_at(code, pyro_inside.code_file));
+        if (found != Py_True) {
+            query->lazily |= loads_lazily(code, found);
             continue;
+        }
         query->code = Py_NewRef(code);
         query->offset = pyro_frame_offset(frame, code);
         return true;
@@ -118,7 +132,7 @@ static bool note(struct pyro_sent *sent, const struct pyro_sent_by *by, PyObject
     struct pyro_sent_query query = {.many = many, .took_ns = GOES_ON};
     bool found = find_site(by, &query);
     query.comparable = !many && pyro_value_hash(parameters, &query.hash);
-    /* is_own may have let other threads of this request run: what follows lets none */
+    /* look_at may have let other threads of this request run: what follows lets none */
     if (sent->queries || (!found && has_greenlets()) || !has_room(sent)) {
         Py_XDECREF(query.code);
         return false;
@@ -172,17 +186,17 @@ static PyObject *number_or_none(bool known, uint64_t number)
     return known ? PyLong_FromUnsignedLongLong(number) : Py_NewRef(Py_None);
 }
 
-/* (sql, hash, many, file, line, began_ns, took_ns), as Queries.take() wants them. */
+/* (sql, hash, many, file, line, lazily, began_ns, took_ns), as Queries.take() wants them. */
 static PyObject *told(const struct pyro_sent_query *query)
 {
     PyObject *file = query->code
                          ? Py_NewRef((PyObject *)pyro_at(query->code, pyro_inside.code_file))
                          : PyUnicode_FromString("");
     int line = query->code ? pyro_python.line_of(query->code, query->offset) : 0;
-    return Py_BuildValue("ONONiKN", query->sql ? query->sql : Py_None,
+    return Py_BuildValue("ONONiOKN", query->sql ? query->sql : Py_None,
                          number_or_none(query->comparable, query->hash),
                          query->many ? Py_True : Py_False, file, line > 0 ? line : 0,
-                         (unsigned long long)query->began_ns,
+                         query->lazily ? Py_True : Py_False, (unsigned long long)query->began_ns,
                          number_or_none(query->took_ns != GOES_ON, query->took_ns));
 }
 

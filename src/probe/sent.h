@@ -10,12 +10,13 @@
 
 /* What the requests of a service have in common. */
 struct pyro_sent_by {
-    PyObject *make;               /* makes a Queries */
-    PyObject *own_files, *is_own; /* path -> is it the program's own, and who says so */
-    bool reads_frames;            /* else all is left to Queries */
+    PyObject *make; /* makes a Queries */
+    /* path -> True: the program's own; else a library's: the end of the name of its function that loads lazily, or False. And who says so. */
+    PyObject *files, *look_at;
+    bool reads_frames; /* else all is left to Queries */
 };
 
-/* Of MAKE, with its attributes `own_files`, a dict, and `is_own`. -1: it has them not. */
+/* Of MAKE, with its attributes `files`, a dict, and `look_at`. -1: it has them not. */
 int pyro_sent_by_init(struct pyro_sent_by *by, PyObject *make);
 void pyro_sent_by_clear(struct pyro_sent_by *by);
 

@@ -1,9 +1,11 @@
-/* probe/sql_text.c - three functions of this house, for Python. */
+/* probe/sql_text.c - five functions of this house, for Python. */
 #include "probe/sql_text.h"
 
 #if !PYRO_FREE_THREADED
 
+#include "base/repetition.h"
 #include "base/sql.h"
+#include "probe/orms.h"
 #include "probe/values.h"
 #include "profile/paths.h"
 
@@ -37,6 +39,30 @@ PyObject *pyro_sql_text_is_library(PyObject *self, PyObject *path)
     Py_ssize_t size;
     const char *text = text_of(path, &size);
     return PyBool_FromLong(!text || pyro_path_is_library(text));
+}
+
+PyObject *pyro_sql_text_lazy_loader(PyObject *self, PyObject *path)
+{
+    Py_ssize_t size;
+    const char *text = text_of(path, &size);
+    const char *name = text ? pyro_orm_loader_in(text) : NULL;
+    return name ? PyUnicode_FromString(name) : Py_NewRef(Py_None);
+}
+
+PyObject *pyro_sql_text_repetition(PyObject *self, PyObject *arguments)
+{
+    static const char *const words[] = {NULL, "n+1", "same", "writes"};
+    unsigned long long count, distinct, unknown;
+    PyObject *shape;
+    int many, lazily;
+    if (!PyArg_ParseTuple(arguments, "UKKKpp:repetition", &shape, &count, &distinct, &unknown,
+                          &many, &lazily))
+        return NULL;
+    Py_ssize_t size;
+    const char *text = text_of(shape, &size);
+    const struct pyro_repeated queries = {count, distinct, unknown, many != 0, lazily != 0};
+    const char *word = words[pyro_repetition(text ? text : "", &queries)];
+    return word ? PyUnicode_FromString(word) : Py_NewRef(Py_None);
 }
 
 #endif

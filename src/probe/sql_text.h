@@ -13,5 +13,10 @@ PyObject *pyro_sql_text_shape(PyObject *self, PyObject *text);
 PyObject *pyro_sql_text_hash(PyObject *self, PyObject *value);
 /* is_library(path): is that file a library's, or Python's? */
 PyObject *pyro_sql_text_is_library(PyObject *self, PyObject *path);
+/* lazy_loader(path): what the qualified name of that file's function ends in that loads what an object refers to when it is asked for, or
+ * None. */
+PyObject *pyro_sql_text_lazy_loader(PyObject *self, PyObject *path);
+/* repetition(shape, count, distinct, unknown, many, lazily): as base/repetition.h judges: "n+1", "same", "writes" or None. */
+PyObject *pyro_sql_text_repetition(PyObject *self, PyObject *arguments);
 
 #endif

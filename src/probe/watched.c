@@ -372,8 +372,8 @@ static int watch_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(watch->keep);
     Py_VISIT(watch->current);
     Py_VISIT(watch->sent_by.make);
-    Py_VISIT(watch->sent_by.own_files);
-    Py_VISIT(watch->sent_by.is_own);
+    Py_VISIT(watch->sent_by.files);
+    Py_VISIT(watch->sent_by.look_at);
     return 0;
 }
 

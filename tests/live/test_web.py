@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from counting import installed
+from counting import command, installed
 from pythons import REPOSITORY, TARGETS, Python, find_python, start_target
 
 pytestmark = pytest.mark.beside
@@ -521,13 +521,41 @@ def test_greenlets(one: Python, pyrometer: Path, tmp_path: Path) -> None:
         assert not {f"work_{other}", f"view_{other}"} & set(found), found
 
 
-def test_the_middleware_judges_as_findings_do() -> None:
-    """What is a repeated query is decided by the same numbers."""
-    rule = (REPOSITORY / "src" / "analyze" / "rules" / "n_plus_one.c").read_text()
+@pytest.mark.parametrize("library", ["django", "sqlalchemy"])
+@pytest.mark.parametrize("served", ["3.11", "3.13"], indirect=True)
+def test_the_middleware_judges_as_findings_do(
+    served: Python, library: str, pyrometer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same requests of one program: X-Profile and `findings` name the same lines, and what is wrong there."""
+    monkeypatch.setenv("PYTHONPATH", f"{REPOSITORY / 'python'}:{installed(served, 'web', *PINS)}")
+    monkeypatch.setenv("PYROMETER_PROGRAM", "/nonexistent")
+    monkeypatch.setenv("PYROMETER_PROBE_FILE", str(pyrometer.parent / "src" / "probe" / "_probe.abi3.so"))
+    script, recording = TARGETS / "web_judged.py", tmp_path / "x.pyro"
+    told = check_output(command(pyrometer, served, [script, library, tmp_path / "database"], "-o", recording))
+    found = json.loads(check_output([pyrometer, "findings", recording, "--json"]))["findings"]
+    words = {"N+1": "n+1", "the same query": "same", "row by row": "writes"}
+    judged = {
+        (word, one["line"]) for one in found for title, word in words.items() if one["rule"] == "n-plus-one" and one["title"].startswith(title)
+    }
+    for path, headers in json.loads(told).items():
+        for header in headers:
+            [(kind, line, count)] = re.findall(r"(n\+1|same|writes)=web_judged\.py:(\d+)x(\d+)", header)
+            assert script.read_text().splitlines()[int(line) - 1].endswith(f"# {path}") and count == "300", header
+            assert (kind, int(line)) in judged, (path, header, judged)
+            assert kind == {"lazily": "n+1", "each": "n+1"}.get(path, path), header
+
+
+def check_output(arguments: list[str | Path]) -> str:
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=SECONDS, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_without_the_c_part_the_number_is_the_same() -> None:
+    """From how many on queries are too many, where they are judged in Python."""
+    header = (REPOSITORY / "src" / "base" / "repetition.h").read_text()
     module = (REPOSITORY / "python" / "pyrometer" / "web" / "_queries.py").read_text()
-    for name in ("QUERIES_MIN", "ALIKE_EACH"):
-        [theirs], [ours] = re.findall(rf"#define {name}[\s\\]+(\d+)", rule), re.findall(rf"^{name} = (\d+)", module, re.MULTILINE)
-        assert theirs == ours, name
+    assert re.findall(r"#define PYRO_REPETITION_MIN (\d+)", header) == re.findall(r"^QUERIES_MIN = (\d+)", module, re.MULTILINE)
 
 
 def test_errors_of_ours_are_swallowed(one: Python, serve: Callable[..., Server], pyrometer: Path) -> None:

@@ -539,6 +539,29 @@ def queries_of_no_line():
         assert (file, line, entry.count) == ("", 0, 3) and shape, (file, line, entry.count)
 
 
+LIBRARY = """
+class ForwardManyToOneDescriptor:
+    def __get__(self, instance, owner):
+        instance.end(instance.begin("SELECT a FROM t WHERE b = ?", (1,), False))
+
+class Other:
+    __get__ = lambda self, instance, owner: instance.end(instance.begin("SELECT a FROM t WHERE b = ?", (1,), False))
+"""
+
+
+def what_is_loaded_lazily_is_no_query_again():
+    """Where a library sends the same for many objects that refer to one, each query is for an object; as `findings` judges."""
+    told_apart = _queries._value_hash((1,)) is not None  # by a probe that can
+    space = {}
+    exec(compile(LIBRARY, "/x/site-packages/django/db/models/fields/related_descriptors.py", "exec"), space)
+    for name, expected in (("ForwardManyToOneDescriptor", "n+1"), ("Other", "same" if told_apart else "n+1")):
+        for taker, queries in takers():
+            for _ in range(20):
+                space[name]().__get__(taker, None)
+            [((shape, file, line), entry)] = queries().entries.items()
+            assert (file, entry.count, _queries._kind(shape, entry)) == (__file__, 20, expected), (name, entry.count, _queries._kind(shape, entry))
+
+
 def the_parameters_of_a_query_are_not_kept():
     class Kept(list):
         pass

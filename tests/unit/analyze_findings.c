@@ -117,6 +117,18 @@ static void an_n_plus_one_is_found_with_its_line_source_and_fix(void)
     fixture_end(story.profile, findings);
 }
 
+/* A driver may take objects for statements. */
+static void queries_of_unknown_text_are_found(void)
+{
+    struct story story = story_of(846);
+    add_query(&story, "", 46, 846)->distinct = 1;
+    struct pyro_findings *findings = ask(&story);
+    CHECK_EQ(findings->count, 1);
+    CHECK_STR(findings->items[0].title, "N+1: 846 queries");
+    CHECK_EQ(findings->items[0].line, 46);
+    fixture_end(story.profile, findings);
+}
+
 /* 800 ms in the ORM below that line, of which the source query has next to nothing. */
 static void the_gain_is_the_sampled_time_of_the_line(void)
 {
@@ -1562,7 +1574,7 @@ int main(void)
 {
     return CHECK_MAIN(
         TEST(an_n_plus_one_is_found_with_its_line_source_and_fix),
-        TEST(the_gain_is_the_sampled_time_of_the_line),
+        TEST(queries_of_unknown_text_are_found), TEST(the_gain_is_the_sampled_time_of_the_line),
         TEST(few_queries_or_little_time_are_left_alone), TEST(one_query_a_request_is_no_loop),
         TEST(the_same_query_again_is_told_apart), TEST(a_write_loop_is_told_apart),
         TEST(paging_batches_and_polling_are_doubted), TEST(shapes_of_one_line_share_its_time),

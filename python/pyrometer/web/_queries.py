@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from typing import Any, ClassVar
 
-QUERIES_MIN = 10  # of one shape from one line: fewer are not worth a change (src/analyze/rules/n_plus_one.c)
-ALIKE_EACH = 10  # each set of parameters so often, on average: it is the same query again
+QUERIES_MIN = 10  # of one shape from one line: fewer are not worth a change (src/base/repetition.h)
 ENTRIES_MAX = 1000  # of one request: what comes on top is counted in all, not by line
 PARAMETERS_MAX = 4096  # that are remembered for each
 FRAMES_MAX = 200  # that are searched for a line of the program's own
@@ -29,28 +28,30 @@ READS, WRITES = ("SELECT", "WITH"), ("INSERT", "UPDATE", "DELETE", "REPLACE", "M
 class Entry:
     """Queries of one shape from one line."""
 
-    __slots__ = ("count", "many", "parameters", "time_ns", "unknown")
+    __slots__ = ("count", "lazily", "many", "parameters", "time_ns", "unknown")
 
     def __init__(self) -> None:
         self.count = self.time_ns = self.unknown = self.many = 0
+        self.lazily = False
         self.parameters: set[int] = set()
 
 
 class Queries:
     """Those of one request; its threads and tasks may add at a time."""
 
-    own_files: ClassVar[dict[str, bool]] = {}
-    """Of paths that were asked about: is_own()."""
+    files: ClassVar[dict[str, bool | str]] = {}
+    """Of paths that were asked about: look_at()."""
 
     def __init__(self) -> None:
         self.count = self.time_ns = self.lost = 0
         self.entries: dict[tuple[str, str, int], Entry] = {}
 
     @staticmethod
-    def is_own(path: str) -> bool:
-        """Is that file the program's own?"""
-        own = Queries.own_files[path] = not path.startswith(_PACKAGE) and not _is_library(path)
-        return own
+    def look_at(path: str) -> bool | str:
+        """True: that file is the program's own. Else it is a library's: the end of the name of its function that loads lazily, or False."""
+        own = not path.startswith(_PACKAGE) and not _is_library(path)
+        found = Queries.files[path] = own or _lazy_loader(path) or False
+        return found
 
     def begin(self, sql: object, parameters: object, many: bool) -> tuple[Entry | None, int]:
         """A query begins: what end() wants."""
@@ -62,18 +63,18 @@ class Queries:
         entry, began_ns = begun
         self._took(entry, monotonic_ns() - began_ns)
 
-    def take(self, sent: list[tuple[object, int | None, bool, str, int, int, int | None]]) -> list[tuple[Entry | None, int]]:
-        """Queries that began before anybody asked (src/probe/sent.c): text, hash of the parameters, many, file, line, when they began, and
-        how long they took, if they ended. Of each, what end() wants."""
+    def take(self, sent: list[tuple[object, int | None, bool, str, int, bool, int, int | None]]) -> list[tuple[Entry | None, int]]:
+        """Queries that began before anybody asked (src/probe/sent.c): text, hash of the parameters, many, file, line, whether they load lazily,
+        when they began, and how long they took, if they ended. Of each, what end() wants."""
         begun = []
-        for sql, value, many, file, line, began_ns, took_ns in sent:
-            entry = self._note(sql, value, many, file, line)
+        for sql, value, many, file, line, lazily, began_ns, took_ns in sent:
+            entry = self._note(sql, value, many, file, line, lazily)
             if took_ns is not None:
                 self._took(entry, took_ns)
             begun.append((entry, began_ns))
         return begun
 
-    def _note(self, sql: object, value: int | None, many: bool, file: str, line: int) -> Entry | None:
+    def _note(self, sql: object, value: int | None, many: bool, file: str, line: int, lazily: bool) -> Entry | None:
         """None: its time goes nowhere but into that of all."""
         self.count += 1
         key = (_shape(sql), file, line)
@@ -85,6 +86,7 @@ class Queries:
             entry = self.entries.setdefault(key, Entry())
         entry.count += 1
         entry.many += many
+        entry.lazily |= lazily
         if value is None or len(entry.parameters) >= PARAMETERS_MAX:
             entry.unknown += 1
         else:
@@ -116,14 +118,8 @@ class Queries:
 
 
 def _kind(shape: str, entry: Entry) -> str | None:
-    if entry.count < QUERIES_MIN or entry.many:
-        return None
-    verb = shape.lstrip("(").upper()
-    if verb.startswith(WRITES):
-        return "writes"
-    if shape and not verb.startswith(READS):
-        return None
-    return "same" if not entry.unknown and len(entry.parameters) * ALIKE_EACH <= entry.count else "n+1"
+    found: str | None = _repetition(shape, entry.count, len(entry.parameters), entry.unknown, entry.many > 0, entry.lazily)
+    return found
 
 
 current: ContextVar[Any] = ContextVar("pyrometer_queries", default=None)
@@ -135,15 +131,15 @@ errors = 0
 # -- texts, values and lines -----------------------------------------------------------------------
 
 
-def _load() -> tuple[Any, Any, Any]:
+def _load() -> tuple[Any, Any, Any, Any, Any]:
     try:
         from pyrometer._find import find_probe
 
         find_probe()
-        from pyrometer._probe import is_library, sql_shape, value_hash
+        from pyrometer._probe import is_library, lazy_loader, repetition, sql_shape, value_hash
     except ImportError:
-        return _shape_by_hash, lambda value: None, _is_library_by_name
-    return sql_shape, value_hash, is_library
+        return _shape_by_hash, lambda value: None, _is_library_by_name, lambda path: None, _repetition_by_verb
+    return sql_shape, value_hash, is_library, lazy_loader, repetition
 
 
 def _shape_by_hash(sql: object) -> str:
@@ -158,7 +154,15 @@ def _is_library_by_name(path: str) -> bool:
     return path.startswith("<frozen ") or "/site-packages/" in path or "/dist-packages/" in path or f"/lib{version}" in path
 
 
-_shape, _value_hash, _is_library = _load()
+def _repetition_by_verb(shape: str, count: int, distinct: int, unknown: int, many: bool, lazily: bool) -> str | None:
+    """Nothing is known of parameters."""
+    verb = shape.lstrip("(").upper()
+    if count < QUERIES_MIN or many or (verb and not verb.startswith(READS + WRITES)):
+        return None
+    return "writes" if verb.startswith(WRITES) else "n+1"
+
+
+_shape, _value_hash, _is_library, _lazy_loader, _repetition = _load()
 
 
 def _waiting_frame() -> Any:
@@ -169,23 +173,25 @@ def _waiting_frame() -> Any:
     return waiting.gr_frame if waiting is not None else None
 
 
-def _site() -> tuple[str, int]:
-    """The line of the program's own that is nearest; ("", 0): there is none."""
+def _site() -> tuple[str, int, bool]:
+    """The line of the program's own that is nearest; ("", 0): there is none. And does a library load lazily in between?"""
     frame: Any = sys._getframe(2)
-    known, waiting = Queries.own_files.get, True
+    known, waiting, lazily = Queries.files.get, True, False
     for _ in range(FRAMES_MAX):
         path = frame.f_code.co_filename
-        own = known(path)
-        if own is None:
-            own = Queries.is_own(path)
-        if own:
-            return path, frame.f_lineno
+        found = known(path)
+        if found is None:
+            found = Queries.look_at(path)
+        if found is True:
+            return path, frame.f_lineno, lazily
+        if found:
+            lazily = lazily or frame.f_code.co_qualname.endswith(found)
         frame = frame.f_back
         if frame is None and waiting:
             waiting, frame = False, _waiting_frame()
         if frame is None:
             break
-    return "", 0
+    return "", 0, lazily
 
 
 _PACKAGE = __file__[: -len("web/_queries.py")]

@@ -4,6 +4,7 @@
  * library tells the text, the calls of the driver's execute() are followed up to the loop. */
 #include "analyze/rule.h"
 
+#include "base/repetition.h"
 #include "base/sql.h"
 #include "profile/paths.h"
 
@@ -12,9 +13,6 @@
 #include <math.h>
 #include <string.h>
 
-#define QUERIES_MIN 10 /* fewer are not worth a change */
-#define ALIKE_EACH \
-    10 /* each set of parameters is used so often, on average: it is the same query again */
 #define SOLE_SHARE    0.8    /* of the time of all queries from there: the others do not count */
 #define POLL_PAUSE_US 100000 /* longer pauses between queries are somebody's intent */
 
@@ -26,13 +24,11 @@
 #define WRITE_LEFT_LEAST   0.05
 #define CACHE_LEFT_MOST    0.10
 
-enum kind { N_PLUS_ONE, DUPLICATE, WRITE_LOOP };
-
 struct suspect {
     const struct pyro_query *query;
     struct pyro_site site;
     struct pyro_loop loop;
-    enum kind kind;
+    enum pyro_repetition kind;
     const struct pyro_query *source; /* whose rows drive the loop; NULL: not known */
 };
 
@@ -49,12 +45,17 @@ static bool contains(const struct pyro_rule_context *context, const struct suspe
     return strstr(text(context, suspect->query->shape), part) != NULL;
 }
 
-static enum kind kind_of(const struct pyro_rule_context *context, const struct pyro_query *query)
+static enum pyro_repetition kind_of(const struct pyro_rule_context *context,
+                                    const struct pyro_query *query)
 {
-    if (pyro_sql_verb(text(context, query->shape)) == PYRO_SQL_WRITE)
-        return WRITE_LOOP;
-    bool alike = !query->unknown && query->distinct * ALIKE_EACH <= query->count;
-    return alike && !*text(context, query->relation) ? DUPLICATE : N_PLUS_ONE;
+    const struct pyro_repeated queries = {
+        .count = query->count,
+        .distinct = query->distinct,
+        .unknown = query->unknown,
+        .many = query->many,
+        .lazily = *text(context, query->relation) != '\0',
+    };
+    return pyro_repetition(text(context, query->shape), &queries);
 }
 
 /* Of its time, the part that one would win: at least, likely and at most. */
@@ -65,10 +66,10 @@ static void set_gain(const struct suspect *suspect, struct pyro_finding *finding
     double samples = (double)suspect->site.samples;
     double error_s = samples > 0 ? 2 * time_s / sqrt(samples) : 0;
     double least = 1 - JOINED_LEFT_MOST, likely = 1 - JOINED_LEFT_LIKELY, most = 1 - 1 / count;
-    if (suspect->kind == DUPLICATE) {
+    if (suspect->kind == PYRO_REPETITION_SAME) {
         most = likely = 1 - (double)query->distinct / count;
         least = likely * (1 - CACHE_LEFT_MOST);
-    } else if (suspect->kind == WRITE_LOOP) {
+    } else if (suspect->kind == PYRO_REPETITION_WRITES) {
         least = 1 - WRITE_LEFT_MOST;
         likely = 1 - WRITE_LEFT_LIKELY;
         most = 1 - WRITE_LEFT_LEAST;
@@ -186,9 +187,9 @@ static const char *fix_of_writes(const struct pyro_rule_context *context,
 static const char *fix_of(struct pyro_rule_context *context, const struct suspect *suspect)
 {
     enum library library = library_of(context, suspect->query->sender);
-    if (suspect->kind == WRITE_LOOP)
+    if (suspect->kind == PYRO_REPETITION_WRITES)
         return fix_of_writes(context, suspect, library);
-    if (suspect->kind == DUPLICATE)
+    if (suspect->kind == PYRO_REPETITION_SAME)
         return "ask once, before the loop, and keep the answer";
     const char *source = place_of_source(context, suspect);
     if (!source)
@@ -200,17 +201,15 @@ static const char *fix_of(struct pyro_rule_context *context, const struct suspec
     return "one query for all: a JOIN, or WHERE key IN (...)";
 }
 
-static const char *title_of(struct pyro_rule_context *context, enum kind kind, uint64_t count)
+static const char *title_of(struct pyro_rule_context *context, const struct suspect *suspect)
 {
-    switch (kind) {
-    case N_PLUS_ONE:
-        return pyro_finding_text(context, "N+1: %" PRIu64 " queries of one shape", count);
-    case DUPLICATE:
+    const char *form = *text(context, suspect->query->shape) ? " of one shape" : "";
+    uint64_t count = suspect->query->count;
+    if (suspect->kind == PYRO_REPETITION_SAME)
         return pyro_finding_text(context, "the same query %" PRIu64 " times", count);
-    case WRITE_LOOP:
+    if (suspect->kind == PYRO_REPETITION_WRITES)
         return pyro_finding_text(context, "row by row: %" PRIu64 " writes of one shape", count);
-    }
-    return NULL;
+    return pyro_finding_text(context, "N+1: %" PRIu64 " queries%s", count, form);
 }
 
 static const char *why_of(struct pyro_rule_context *context, const struct suspect *suspect)
@@ -251,7 +250,7 @@ static int report(struct pyro_rule_context *context, struct suspect *suspect)
     set_gain(suspect, &gain);
     if (!pyro_worth_it(context, gain.gain_s))
         return 0;
-    if (suspect->kind == N_PLUS_ONE)
+    if (suspect->kind == PYRO_REPETITION_N_PLUS_ONE)
         suspect->source = find_source(context, suspect);
     struct pyro_finding *finding =
         pyro_finding_new(context, suspect->site.function, suspect->site.line);
@@ -259,7 +258,7 @@ static int report(struct pyro_rule_context *context, struct suspect *suspect)
         return -ENOMEM;
     set_gain(suspect, finding);
     set_doubt(context, suspect, finding);
-    finding->title = title_of(context, suspect->kind, suspect->query->count);
+    finding->title = title_of(context, suspect);
     finding->why = why_of(context, suspect);
     finding->query = text(context, suspect->query->shape);
     finding->fix = fix_of(context, suspect);
@@ -293,9 +292,8 @@ static int look_at_queries(struct pyro_rule_context *context)
     int result = profile->query_count ? pyro_sites_make(&sites, context) : 0;
     for (size_t i = 0; result == 0 && i < profile->query_count; i++) {
         struct suspect suspect = {.query = &profile->queries[i]};
-        enum pyro_sql_verb verb = pyro_sql_verb(text(context, suspect.query->shape));
-        if (suspect.query->count < QUERIES_MIN || suspect.query->site == PYRO_NO_ID ||
-            suspect.query->many || verb == PYRO_SQL_OTHER)
+        suspect.kind = kind_of(context, suspect.query);
+        if (!suspect.kind || suspect.query->site == PYRO_NO_ID)
             continue;
         suspect.loop = pyro_loop_find(context, suspect.query->site, PYRO_NO_ID,
                                       suspect.query->count, PYRO_LOOP_CALLS);
@@ -303,7 +301,6 @@ static int look_at_queries(struct pyro_rule_context *context)
             continue;
         suspect.site = pyro_sites_of(&sites, context, suspect.query);
         follow_up(context, &sites, &suspect);
-        suspect.kind = kind_of(context, suspect.query);
         result = report(context, &suspect);
     }
     pyro_sites_clear(&sites);
@@ -357,7 +354,7 @@ static int look_at_drivers(struct pyro_rule_context *context)
     while (result == 0 && pyro_driver_calls_next(context, &at, &calls)) {
         struct pyro_loop loop =
             pyro_loop_find(context, calls.caller, calls.execute, calls.count, PYRO_LOOP_CALLS);
-        if (calls.count >= QUERIES_MIN && loop.function != PYRO_NO_ID &&
+        if (calls.count >= PYRO_REPETITION_MIN && loop.function != PYRO_NO_ID &&
             !context->library[loop.function])
             result = report_calls(context, &calls, &loop);
     }
