@@ -16,7 +16,7 @@
 #define SMALL       0.25 /* of what the finding would give back: more may be a problem, too */
 #define LEVELS_MAX  16   /* functions up from the culprit */
 
-/* A file with what it called; of the culprit's own file, and of C, a function. */
+/* A file with what it called; of C, and of files that are on the way to the culprit, a function. */
 struct group {
     uint32_t function;
     double time_us;
@@ -27,9 +27,10 @@ struct group {
 struct search {
     const struct pyro_rule_context *context;
     const struct pyro_finding *finding;
-    bool *culprit; /* [stack_count]: the culprit's line, and all that it led to */
-    bool *trunk;   /* [stack_count]: what led to it */
-    bool *within;  /* [stack_count]: for whole_s() */
+    bool *culprit;         /* [stack_count]: the culprit's line, and all that it led to */
+    bool *trunk;           /* [stack_count]: what led to it */
+    bool *within;          /* [stack_count]: for whole_s() */
+    struct pyro_map files; /* of the trunk's functions */
 };
 
 /* Children have larger ids than their parents. Returns the stack of the culprit that took longest; 0: there is none. */
@@ -54,11 +55,27 @@ static uint32_t mark(struct search *search)
     return longest;
 }
 
+/* A file on the way has all the time that the culprit has: it would be none to name. -ENOMEM. */
+static int note_files(struct search *search)
+{
+    const struct pyro_profile *profile = search->context->profile;
+    for (uint32_t i = 1; i < profile->stack_count; i++) {
+        const struct pyro_function *function =
+            &profile->functions[pyro_profile_function_of(profile, i)];
+        if (search->trunk[i] && function->kind == PYRO_FUNCTION_PYTHON &&
+            !pyro_map_insert(&search->files, function->file, 0, NULL))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 static bool is_known_by_file(const struct search *search, uint32_t function)
 {
     const struct pyro_function *functions = search->context->profile->functions;
+    uint32_t file = functions[function].file;
     return functions[function].kind == PYRO_FUNCTION_PYTHON &&
-           functions[function].file != functions[search->finding->function].file;
+           file != functions[search->finding->function].file &&
+           !pyro_map_find(&search->files, file, 0);
 }
 
 /* A string: the name of its group. */
@@ -191,9 +208,12 @@ int pyro_find_innocent(const struct pyro_rule_context *context, struct pyro_find
     int result = search.culprit && search.trunk && search.within ? 0 : -ENOMEM;
     uint32_t stack = result == 0 && finding->line && !context->totals.traced ? mark(&search) : 0;
     if (stack)
+        result = note_files(&search);
+    if (stack && result == 0)
         result = search_from(&search, stack, finding);
     free(search.culprit);
     free(search.trunk);
     free(search.within);
+    pyro_map_free(&search.files);
     return result;
 }

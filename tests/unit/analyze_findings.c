@@ -1297,6 +1297,20 @@ static void what_is_innocent_costs_all_its_time(void)
     fixture_end(profile, findings);
 }
 
+/* The file itself has all the culprit's time. */
+static void in_a_file_that_leads_there_a_function_is_innocent(void)
+{
+    struct story story = n_plus_one();
+    struct pyro_profile *profile = story.profile;
+    uint32_t fill = fixture_code(profile, "fill", "/srv/shop/orders.py", 5);
+    FIXTURE_ADD(profile, .stack = FIXTURE_PATH(profile, story.module, fill),
+                .state = PYRO_STATE_RUNNING, .count = 20);
+    struct pyro_findings *findings = ask(&story);
+    CHECK_STR(findings->items[0].innocent, "fill");
+    CHECK(fixture_near(findings->items[0].innocent_s, 0.02));
+    fixture_end(profile, findings);
+}
+
 static void a_culprit_is_not_innocent(void)
 {
     struct story story = n_plus_one();
@@ -1583,6 +1597,7 @@ int main(void)
         TEST(fetching_the_rows_is_a_part_of_a_query), TEST(one_step_of_a_loop_stands_out),
         TEST(a_line_that_is_explained_is_not_hot), TEST(what_is_innocent_stands_beside_the_culprit),
         TEST(what_is_innocent_costs_all_its_time), TEST(a_culprit_is_not_innocent),
+        TEST(in_a_file_that_leads_there_a_function_is_innocent),
         TEST(nothing_is_found_where_nothing_is), TEST(a_long_list_that_is_searched_is_found),
         TEST(a_list_that_grows_is_doubted), TEST(other_searches_are_left_alone),
         TEST(methods_that_search_long_lists_are_found), TEST(a_call_that_is_repeated_is_found),
