@@ -1,6 +1,7 @@
 /* cli/ask.c - headline and table, or JSON, for all of a recording or for each thread or process of it. */
 #include "cli/ask.h"
 
+#include "analyze/findings.h"
 #include "base/json.h"
 #include "cli/print.h"
 
@@ -104,4 +105,17 @@ int pyro_question_answer(FILE *out, const struct pyro_profile *profile,
         pyro_stats_free(stats);
     }
     return print_parts(out, profile, question, error);
+}
+
+int pyro_print_findings(FILE *out, const struct pyro_profile *profile, struct pyro_error *error)
+{
+    const struct pyro_report_style style = pyro_print_style(out, profile->info.directory);
+    struct pyro_findings *findings = NULL;
+    int code = pyro_findings_make(profile, &findings, error);
+    if (code == 0 && findings->count) {
+        fputc('\n', out);
+        pyro_report_findings(out, findings, &style);
+    }
+    pyro_findings_free(findings);
+    return code;
 }

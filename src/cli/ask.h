@@ -21,5 +21,7 @@ struct pyro_question {
 /* Print the answer on OUT. */
 int pyro_question_answer(FILE *out, const struct pyro_profile *profile,
                          const struct pyro_question *question, struct pyro_error *error);
+/* Print what is worth changing, below an answer; nothing if that is nothing. */
+int pyro_print_findings(FILE *out, const struct pyro_profile *profile, struct pyro_error *error);
 
 #endif

@@ -255,14 +255,41 @@ static void print_no_lines(const struct options *options, const struct pyro_prof
                         "not run again; record for longer (-d), or name them: --lines=NAME,...");
 }
 
-/* What the probe found out beside calls. */
-static void print_further(FILE *out, const struct options *options,
-                          const struct pyro_session *session)
+/* What shows more of what the probe counted than was printed. */
+static void print_further(FILE *out, const struct pyro_session *session,
+                          const struct pyro_profile *profile)
 {
-    const char *command = options->lines ? "lines" : options->memory.tracks ? "memory" : NULL;
-    bool own = session->output.path && strcmp(session->output.path, session->path) == 0;
-    if (command)
-        fprintf(out, "see: pyrometer %s%s%s\n", command, own ? " " : "", own ? session->path : "");
+    bool wrote = session->output.path != NULL,
+         own = wrote && strcmp(session->output.path, session->path) == 0;
+    const struct {
+        const char *command;
+        bool shows;
+    } further[] = {
+        {"lines", profile->line_count > 0},
+        {"memory", profile->heaps},
+        {"stats", wrote && !profile->line_count && !profile->heaps},
+        {"findings", wrote},
+    };
+    for (size_t i = 0; i < sizeof(further) / sizeof(*further); i++)
+        if (further[i].shows)
+            fprintf(out, "see: pyrometer %s%s%s\n", further[i].command, own ? " " : "",
+                    own ? session->path : "");
+}
+
+/* The table, and of what was counted what `run` shows of it. */
+static int print_answer(FILE *out, const struct options *options,
+                        const struct pyro_profile *profile, struct pyro_error *error)
+{
+    const struct pyro_question question = {
+        .limit.rows = options->inject ? PYRO_QUESTION_ROWS : REPORT_ROWS,
+        .idle = options->export.idle,
+    };
+    int code = pyro_question_answer(out, profile, &question, error);
+    if (code == 0 && options->inject)
+        code = pyro_print_findings(out, profile, error);
+    if (code == 0)
+        fputc('\n', out);
+    return code;
 }
 
 static void print_report(const struct options *options, const struct pyro_session *session,
@@ -272,16 +299,14 @@ static void print_report(const struct options *options, const struct pyro_sessio
     FILE *out = wrote ? stderr : stdout;
     struct pyro_report_style style = pyro_print_style(out, profile->info.directory);
     struct pyro_error error = {0};
-    struct pyro_question question = {.limit.rows = REPORT_ROWS, .idle = options->export.idle};
     if (wrote)
         pyro_session_print_wrote(session, profile);
-    else if (pyro_question_answer(out, profile, &question, &error) < 0)
+    else if (print_answer(out, options, profile, &error) < 0)
         pyro_print_error(&error);
-    else
-        fputc('\n', out);
     pyro_report_quality(out, profile, &style);
     print_no_lines(options, profile);
-    print_further(out, options, session);
+    if (options->inject)
+        print_further(out, session, profile);
     if (!wrote)
         pyro_session_print_kept(session, out);
 }

@@ -442,20 +442,6 @@ static void print_no_memory(const struct options *options, const struct pyro_pro
                     *reason ? reason : "that takes Python 3.11 or newer, which loads the probe");
 }
 
-/* What is worth changing, if anything. */
-static int print_findings(FILE *out, const struct pyro_profile *profile,
-                          const struct pyro_report_style *style, struct pyro_error *error)
-{
-    struct pyro_findings *findings = NULL;
-    int code = pyro_findings_make(profile, &findings, error);
-    if (code == 0 && findings->count) {
-        fputc('\n', out);
-        pyro_report_findings(out, findings, style);
-    }
-    pyro_findings_free(findings);
-    return code;
-}
-
 /* The lines that were asked for. */
 static int print_lines(FILE *out, const struct pyro_profile *profile,
                        const struct pyro_report_style *style, struct pyro_error *error)
@@ -503,7 +489,7 @@ static int print_report(const struct options *options, const struct program *pro
     }
     int code = pyro_question_answer(out, profile, &options->question, error);
     if (code == 0 && !options->question.json)
-        code = print_findings(out, profile, &style, error);
+        code = pyro_print_findings(out, profile, error);
     if (code == 0 && !options->question.json)
         code = print_lines(out, profile, &style, error);
     if (code == 0 && !options->question.json)

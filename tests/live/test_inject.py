@@ -208,6 +208,40 @@ def test_lines_that_nobody_runs_are_told(pyrometer: Path, one: Python, folder: P
             capture_output=True, text=True, check=True, timeout=60,
         )  # fmt: skip
         assert "no line was counted: of 'no_such_function', nothing ran meanwhile" in done.stderr
+        assert "see: pyrometer lines" not in done.stderr
+
+
+SHOP = """
+import sqlite3
+database = sqlite3.connect(":memory:")
+database.execute("CREATE TABLE product (id INTEGER PRIMARY KEY, price INTEGER)")
+database.executemany("INSERT INTO product VALUES (?, ?)", ((at, at) for at in range(1000)))
+def read_price(at):
+    return database.execute("SELECT price FROM product WHERE id = ?", (at,)).fetchone()[0]
+def orders():
+    return sum(read_price(at) for at, in database.execute("SELECT id FROM product").fetchall())
+print("READY", flush=True)
+while True:
+    orders()
+"""
+
+
+@pytest.mark.parametrize("option", ["--counts", "--trace", "--lines=read_price", "--memory"])
+def test_it_reports_as_run_does(pyrometer: Path, one: Python, folder: Path, option: str) -> None:
+    """What is worth changing, below the table; and where the recording goes to a file, how to see that, and what was counted."""
+    script = folder / "shop.py"
+    script.write_text(SHOP)
+    recording = folder / "shop.pyro"
+    with start_target(one, script) as running:
+        command = [pyrometer, "record", "--pid", str(running.pid), "--inject", option, "-d", "1"]
+        told, wrote = (
+            subprocess.run([*command, *output], capture_output=True, text=True, check=True, timeout=SECONDS) for output in ([], ["-o", recording])
+        )
+    own = option.split("=")[0].strip("-")
+    assert ("N+1" in told.stdout) == (own not in ("memory",)), told.stdout
+    shown = {"counts": "stats", "trace": "stats"}.get(own, own)
+    for command in (shown, "findings"):
+        assert f"see: pyrometer {command} {recording}\n" in wrote.stderr, wrote.stderr
 
 
 def test_memory(pyrometer: Path, some_counted: Python, folder: Path) -> None:
