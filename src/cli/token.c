@@ -25,6 +25,16 @@ struct options {
     uint64_t ttl_ns;
 };
 
+static int parse_ttl(const char *text, void *field, struct pyro_error *error)
+{
+    uint64_t ttl_ns;
+    if (pyro_parse_duration(text, &ttl_ns, NULL) < 0 || ttl_ns < PYRO_NS_PER_S ||
+        ttl_ns > TTL_MAX_S * PYRO_NS_PER_S)
+        return pyro_error_set(error, -EINVAL, "'%s' is not 1s to 24h: say 30s, 10m or 12h", text);
+    *(uint64_t *)field = ttl_ns;
+    return 0;
+}
+
 static const struct pyro_option token_options[] = {
     {.name = "secret-file",
      .value = "FILE",
@@ -35,10 +45,15 @@ static const struct pyro_option token_options[] = {
     {.name = "ttl",
      .value = "SEC",
      .summary = "how long it is good for: 30s, 10m (default), at most 24h",
-     .parse = pyro_parse_duration,
+     .parse = parse_ttl,
      .field = offsetof(struct options, ttl_ns)},
     {0},
 };
+
+static void hint_to_make(const char *path, struct pyro_error *error)
+{
+    pyro_error_hint(error, "make one: head -c 32 /dev/urandom | base64 > %s", path);
+}
 
 /* Without the line break at its end. */
 static int read_secret(const char *path, char secret[SECRET_MAX], size_t *ret_size,
@@ -49,8 +64,12 @@ static int read_secret(const char *path, char secret[SECRET_MAX], size_t *ret_si
     int code = errno;
     if (fd >= 0)
         close(fd);
-    if (size < 0)
-        return pyro_error_set(error, -code, "cannot read '%s': %s", path, strerror(code));
+    if (size < 0) {
+        pyro_error_set(error, -code, "cannot read '%s': %s", path, strerror(code));
+        if (code == ENOENT)
+            hint_to_make(path, error);
+        return -code;
+    }
     while (size > 0 && (secret[size - 1] == '\n' || secret[size - 1] == '\r'))
         size--;
     if (size >= SECRET_MIN && size < SECRET_MAX) {
@@ -59,7 +78,7 @@ static int read_secret(const char *path, char secret[SECRET_MAX], size_t *ret_si
     }
     pyro_error_set(error, -EINVAL, "the secret in '%s' has %zd bytes, and needs %d to %d", path,
                    size, SECRET_MIN, SECRET_MAX - 1);
-    pyro_error_hint(error, "make one: head -c 32 /dev/urandom | base64 > %s", path);
+    hint_to_make(path, error);
     return -EINVAL;
 }
 
@@ -74,8 +93,6 @@ static int check(const struct options *options, const struct pyro_operands *oper
             error, -EINVAL,
             "token: for which path? /orders/7, as it stands in the URL before the "
             "question mark, without %%-escapes");
-    if (options->ttl_ns < PYRO_NS_PER_S || options->ttl_ns > TTL_MAX_S * PYRO_NS_PER_S)
-        return pyro_error_set(error, -EINVAL, "token: --ttl lies between 1s and 24h");
     return 0;
 }
 

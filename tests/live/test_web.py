@@ -293,7 +293,7 @@ def test_refused_tokens(one: Python, serve: Callable[..., Server], pyrometer: Pa
     assert not server.recordings() and not server.samplers()
     assert "x-profile" in server.get("/sleep", X_Pyrometer_Token=token("/sleep", now + 60)).headers
     server.stop()
-    refusals = re.findall(r"a token was refused: (.*)", server.log.read_text())
+    refusals = re.findall(r"^pyrometer: a token was refused: (.*)", server.log.read_text(), re.MULTILINE)
     assert sorted(refusals) == ["expired", "forged, or for another path", "malformed", "oversized"]
     assert not [text for text in wrong.values() if text and text in server.log.read_text()]
 
@@ -310,6 +310,16 @@ def test_tokens_of_both_sides_are_the_same(pyrometer: Path, tmp_path: Path) -> N
     for arguments in (["/"], ["orders"], ["/a?b"], ["/", "--ttl", "2d"], ["/", "--ttl", "25h"], []):
         done = subprocess.run([pyrometer, "token", "--secret-file", tmp_path / "secret", *arguments], capture_output=True, text=True, check=False)
         assert done.returncode in (1, 2) and done.stderr.count("\n") <= 2 and not done.stdout
+    for ttl in ("3d", "25h", "unlimited", "0"):
+        done = subprocess.run([pyrometer, "token", "--secret-file", tmp_path / "secret", "--ttl", ttl, "/"], capture_output=True, text=True, check=False)
+        assert done.stderr == f"pyrometer: --ttl SEC: '{ttl}' is not 1s to 24h: say 30s, 10m or 12h\n"
+
+
+def test_a_secret_that_is_missing_says_how_to_make_one(pyrometer: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    make_one = f"make one: head -c 32 /dev/urandom | base64 > {missing}"
+    done = subprocess.run([pyrometer, "token", "--secret-file", missing, "/"], capture_output=True, text=True, check=False)
+    assert make_one in done.stderr, done.stderr
 
 
 def test_closed_unless_configured(one: Python, serve: Callable[..., Server]) -> None:
@@ -578,6 +588,9 @@ def test_the_sampler_ends_with_the_server(one: Python, serve: Callable[..., Serv
     [sampler] = server.samplers()
     os.kill(sampler, signal.SIGKILL)
     assert server.profiled("/orders", pyrometer).profile["sql"].startswith("31/")
+    wait_until(lambda: server.profiled("/quick", pyrometer).status == 200 and "pyrometer: the sampler ended" in server.log.read_text(), server)
+    server.stop()
+    assert server.log.read_text().count("the sampler ended") == 1
     server = serve(one, "starlette")
     server.sampled("/a", pyrometer)
     assert len(server.samplers()) == 1

@@ -1223,6 +1223,21 @@ def wrong_options():
             raise AssertionError(wrong)
 
 
+def a_missing_secret_says_how_to_make_one():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "secret")
+        for expected in (FileNotFoundError, ValueError):
+            try:
+                WSGIMiddleware(plain, secret_file=path)
+            except expected as error:
+                assert f"make one: head -c 32 /dev/urandom | base64 > {path}" in str(error), error
+                assert isinstance(error, ValueError) or error.filename == path
+            else:
+                raise AssertionError(expected)
+            with open(path, "w") as file:
+                file.write("short")
+
+
 for situation in sys.argv[1:]:
     globals()[situation]()
 print("ok")

@@ -220,3 +220,5 @@ class Sampler:
             self.socket.close()
         self.socket, self.state = None, state
         self._retry_s = monotonic() + RETRY_S
+        if not state.startswith("error"):  # which was said
+            self._say(f"the sampler ended: requests are without samples for {RETRY_S:g} s, then it is started again")

@@ -383,7 +383,7 @@ class Service:
     def _log_once(self, text: str, exc_info: bool = False) -> None:
         if text not in self._logged and len(self._logged) < 100:
             self._logged.add(text)
-            log.warning(text, exc_info=exc_info)
+            log.warning("pyrometer: %s", text, exc_info=exc_info)  # a program without logging prints the text alone
 
 
 def stats() -> dict[str, Any]:

@@ -14,9 +14,15 @@ _TOKEN = re.compile(r"1\.([0-9]{1,12})\.([0-9a-f]{64})", re.ASCII)
 
 
 def read_secret(path: str | os.PathLike[str]) -> bytes:
-    """What the file has, without the line break at its end. ValueError: too short or too long."""
-    with open(path, "rb") as file:
-        return checked_secret(file.read(SECRET_MAX + 2).rstrip(b"\r\n"))
+    """What the file has, without the line break at its end. OSError; ValueError: too short or too long. Both say how to make one."""
+    hint = f"make one: head -c 32 /dev/urandom | base64 > {os.fspath(path)}"
+    try:
+        with open(path, "rb") as file:
+            return checked_secret(file.read(SECRET_MAX + 2).rstrip(b"\r\n"))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(error.errno, f"{error.strerror}; {hint}", error.filename) from None
+    except ValueError as error:
+        raise ValueError(f"{error}; {hint}") from None
 
 
 def checked_secret(secret: bytes) -> bytes:
