@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 import postgresql
 from counting import installed
 from pythons import REPOSITORY, Python, find_python
-from test_findings import FIXES, STORIES, culprit_of, findings, own_folder, record, run
+from test_findings import FIXES, STORIES, culprit_of, findings, own_folder, queries, record, run
 
 __all__ = ["own_folder"]  # a fixture
 
@@ -112,16 +111,15 @@ def explain(pyrometer: Path, recording: Path, server: str) -> None:
     assert evidence["scan"] == "Seq Scan on shop_customer" and "Filter:" in evidence["plan"]
 
 
-def test_an_asynchronous_driver(server: str, chosen: Python, pyrometer: Path, tmp_path: Path) -> None:
-    """A query lasts until it was awaited, and what the driver hands out is used with `async with` and `async for` as it was."""
+def test_an_asynchronous_driver(server: str, chosen: Python, pyrometer: Path, tmp_path: Path, own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query lasts until it was awaited, and what the driver hands out is used with `async with` and `async for` as it was. `run` counts each once."""
     script = tmp_path / "asynchronous.py"
     script.write_text(ASYNCHRONOUS)
-    variables = {
-        **os.environ,
-        "PYTHONPATH": f"{REPOSITORY / 'python'}:{installed(chosen, 'postgresql', *DRIVER)}",
-        "PYROMETER_PROBE_FILE": str(pyrometer.parent / "src" / "probe" / "_probe.abi3.so"),
-    }
-    done = chosen.run([script, server], env=variables)
+    monkeypatch.setenv("PYTHONPATH", f"{REPOSITORY / 'python'}:{installed(chosen, 'postgresql', *DRIVER)}")
+    monkeypatch.setenv("PYROMETER_PROBE_FILE", str(pyrometer.parent / "src" / "probe" / "_probe.abi3.so"))
+    done = chosen.run([script, server])
     assert done.returncode == 0, done.stderr[-3000:]
     count, time_ns, verdict = json.loads(done.stdout)
     assert (count, verdict) == (22, ["n+1", str(script), 13, 20]) and time_ns >= 20 * 10_000_000
+    told = queries(pyrometer, record(pyrometer, chosen, script, server))
+    assert sum(query["count"] for query in told if (query["shape"] or "").startswith("SELECT ?")) == 20, told

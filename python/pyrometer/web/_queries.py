@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 from contextvars import ContextVar
 from time import monotonic_ns
-from types import CoroutineType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -284,8 +283,14 @@ def _sqlalchemy_after(conn: Any, cursor: Any, statement: Any, parameters: Any, c
 
 
 def count_queries(connection: Any) -> Any:
-    """CONNECTION, of any DB-API driver, in a proxy whose cursors count: use that in its place."""
-    return _Connection(connection)
+    """CONNECTION, of any DB-API driver, synchronous or not, in a proxy whose cursors count: use that in its place."""
+    return _AsyncConnection(connection) if _is_asynchronous(connection) else _Connection(connection)
+
+
+def _is_asynchronous(made: Any) -> bool:
+    from inspect import iscoroutinefunction  # milliseconds
+
+    return iscoroutinefunction(getattr(made, "execute", None))
 
 
 class _Proxy:
@@ -309,52 +314,30 @@ class _Proxy:
     def executemany(self, *args: Any, **kwargs: Any) -> Any:
         return self._executemany(args[0] if args else None, args, kwargs)
 
-    # `pyrometer run` knows these two by name, and reads SQL and what is behind it (src/probe/orms.c).
+    # `pyrometer run` knows these two by name, and reads SQL and what is behind it (src/probe/orms.c). What they return is the
+    # driver's own; its cursor, which may be itself, a proxy.
 
     def _execute(self, sql: Any, parameters: Any, args: Any, kwargs: Any) -> Any:
         begun = _begin(sql, parameters, False)
         try:
             made = self._inner.execute(*args, **kwargs)
-        except BaseException:
+        finally:
             _end(begun)
-            raise
-        return self._made(made, begun)
+        return self if made is self._inner else _as_proxy(made)
 
     def _executemany(self, sql: Any, args: Any, kwargs: Any) -> Any:
         begun = _begin(sql, None, True)
         try:
             made = self._inner.executemany(*args, **kwargs)
-        except BaseException:
-            _end(begun)
-            raise
-        return self._made(made, begun)
-
-    def _made(self, made: Any, begun: tuple[Any, Any] | None) -> Any:
-        """What the driver returns; its cursor, which may be itself, as a proxy. An asynchronous driver's query takes until it was awaited."""
-        if isinstance(made, CoroutineType):
-            return self._awaited(made, begun)
-        _end(begun)
-        return self if made is self._inner else _as_proxy(made)
-
-    async def _awaited(self, made: Any, begun: tuple[Any, Any] | None) -> Any:
-        try:
-            found = await made
         finally:
             _end(begun)
-        return self if found is self._inner else _as_proxy(found)
+        return self if made is self._inner else _as_proxy(made)
 
     def __exit__(self, *exception: Any) -> Any:
         return self._inner.__exit__(*exception)
 
     def __enter__(self) -> Any:
         entered = self._inner.__enter__()
-        return self if entered is self._inner else type(self)(entered)
-
-    async def __aexit__(self, *exception: Any) -> Any:
-        return await self._inner.__aexit__(*exception)
-
-    async def __aenter__(self) -> Any:
-        entered = await self._inner.__aenter__()
         return self if entered is self._inner else type(self)(entered)
 
 
@@ -375,9 +358,53 @@ class _Cursor(_Proxy):
     def __iter__(self) -> Iterator[Any]:
         return iter(self._inner)
 
+    def __next__(self) -> Any:
+        return next(self._inner)
+
+
+class _AsyncProxy(_Proxy):
+    """`pyrometer run` sees the queries of such a driver where it is written in Python: they do not go through the two functions above."""
+
+    __slots__ = ()
+
+    async def execute(self, *args: Any, **kwargs: Any) -> Any:
+        begun = _begin(args[0] if args else None, args[1] if len(args) > 1 else None, False)
+        try:
+            made = await self._inner.execute(*args, **kwargs)
+        finally:
+            _end(begun)
+        return self._as_proxy(made)
+
+    async def executemany(self, *args: Any, **kwargs: Any) -> Any:
+        begun = _begin(args[0] if args else None, None, True)
+        try:
+            made = await self._inner.executemany(*args, **kwargs)
+        finally:
+            _end(begun)
+        return self._as_proxy(made)
+
+    async def __aexit__(self, *exception: Any) -> Any:
+        return await self._inner.__aexit__(*exception)
+
+    async def __aenter__(self) -> Any:
+        return self._as_proxy(await self._inner.__aenter__())
+
+    def _as_proxy(self, made: Any) -> Any:
+        if made is self._inner:
+            return self
+        return _AsyncCursor(made) if hasattr(made, "fetchone") else made
+
+
+class _AsyncConnection(_AsyncProxy):
+    __slots__ = ()
+
+    def cursor(self, *args: Any, **kwargs: Any) -> Any:
+        return _AsyncCursor(self._inner.cursor(*args, **kwargs))
+
+
+class _AsyncCursor(_AsyncProxy):
+    __slots__ = ()
+
     def __aiter__(self) -> AsyncIterator[Any]:
         found: AsyncIterator[Any] = self._inner.__aiter__()
         return found
-
-    def __next__(self) -> Any:
-        return next(self._inner)
