@@ -536,6 +536,24 @@ static int take_turn(struct pyro_injector *injector, const struct pyro_call *cal
     return with_all_stopped_at_last(injector, call, withdraw, 0, error); /* it must not stay */
 }
 
+/* Nobody comes by in a process that a signal stopped. Asked before it is touched: who is let go of stops anew, a moment later. */
+static int refuse_stopped(pid_t pid, struct pyro_error *error)
+{
+    struct pyro_process_info info;
+    if (pyro_process_info(pid, &info) < 0 || info.state != 'T')
+        return 0;
+    pyro_error_set(error, -ETIMEDOUT, "process %d was left as it was: it is stopped", (int)pid);
+    pyro_error_hint(error, "kill -CONT %d lets it go on", (int)pid);
+    return -ETIMEDOUT;
+}
+
+/* 0, or who traces it: then nobody else can stop its threads. */
+static pid_t tracer_of(pid_t pid)
+{
+    struct pyro_process_info info;
+    return pyro_process_info(pid, &info) < 0 ? 0 : info.tracer;
+}
+
 static int fail(const struct pyro_injector *injector, const struct pyro_call *call, int code,
                 struct pyro_error *error)
 {
@@ -557,6 +575,11 @@ static int fail(const struct pyro_injector *injector, const struct pyro_call *ca
                               "the interpreter of process %d is not laid out as it should be: "
                               "nothing was written",
                               pid);
+    pid_t tracer = code == -EPERM ? tracer_of(injector->pid) : 0;
+    if (tracer)
+        return pyro_error_set(
+            error, code, "process %d was left as it was: process %d traces it, as debuggers do",
+            pid, (int)tracer);
     if (code < 0 && code != -EAGAIN && code != -ETIMEDOUT)
         return error->code ? error->code
                            : pyro_error_set(error, code, "cannot write into process %d: %s", pid,
@@ -585,7 +608,9 @@ int pyro_injector_call(struct pyro_injector *injector, const struct pyro_call *c
     uint64_t deadline_ns = pyro_clock_ns() + call->timeout_ns, turn_ns = FIRST_TURN_NS;
     injector->asked = pyro_addr_at(0);
     pyro_maps_clear(&injector->maps); /* libraries were loaded since */
-    int code = pyro_maps_load(injector->pid, &injector->maps, error);
+    int code = refuse_stopped(injector->pid, error);
+    if (code == 0)
+        code = pyro_maps_load(injector->pid, &injector->maps, error);
     if (code < 0)
         return code;
     int reason = -EAGAIN; /* of the last good moment: bad ones say nothing */

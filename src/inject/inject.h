@@ -42,7 +42,7 @@ int pyro_injector_new(pid_t pid, const struct pyro_memory *memory,
                       struct pyro_error *error);
 void pyro_injector_free(struct pyro_injector *injector); /* NULL is fine */
 
-/* Have CALL executed. 0: it was begun. -ETIMEDOUT: no thread came by, and it was taken back; -EBUSY: a call of before still waits
+/* Have CALL executed. 0: it was begun. -ETIMEDOUT: no thread came by, and it was taken back, or the process is stopped; -EBUSY: a call of before still waits
  * there; -EINTR: it was taken back by *stop; -ESRCH: the process is gone, or became another program. */
 int pyro_injector_call(struct pyro_injector *injector, const struct pyro_call *call,
                        struct pyro_error *error);

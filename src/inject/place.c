@@ -117,16 +117,19 @@ bool pyro_place_of(const char *mapped, const char *name, char *path, size_t size
     return true;
 }
 
-/* In the first place that allows it, and that code may be loaded from. */
+/* In the first place that allows it, and that code may be loaded from; -ENOEXEC: there are only such that it may not. */
 static int make(struct pyro_place *place, int root)
 {
-    int code = -EACCES;
+    int code = -ENOENT;
     for (size_t i = 0; i < sizeof(parents) / sizeof(parents[0]); i++) {
         struct statvfs status;
         int parent = open_parent(root, parents[i]);
-        if (parent < 0 || fstatvfs(parent, &status) < 0 || status.f_flag & ST_NOEXEC) {
-            if (parent >= 0)
-                close(parent);
+        if (parent < 0)
+            continue;
+        bool known = fstatvfs(parent, &status) == 0;
+        if (!known || status.f_flag & ST_NOEXEC) {
+            code = known && code == -ENOENT ? -ENOEXEC : code;
+            close(parent);
             continue;
         }
         code = make_in(place, parent, i);
@@ -160,7 +163,8 @@ int pyro_place_make(pid_t pid, struct pyro_place **ret_place, struct pyro_error 
     pyro_error_set(error, code,
                    "no folder for process %d can be made in its /tmp, /var/tmp or "
                    "/dev/shm: %s",
-                   (int)pid, strerror(-code));
+                   (int)pid,
+                   code == -ENOEXEC ? "nothing there may be executed (noexec)" : strerror(-code));
     return code;
 }
 

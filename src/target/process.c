@@ -227,14 +227,16 @@ int pyro_process_info(pid_t pid, struct pyro_process_info *ret_info)
     ssize_t length = pyro_proc_read(pid, "status", status, sizeof(status));
     if (length < 0)
         return (int)length;
-    uint64_t uid = 0, namespace_pid = (uint64_t)pid;
-    status_number(status, "Uid:", 1, &uid);              /* the effective one */
+    uint64_t uid = 0, tracer = 0, namespace_pid = (uint64_t)pid;
+    status_number(status, "Uid:", 1, &uid); /* the effective one */
+    status_number(status, "TracerPid:", 0, &tracer);
     status_number(status, "NSpid:", -1, &namespace_pid); /* innermost last; absent before 4.1 */
     struct pyro_process_info info = {
         .pid = pid,
         .parent = (pid_t)line.parent,
         .namespace_pid = (pid_t)namespace_pid,
         .uid = (uid_t)uid,
+        .tracer = (pid_t)tracer,
         .state = line.state,
         .start_ticks = line.start_ticks,
         .cpu_ticks = line.user_ticks + line.system_ticks,

@@ -17,6 +17,7 @@ struct pyro_process_info {
     pid_t pid, parent;
     pid_t namespace_pid; /* as the process itself sees its pid */
     uid_t uid;
+    pid_t tracer;         /* who traces its main thread: a debugger; 0: nobody */
     char state;           /* R S D T Z ... */
     uint64_t start_ticks; /* since boot: with pid, an identity that is not reused */
     uint64_t cpu_ticks;   /* user + system, USER_HZ */

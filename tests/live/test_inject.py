@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import re
@@ -63,12 +64,20 @@ class Recording:
 
 
 class NoExec(Python):
-    """Where it runs, nothing of the places for temporary files may be executed."""
+    """Where it runs, nothing of some places for temporary files may be executed."""
+
+    places = "/tmp /var/tmp /dev/shm"
 
     def command(self, arguments: Sequence[str | Path] = ()) -> list[str]:
-        places = "for place in /tmp /var/tmp /dev/shm; do mount --bind $place $place && mount -o remount,bind,noexec $place || exit; done"
-        enter = ["unshare", "--mount", "--propagation", "private", "sh", "-c", places + '; exec "$@"', "no-exec"]
+        mounts = f"for place in {self.places}; do mount --bind $place $place && mount -o remount,bind,noexec $place || exit; done"
+        enter = ["unshare", "--mount", "--propagation", "private", "sh", "-c", mounts + '; exec "$@"', "no-exec"]
         return [*enter, *super().command(arguments)]
+
+
+class NoExecFirst(NoExec):
+    """The other two may be."""
+
+    places = "/tmp"
 
 
 @contextlib.contextmanager
@@ -545,7 +554,97 @@ def test_a_process_of_another_user(pyrometer: Path, some_counted: Python, folder
 def test_nothing_may_be_executed_there(pyrometer: Path, one: Python, folder: Path) -> None:
     with target(NoExec(**asdict(one))) as running:
         line = refused(pyrometer, 3, "record", "--pid", running.pid, "--inject", "--counts", "-d", "1")
-        assert "/dev/shm" in line
+        assert "/dev/shm: nothing there may be executed (noexec)" in line
+        assert seen(running)[0] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="wants to be root")
+def test_the_next_place_is_taken(pyrometer: Path, one: Python, folder: Path) -> None:
+    """Where /tmp is noexec, and /var/tmp is not."""
+    with target(NoExecFirst(**asdict(one))) as running:
+        recording = Recording(pyrometer, running.pid, folder / "x.pyro", "--counts")
+        assert re.search("/var/tmp/pyrometer-1[^/]*/pyrometer-probe-", Path(f"/proc/{running.pid}/maps").read_text())
+        run(running)
+        assert recording.stop().of("inner") == CALLS
+        assert seen(running)[0] == []
+
+
+KEEP = r"""
+#include <unistd.h>
+long keep(const char *until)
+{
+    long rounds = 0;
+    while (access(until, F_OK) != 0)
+        rounds++;
+    return rounds;
+}
+"""
+
+
+def test_c_code_that_holds_the_gil(pyrometer: Path, some_counted: Python, folder: Path) -> None:
+    """As sum(range(10**10)) does: nobody comes by; when it is through, the program goes on, and can be asked again."""
+    Path("keep.c").write_text(KEEP)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", "keep.so", "keep.c"], check=True)
+    script = folder / "keeps.py"
+    script.write_text(
+        "import ctypes, threading, time\n"
+        "keep = ctypes.PyDLL('./keep.so').keep\n"  # with the GIL
+        "def work(): time.sleep(0.001)\n"
+        "def go_on():\n"
+        "    while True: work()\n"
+        "threading.Thread(target=go_on, daemon=True).start()\n"
+        "print('READY', flush=True)\n"
+        "keep(b'through')\n"
+        "print('THROUGH', flush=True)\n"
+        "go_on()\n"
+    )
+    with start_target(some_counted, script, cwd=folder) as running:
+        line = refused(pyrometer, 3, "record", "--pid", running.pid, "--inject", "--counts", "-d", "1")
+        assert f"process {running.pid} did not come by in time: it was left as it was" in line
+        assert "outside of Python" in line and f"pyrometer dump --pid {running.pid}" in line
+        (folder / "through").touch()
+        assert running.readline() == "THROUGH"
+        counts = Recording(pyrometer, running.pid, folder / "through.pyro", "--counts")
+        time.sleep(0.2)
+        assert counts.stop().of("work") > 0
+        assert running.process.poll() is None and running.errors() == "nothing on standard error"
+
+
+def state(running: Target) -> str:
+    return Path(f"/proc/{running.pid}/stat").read_text().rpartition(") ")[2][0]
+
+
+def test_a_process_that_is_stopped(pyrometer: Path, some_counted: Python, folder: Path) -> None:
+    with target(some_counted) as running:
+        before = seen(running)
+        os.kill(running.pid, signal.SIGSTOP)
+        line = refused(pyrometer, 3, "record", "--pid", running.pid, "--inject", "--counts", "-d", "1")
+        assert f"process {running.pid} was left as it was: it is stopped; kill -CONT {running.pid}" in line
+        assert state(running) == "T"
+        os.kill(running.pid, signal.SIGCONT)
+        run(running)
+        assert seen(running)[0] == [] and abs(seen(running)[1] - before[1]) <= 4
+        assert injected(pyrometer, running, folder / "on.pyro", "--counts").of("inner") == CALLS
+
+
+def test_a_process_that_is_traced(pyrometer: Path, some_counted: Python, folder: Path) -> None:
+    """By a debugger, which lets it run or has stopped it: there is one tracer at most."""
+    ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+    ptrace.argtypes = [ctypes.c_long] * 4
+    seize, interrupt, detach, any_thread = 0x4206, 0x4207, 17, 0x40000000
+    with target(some_counted) as running:
+        if ptrace(seize, running.pid, 0, 0) < 0:
+            pytest.skip("no ptrace here")
+        refusal = f"process {running.pid} was left as it was: process {os.getpid()} traces it, as debuggers do"
+        assert refusal in refused(pyrometer, 3, "record", "--pid", running.pid, "--inject", "--counts", "-d", "1")
+        run(running)
+        assert seen(running)[0] == []
+        assert ptrace(interrupt, running.pid, 0, 0) == 0
+        os.waitpid(running.pid, any_thread)
+        assert refusal in refused(pyrometer, 3, "record", "--pid", running.pid, "--inject", "--counts", "-d", "1")
+        assert state(running) == "t"
+        assert ptrace(detach, running.pid, 0, 0) == 0
+        assert injected(pyrometer, running, folder / "on.pyro", "--counts").of("inner") == CALLS
         assert seen(running)[0] == []
 
 
