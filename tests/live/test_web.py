@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import http.client
@@ -13,9 +14,9 @@ import socket
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,16 @@ class Server:
         found = Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
         connection.close()
         return found
+
+    def pieces(self, path: str, **headers: str) -> Iterator[bytes]:
+        """Of the answer's body, as they come."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
+        connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        response = connection.getresponse()
+        assert ("x-profile" in {name.lower() for name in response.headers}) == bool(headers)
+        while piece := response.read1():
+            yield piece
+        connection.close()
 
     def profiled(self, path: str, pyrometer: Path) -> Answer:
         """With a token that our program made."""
@@ -160,6 +171,7 @@ def serve(tmp_path: Path, pyrometer: Path) -> Iterator[Callable[..., Server]]:
             "PYROMETER_PROBE_FILE": str(pyrometer.parent / "src" / "probe" / "_probe.abi3.so"),
             "WEB_OPTIONS": json.dumps({name: value for name, value in options.items() if value is not None}),
             "WEB_DATABASE": str(tmp_path / "database"),
+            "WEB_GATE": str(tmp_path / "gate"),
             "WEB_ASYNC": "1" if app == "django_asgi" else "",  # what is in the middleware's own thread can be told apart
             **(environment or {}),
         }
@@ -271,9 +283,22 @@ def test_a_profiled_request(served: Python, app: str, serve: Callable[..., Serve
     assert not re.search("pyrometer's own|cannot be started|was refused", server.log.read_text()), server.log.read_text()[-3000:]
 
 
-def test_refused_tokens(one: Python, serve: Callable[..., Server], pyrometer: Path) -> None:
+@pytest.mark.parametrize("app", ["flask", "starlette", "fastapi", "django_wsgi", "django_asgi"])
+def test_an_answer_in_pieces_is_passed_on_as_it_comes(one: Python, app: str, serve: Callable[..., Server], tmp_path: Path) -> None:
+    """The first piece is with the client before the second is made: of who asked for a profile, and of the others, which are watched."""
+    server = serve(one, app, slow_s=SECONDS)
+    for headers in ({}, {"X_Pyrometer_Token": token("/gated", time.time() + SECONDS)}):
+        pieces = server.pieces("/gated", **headers)
+        assert next(pieces) == b"one "
+        (tmp_path / "gate").touch()
+        assert list(pieces) == [b"two"]
+        (tmp_path / "gate").unlink()
+
+
+@pytest.mark.parametrize("app", ["flask", "starlette", "django_wsgi", "django_asgi"])
+def test_refused_tokens(one: Python, app: str, serve: Callable[..., Server]) -> None:
     """Each kind is answered as if there were none, stores nothing, and is logged once."""
-    server = serve(one, "flask")
+    server = serve(one, app)
     now = time.time()
     wrong = {
         "forged": token("/sleep", now + 60, b"another secret of 16"),
@@ -329,11 +354,13 @@ def test_closed_unless_configured(one: Python, serve: Callable[..., Server]) -> 
     assert answer.status == 200 and "x-profile" not in answer.headers and not server.recordings() and not server.samplers()
 
 
+@pytest.mark.parametrize("app", ["django_wsgi", "django_asgi", "starlette", "fastapi"])
 @pytest.mark.parametrize("debug, ips, url, told", [(True, ["127.0.0.1"], True, True), (False, ["127.0.0.1"], True, False),
                                                    (True, ["10.0.0.1"], True, False), (True, ["127.0.0.1"], False, False)])  # fmt: skip
-def test_profile_in_the_url(one: Python, serve: Callable[..., Server], debug: bool, ips: list[str], url: bool, told: bool) -> None:
-    """Only with all three: DEBUG, the client's address, and the option."""
-    server = serve(one, "django_wsgi", DEBUG=debug, INTERNAL_IPS=ips, url=url)
+def test_profile_in_the_url(one: Python, app: str, serve: Callable[..., Server], debug: bool, ips: list[str], url: bool, told: bool) -> None:
+    """Only with all three: DEBUG, the client's address, and the option. Where there is no Django, two more options are the first two."""
+    names = ("DEBUG", "INTERNAL_IPS") if app.startswith("django") else ("debug", "internal_ips")
+    server = serve(one, app, url=url, **dict(zip(names, (debug, ips), strict=True)))
     assert ("x-profile" in server.get("/sleep?profile").headers) == told
     assert "x-profile" not in server.get("/sleep").headers
 
@@ -379,6 +406,55 @@ def test_a_full_spool(one: Python, serve: Callable[..., Server], pyrometer: Path
     os.rename(server.directory, server.directory.with_name("away"))  # nowhere to write now
     told = server.profiled("/a", pyrometer)
     assert told.status == 200 and told.profile["id"] and not server.directory.exists()
+
+
+class SmallSpool(Python):
+    """It finds a small file system of its own where recordings go."""
+
+    folder: Path
+
+    def command(self, arguments: Sequence[str | Path] = ()) -> list[str]:
+        mount = 'mount -t tmpfs -o size=64k,mode=700 small "$0" && exec "$@"'
+        return ["unshare", "--mount", "--propagation", "private", "sh", "-c", mount, str(self.folder), *super().command(arguments)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_a_full_disk(one: Python, serve: Callable[..., Server], pyrometer: Path, tmp_path: Path) -> None:
+    """The oldest go; where that does not help, nothing is written, which is counted. No client sees anything of it."""
+    python = SmallSpool(**asdict(one))
+    python.folder = tmp_path / "requests"
+    python.folder.mkdir()
+    server = serve(python, "flask", recordings_per_s=1e6, page="/-/requests")
+    server.directory = Path(f"/proc/{server.process.pid}/root{python.folder}")
+    names: list[str] = []
+    while not names or names[0] in [path.stem for path in server.recordings()]:  # until one had to go
+        names.append(server.sampled("/a", pyrometer).profile["id"])
+        wait_until(lambda: names[-1] in [path.stem for path in server.recordings()], server)
+        assert len(names) < 100
+    assert len(names) > 2 and "could not be written" not in server.log.read_text()
+
+    def fill() -> None:
+        for path in server.recordings():
+            path.unlink()
+        with contextlib.suppress(OSError), (server.directory / "notes").open("ab", buffering=0) as notes:
+            while True:
+                notes.write(bytes(4096))
+
+    def unwritten() -> int:
+        page = server.get("/-/requests", X_Pyrometer_Token=token("/-/requests", time.time() + SECONDS)).body
+        return int(re.search(rb"unwritten (\d+)", page)[1])
+
+    fill()
+    server.sampled("/a", pyrometer)  # the last one was perhaps being written; now it is not
+    fill()
+    before = unwritten()
+    for count in (1, 2):
+        answer = server.sampled("/a", pyrometer)
+        assert (answer.status, answer.body) == (200, b"a")
+        wait_until(lambda: unwritten() >= before + count, server)
+    assert not server.recordings()
+    assert server.log.read_text().count("could not be written, which is logged once") == 1
+    assert "no space left on device" in server.log.read_text()
 
 
 def start_sampler(pyrometer: Path, pid: int, directory: Path, ours: socket.socket, theirs: socket.socket, go: str) -> None:

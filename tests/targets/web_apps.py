@@ -9,6 +9,7 @@ framework has such. All answer the same paths:
     /sleep     takes 0.3 s
     /fail      raises
     /stream    three pieces
+    /gated     two pieces, the second once there is a file WEB_GATE
     /a, /b     each works in its own functions, in turns with waiting
     /process   what can be seen of the process: threads, children
 """
@@ -95,6 +96,20 @@ def seen_process():
     return json.dumps({"pid": os.getpid(), "threads": threading.active_count(), "children": children})
 
 
+def gated():
+    yield "one "
+    while not os.path.exists(os.environ["WEB_GATE"]):
+        time.sleep(0.005)
+    yield "two"
+
+
+async def async_gated():
+    yield "one "
+    while not os.path.exists(os.environ["WEB_GATE"]):
+        await asyncio.sleep(0.005)
+    yield "two"
+
+
 def failing():
     raise KeyError("the view's own")
 
@@ -133,6 +148,7 @@ def flask_app():
     def stream():
         return Response((piece for piece in ("one ", "two ", "three")), mimetype="text/plain")
 
+    app.add_url_rule("/gated", "gated", lambda: Response(gated(), mimetype="text/plain"))
     app.add_url_rule("/quick", "quick", lambda: "quick")
     app.add_url_rule("/sleep", "sleep", lambda: time.sleep(0.3) or "slept")
     app.add_url_rule("/fail", "fail", failing)
@@ -194,6 +210,9 @@ def starlette_app():
     async def stream(request):
         return StreamingResponse(pieces(), media_type="text/plain")
 
+    async def in_two(request):
+        return StreamingResponse(async_gated(), media_type="text/plain")
+
     async def sleep(request):
         await asyncio.sleep(0.3)
         return PlainTextResponse("slept")
@@ -208,7 +227,7 @@ def starlette_app():
     a, b = (elsewhere_a, elsewhere_b) if ELSEWHERE else (async_view_a, async_view_b)
     views = {"a": a, "b": b, "quick": lambda: "quick", "fail": failing, "process": seen_process}
     routes = [Route(f"/{name}", of(view)) for name, view in views.items()]
-    routes += [Route("/orders", orders), Route("/same", same), Route("/stream", stream), Route("/sleep", sleep)]
+    routes += [Route("/orders", orders), Route("/same", same), Route("/stream", stream), Route("/gated", in_two), Route("/sleep", sleep)]
     app = Starlette(routes=routes)
     app.add_middleware(ASGIMiddleware, **OPTIONS)
     return app
@@ -235,6 +254,10 @@ def fastapi_app():
     @app.get("/stream")
     async def stream():
         return StreamingResponse(iter(("one ", "two ", "three")), media_type="text/plain")
+
+    @app.get("/gated")
+    async def in_two():
+        return StreamingResponse(async_gated(), media_type="text/plain")
 
     @app.get("/sleep")
     async def sleep():
@@ -315,6 +338,7 @@ def make_django():
     globals()["urlpatterns"] = [path(name, of(view)) for name, view in views.items()] + [
         path("orders", orders),
         path("same", same),
+        path("gated", lambda request: StreamingHttpResponse(async_gated() if os.environ.get("WEB_ASYNC") else gated())),
         path("stream", lambda request: StreamingHttpResponse(iter(("one ", "two ", "three")))),
     ]
 

@@ -957,6 +957,36 @@ def the_url_is_for_developers():
         assert ("X-Profile" in seen[0][1]) == told, (changed, address, query)
 
 
+def the_url_is_for_developers_under_asgi():
+    """The same of ASGI's scope, in which there may be neither a query nor a client."""
+    good = {"url": True, "debug": True, "internal_ips": ["10.0.0.1"]}
+    developer = {"client": ["10.0.0.1", 1234], "query_string": b"a=1&profile"}
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"one"})
+
+    for changed, more, told in (
+        ({}, {}, True), ({}, {"query_string": b"profile=1"}, True), ({}, {"query_string": b"a=profile&profiles"}, False),
+        ({}, {"query_string": b""}, False), ({}, {"query_string": b"profile=\xff"}, True), ({}, {"query_string": None}, False),
+        ({}, {"client": ("10.0.0.2", 1234)}, False), ({}, {"client": None}, False),
+        ({"url": False}, {}, False), ({"debug": False}, {}, False), ({"internal_ips": ()}, {}, False),
+    ):  # fmt: skip
+        sent = []
+
+        async def send(message, sent=sent):
+            sent.append(message)
+
+        scope = {"type": "http", "method": "GET", "path": "/a", "headers": [], **developer, **more}
+        if scope["query_string"] is None:
+            del scope["query_string"]
+        middleware = ASGIMiddleware(app, **{**good, **changed})
+        asyncio.run(middleware(scope, None, send))
+        headers = dict(sent[0]["headers"])
+        assert (b"x-profile" in headers) == (b"server-timing" in headers) == told, (changed, more)
+        assert middleware.service.counts == {**dict.fromkeys(middleware.service.counts, 0), "kept": int(told)}
+
+
 def who_is_kept_out_is_told_why():
     """Linux lets nobody look into a process that gave up root; and what cannot be written is logged, once."""
     PR_SET_DUMPABLE, prctl, said = 4, ctypes.CDLL(None).prctl, []

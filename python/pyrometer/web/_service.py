@@ -193,7 +193,7 @@ class Service:
         self.slots = Slots()
         self.recent: deque[Kept] = deque(maxlen=RECENT)
         self.requests = 0
-        self.counts = dict.fromkeys(("kept", "refused", "no_slot", "unsampled", "limited", "errors"), 0)
+        self.counts = dict.fromkeys(("kept", "refused", "no_slot", "unsampled", "limited", "unwritten", "errors"), 0)
         self.told_allowed, self.kept_allowed = Allowance(options.recordings_per_s), Allowance(options.recordings_per_s)
         self._logged: set[str] = set()
         self.sampler = None
@@ -347,6 +347,7 @@ class Service:
 
     def _answered(self, answer: dict[str, Any]) -> None:
         if answer.get("error"):
+            self.counts["unwritten"] += 1
             self._log_once(f"a recording could not be written, which is logged once: {self.options.directory}: {answer['error'].split(': ')[-1]}")
         for kept in list(self.recent):  # others may add one meanwhile
             if kept.id == answer["id"]:
@@ -388,8 +389,8 @@ class Service:
 
 def stats() -> dict[str, Any]:
     """Added up over the middlewares of this process: requests, kept, refused (tokens), no_slot (more at a time than can be told apart),
-    unsampled (kept while no sampler ran, or it was behind), limited (kept, but there were recordings_per_s), errors of our own, and what the
-    sampler says."""
+    unsampled (kept while no sampler ran, or it was behind), limited (kept, but there were recordings_per_s), unwritten (sampled, but the
+    recording could not be written), errors of our own, and what the sampler says."""
     found: dict[str, Any] = {"query_errors": _queries.errors, "sampler": []}
     for service in list(_services):
         for name, count in service.counted().items():
