@@ -1,6 +1,6 @@
 /* tests/unit/top_keys.c - the keys of others: for each key of py-spy's top and of the standard library's live view, what it does here.
  *
- * py-spy 0.4: src/console_viewer.rs. CPython 3.15: Lib/profiling/sampling/live_collector/collector.py, _handle_input();
+ * py-spy: src/console_viewer.rs. CPython 3.15: Lib/profiling/sampling/live_collector/collector.py, _handle_input();
  * tests/live/test_top.py looks whether that has keys that are not here. */
 #include "check.h"
 #include "top/view.h"
