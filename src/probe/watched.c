@@ -21,7 +21,7 @@ static int (*variable_reset)(PyObject *variable, PyObject *token);
 static PyObject *(*context_new)(void);
 static int (*context_enter)(PyObject *context);
 static int (*context_exit)(PyObject *context);
-static PyObject *word_type, *word_status; /* keys of ASGI's messages */
+static PyObject *word_type, *word_status, *word_more_body; /* keys of ASGI's messages */
 
 struct watch {
     PyObject base;
@@ -113,18 +113,34 @@ static PyObject *value_in(PyObject *object, PyObject *key)
     return PyDict_Check(object) ? PyDict_GetItemWithError(object, key) : NULL;
 }
 
+static bool is_of_type(PyObject *message, const char *wanted)
+{
+    PyObject *type = value_in(message, word_type);
+    return type && PyUnicode_Check(type) && PyUnicode_CompareWithASCIIString(type, wanted) == 0;
+}
+
 /* Does MESSAGE begin the answer? Then *RET_STATUS is its status. What is odd in it is the server's affair. */
 static bool begins_answer(PyObject *message, int *ret_status)
 {
-    PyObject *type = value_in(message, word_type);
-    bool begins = type && PyUnicode_Check(type) &&
-                  PyUnicode_CompareWithASCIIString(type, "http.response.start") == 0;
+    bool begins = is_of_type(message, "http.response.start");
     PyObject *status = begins ? value_in(message, word_status) : NULL;
     long number = status && PyLong_Check(status) ? PyLong_AsLong(status) : 0;
     *ret_status = number > 0 && number < 1000 ? (int)number : 0;
     PyErr_Clear();
     return begins;
 }
+
+/* Is it the last of the answer? */
+static bool ends_answer(PyObject *message)
+{
+    PyObject *more =
+        is_of_type(message, "http.response.body") ? value_in(message, word_more_body) : Py_True;
+    bool ends = !more || more == Py_False;
+    PyErr_Clear();
+    return ends;
+}
+
+static void put_back(struct watched *watched);
 
 static PyObject *call_asgi(PyObject *self, PyObject *const *arguments, size_t count,
                            PyObject *names)
@@ -138,6 +154,9 @@ static PyObject *call_asgi(PyObject *self, PyObject *const *arguments, size_t co
     if (!watched->answered && has_arguments(count) && begins_answer(arguments[0], &status)) {
         watched->status = status;
         judge(watched, pyro_clock_ns());
+    } else if (watched->before && has_arguments(count) && ends_answer(arguments[0])) {
+        put_back(
+            watched); /* a timer that the server sets then keeps the context, and all that is in it */
     }
     return call_vector(watched->inner, arguments, count, names);
 }
@@ -507,7 +526,10 @@ int pyro_watched_init(PyObject *module)
         word_type = PyUnicode_InternFromString("type");
     if (!word_status)
         word_status = PyUnicode_InternFromString("status");
-    if (!word_type || !word_status || add_type(module, &watched_spec, "Watched") < 0)
+    if (!word_more_body)
+        word_more_body = PyUnicode_InternFromString("more_body");
+    if (!word_type || !word_status || !word_more_body ||
+        add_type(module, &watched_spec, "Watched") < 0)
         return -1;
     return add_type(module, &watch_spec, "Watch");
 }

@@ -350,6 +350,27 @@ def what_is_under_way():
         _service.find_watch = found
 
 
+def the_end_of_an_answer_keeps_no_request():
+    """A server sets a timer for the connection then, in the context of the moment: no request is in that, however long the timer waits."""
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        await send({"type": "http.response.body", "body": b"two", "more_body": False} if scope["path"] == "/a" else {"type": "http.response.body"})
+
+    async def send(message):
+        seen.append((message["type"][14:], contextvars.copy_context().get(_queries.current) is not None))
+
+    for watch in watches():
+        found, _service.find_watch = _service.find_watch, lambda: watch
+        for text, options in ((None, {"slow_s": 1}), (True, {"secret": SECRET})):
+            for path in ("/a", "/b"):
+                seen, headers = [], [(b"x-pyrometer-token", token(path).encode())] if text else []
+                scope = {"type": "http", "method": "GET", "path": path, "headers": headers, "client": None}
+                asyncio.run(ASGIMiddleware(app, **options)(scope, None, send))
+                assert seen == [("start", True), ("body", True), ("body", False)], (watch, text, seen)
+        _service.find_watch = found
+
+
 def a_child_has_nothing_under_way():
     """Of what is under way in its parent."""
     def app(environ, start_response):

@@ -7,6 +7,7 @@ from time import monotonic
 
 from pyrometer.web import _page
 from pyrometer.web._service import TOKEN_HEADER, TOLD, Options, Service, number_of
+from pyrometer.web._watched import ends_answer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ class ASGIMiddleware:
                 if found:
                     encoded = [(name.lower().encode(), value.encode()) for name, value in found]
                     message = {**message, "headers": [*message.get("headers", ()), *encoded]}
+            elif ends_answer(message):
+                service.put_back(request)  # a timer that the server sets then keeps the context, and all that is in it
             await send(message)
 
         try:

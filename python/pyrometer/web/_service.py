@@ -339,11 +339,19 @@ class Service:
             if request.slots is not None and request.slot is not None:
                 self.under_way[request.slot] = self.under_way[SLOTS + request.slot] = 0
                 request.slots.free.append(request.slot)
-            _queries.current.reset(request.before)
-        except ValueError:  # another context than that of begin(): it ends with the request anyway
-            pass
+            self.put_back(request)
         except Exception:
             self.failed()
+
+    @staticmethod
+    def put_back(request: Request) -> None:
+        """What comes now is not counted as its own."""
+        before, request.before = request.before, None
+        try:
+            if before is not None:
+                _queries.current.reset(before)
+        except ValueError:  # another context than that of begin(): it ends with the request anyway
+            pass
 
     def _answered(self, answer: dict[str, Any]) -> None:
         if answer.get("error"):

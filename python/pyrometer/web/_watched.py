@@ -63,7 +63,7 @@ class Watched:
         self.watch, self.inner, self.info, self.slot = watch, inner, info, slot
         self.status = 0
         self.answered = False
-        self.before = watch.current.set(self)
+        self.before: Any = watch.current.set(self)
         self.began_ns = monotonic_ns()
         self._say(self.began_ns & ~1 if watch.slow_ns else self.began_ns | 1, id(self))
 
@@ -73,10 +73,7 @@ class Watched:
             self.status = FAILED_FROM
         if not self.answered:
             self._judge(monotonic_ns() if ended_ns is None else ended_ns)
-        try:
-            self.watch.current.reset(self.before)
-        except ValueError:  # another context than that of the beginning: it ends with the request anyway
-            pass
+        self._put_back()
         self._say(0, 0)
         self.slot = None
 
@@ -92,6 +89,14 @@ class Watched:
     def end(self, begun: Any) -> None:
         """A query ended."""
         self.queries().end(begun)
+
+    def _put_back(self) -> None:
+        before, self.before = self.before, None
+        try:
+            if before is not None:
+                self.watch.current.reset(before)
+        except ValueError:  # another context than that of the beginning: it ends with the request anyway
+            pass
 
     def _say(self, began_ns: int, object_: int) -> None:
         under_way = self.watch.under_way
@@ -124,7 +129,17 @@ class _ASGI(Watched):
             if begins:
                 self.status = status if isinstance(status, int) and 0 < status < 1000 else 0
                 self._judge(monotonic_ns())
+        elif args and ends_answer(args[0]):
+            self._put_back()  # a timer that the server sets then keeps the context, and all that is in it
         return self.inner(*args, **more)
+
+
+def ends_answer(message: Any) -> bool:
+    """Is it the last one of an answer?"""
+    try:
+        return message.get("type") == "http.response.body" and not message.get("more_body", False)
+    except Exception:
+        return False
 
 
 def _number(status: Any) -> int:
