@@ -224,15 +224,15 @@ static PyObject *watch_asgi(PyObject *self, PyObject *const *arguments, Py_ssize
     return begin(self, arguments, count, call_asgi);
 }
 
-/* In another context than that of the beginning there is nothing to put back: it ends with the request anyway. */
+/* In another context than that of the beginning it cannot be, and is tried again at the end. */
 static void put_back(struct watched *watched)
 {
-    PyObject *before = watched->before;
-    watched->before = NULL;
-    if (before && watched->watch && watch_of(watched->watch)->current &&
-        variable_reset(watch_of(watched->watch)->current, before) < 0)
+    if (!watched->before || !watched->watch || !watch_of(watched->watch)->current)
+        return;
+    if (variable_reset(watch_of(watched->watch)->current, watched->before) < 0)
         PyErr_Clear();
-    Py_XDECREF(before);
+    else
+        Py_CLEAR(watched->before);
 }
 
 /* RAISED, and for tests ENDED_NS. */

@@ -607,6 +607,7 @@ def test_greenlets(one: Python, pyrometer: Path, tmp_path: Path) -> None:
         assert not {f"work_{other}", f"view_{other}"} & set(found), found
 
 
+@pytest.mark.alone  # what takes less than a twentieth of the time is no finding
 @pytest.mark.parametrize("library", ["django", "sqlalchemy"])
 @pytest.mark.parametrize("served", ["3.11", "3.13"], indirect=True)
 def test_the_middleware_judges_as_findings_do(

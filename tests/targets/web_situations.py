@@ -355,19 +355,27 @@ def the_end_of_an_answer_keeps_no_request():
     async def app(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"one", "more_body": True})
-        await send({"type": "http.response.body", "body": b"two", "more_body": False} if scope["path"] == "/a" else {"type": "http.response.body"})
+        last = {"type": "http.response.body", "body": b"two", "more_body": False} if scope["path"] == "/a" else {"type": "http.response.body"}
+        await (send(last) if scope["path"] != "/task" else asyncio.ensure_future(later(send, last)))  # in a copy of the context
+
+    async def later(send, message):
+        await send(message)
 
     async def send(message):
         seen.append((message["type"][14:], contextvars.copy_context().get(_queries.current) is not None))
 
+    async def ask_and_look(*asked):
+        await ASGIMiddleware(app, **options)(*asked)
+        return _queries.current.get()
+
     for watch in watches():
         found, _service.find_watch = _service.find_watch, lambda: watch
         for text, options in ((None, {"slow_s": 1}), (True, {"secret": SECRET})):
-            for path in ("/a", "/b"):
+            for path in ("/a", "/b", "/task"):
                 seen, headers = [], [(b"x-pyrometer-token", token(path).encode())] if text else []
                 scope = {"type": "http", "method": "GET", "path": path, "headers": headers, "client": None}
-                asyncio.run(ASGIMiddleware(app, **options)(scope, None, send))
-                assert seen == [("start", True), ("body", True), ("body", False)], (watch, text, seen)
+                assert asyncio.run(ask_and_look(scope, None, send)) is None, (watch, text, path)
+                assert seen == [("start", True), ("body", True), ("body", path == "/task")], (watch, text, seen)
         _service.find_watch = found
 
 

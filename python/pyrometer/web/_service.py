@@ -346,11 +346,11 @@ class Service:
     @staticmethod
     def put_back(request: Request) -> None:
         """What comes now is not counted as its own."""
-        before, request.before = request.before, None
         try:
-            if before is not None:
-                _queries.current.reset(before)
-        except ValueError:  # another context than that of begin(): it ends with the request anyway
+            if request.before is not None:
+                _queries.current.reset(request.before)
+                request.before = None
+        except ValueError:  # another context than that of begin(): it is tried again at the end
             pass
 
     def _answered(self, answer: dict[str, Any]) -> None:

@@ -91,11 +91,11 @@ class Watched:
         self.queries().end(begun)
 
     def _put_back(self) -> None:
-        before, self.before = self.before, None
         try:
-            if before is not None:
-                self.watch.current.reset(before)
-        except ValueError:  # another context than that of the beginning: it ends with the request anyway
+            if self.before is not None:
+                self.watch.current.reset(self.before)
+                self.before = None
+        except ValueError:  # another context than that of the beginning: it is tried again at the end
             pass
 
     def _say(self, began_ns: int, object_: int) -> None:
