@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct by_frame {
     double us, leaf_us; /* of all its stacks, and of the largest, */

@@ -30,24 +30,29 @@ struct options {
 };
 
 /* py-spy's options that are none here, and what to do instead. */
+static int refuse(struct pyro_error *error, const char *why, const char *instead)
+{
+    pyro_error_set(error, -EINVAL, "%s", why);
+    pyro_error_hint(error, "%s", instead);
+    return -EINVAL;
+}
+
 static int refuse_native(const char *text, void *field, struct pyro_error *error)
 {
     (void)text;
     (void)field;
-    pyro_error_set(error, -EINVAL, "stacks of C code are not sampled");
-    pyro_error_hint(error, "in top, / shows only the rows that match; the C functions that Python "
-                           "calls: pyrometer record --inject --counts --pid PID");
-    return -EINVAL;
+    return refuse(error, "stacks of C code are not sampled",
+                  "in top, / shows only the rows that match; the C functions that Python calls: "
+                  "pyrometer record --inject --counts --pid PID");
 }
 
 static int refuse_full_filenames(const char *text, void *field, struct pyro_error *error)
 {
     (void)text;
     (void)field;
-    pyro_error_set(error, -EINVAL, "in top, paths are as long as there is room");
-    pyro_error_hint(error, "w there saves a recording, of which pyrometer stats --json FILE has "
-                           "whole paths");
-    return -EINVAL;
+    return refuse(
+        error, "in top, paths are as long as there is room",
+        "w there saves a recording, of which pyrometer stats --json FILE has whole paths");
 }
 
 static const struct pyro_option top_options[] = {

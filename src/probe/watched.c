@@ -140,7 +140,16 @@ static bool ends_answer(PyObject *message)
     return ends;
 }
 
-static void put_back(struct watched *watched);
+/* In another context than that of the beginning it cannot be, and is tried again at the end. */
+static void put_back(struct watched *watched)
+{
+    if (!watched->before || !watched->watch || !watch_of(watched->watch)->current)
+        return;
+    if (variable_reset(watch_of(watched->watch)->current, watched->before) < 0)
+        PyErr_Clear();
+    else
+        Py_CLEAR(watched->before);
+}
 
 static PyObject *call_asgi(PyObject *self, PyObject *const *arguments, size_t count,
                            PyObject *names)
@@ -224,17 +233,6 @@ static PyObject *watch_asgi(PyObject *self, PyObject *const *arguments, Py_ssize
     return begin(self, arguments, count, call_asgi);
 }
 
-/* In another context than that of the beginning it cannot be, and is tried again at the end. */
-static void put_back(struct watched *watched)
-{
-    if (!watched->before || !watched->watch || !watch_of(watched->watch)->current)
-        return;
-    if (variable_reset(watch_of(watched->watch)->current, watched->before) < 0)
-        PyErr_Clear();
-    else
-        Py_CLEAR(watched->before);
-}
-
 /* RAISED, and for tests ENDED_NS. */
 static PyObject *watched_over(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 {
@@ -248,6 +246,7 @@ static PyObject *watched_over(PyObject *self, PyObject *const *arguments, Py_ssi
     if (!watched->answered)
         judge(watched, count > 1 ? ended_ns : pyro_clock_ns());
     put_back(watched);
+    Py_CLEAR(watched->before); /* it has the context, which may have us */
     say_over(watched);
     return Py_NewRef(Py_None);
 }

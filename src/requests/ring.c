@@ -11,71 +11,6 @@
 static const char request_name[] = "pyrometer_request_";
 static const char request_file[] = "/pyrometer/web/_slots.py";
 
-/* -- filling it --------------------------------------------------------------------------------- */
-
-static void begin_sweep(void *context)
-{
-    struct pyro_ring *ring = context;
-    const struct pyro_ring_sweep sweep = {
-        .before_ns = pyro_clock_ns(), .after_ns = UINT64_MAX, .stands = ring->stands};
-    ring->sweeps[ring->sweep_count++ % PYRO_RING_SWEEPS] = sweep;
-}
-
-static bool is_in_a_request(struct pyro_ring *ring, uint32_t stack);
-
-static void add_sample(void *context, const struct pyro_written_sample *sample)
-{
-    struct pyro_ring *ring = context;
-    if (!ring->sweep_count)
-        return;
-    bool told = !ring->otherwise || is_in_a_request(ring, sample->stack);
-    ring->samples[ring->sample_count++ % PYRO_RING_SAMPLES] = (struct pyro_ring_sample){
-        .sweep = ring->sweep_count - 1,
-        .slot = told ? PYRO_RING_NOBODY : ring->otherwise(ring->otherwise_context),
-        .sample = *sample,
-    };
-}
-
-static void add_edge(void *context, uint32_t caller, uint32_t callee)
-{
-    struct pyro_ring *ring = context;
-    if (pyro_grow(&ring->edges, ring->edge_count, &ring->edge_capacity, sizeof(*ring->edges)) < 0)
-        ring->failed = true;
-    else
-        ring->edges[ring->edge_count++] = (struct pyro_ring_edge){caller, callee};
-}
-
-void pyro_ring_swept(struct pyro_ring *ring)
-{
-    if (ring->sweep_count)
-        ring->sweeps[(ring->sweep_count - 1) % PYRO_RING_SWEEPS].after_ns = pyro_clock_ns();
-}
-
-int pyro_ring_init(struct pyro_ring *ring, struct pyro_writer *names)
-{
-    *ring = (struct pyro_ring){.names = names, .stands = 1};
-    ring->observer = (struct pyro_writer_observer){begin_sweep, add_sample, add_edge, ring};
-    ring->samples = calloc(PYRO_RING_SAMPLES, sizeof(*ring->samples));
-    ring->sweeps = calloc(PYRO_RING_SWEEPS, sizeof(*ring->sweeps));
-    if (!ring->samples || !ring->sweeps) {
-        pyro_ring_clear(ring);
-        return -ENOMEM;
-    }
-    pyro_writer_observe(names, &ring->observer);
-    return 0;
-}
-
-void pyro_ring_clear(struct pyro_ring *ring)
-{
-    if (ring->names)
-        pyro_writer_observe(ring->names, NULL);
-    free(ring->samples);
-    free(ring->sweeps);
-    free(ring->stacks);
-    free(ring->edges);
-    *ring = (struct pyro_ring){0};
-}
-
 /* -- whose request it is ------------------------------------------------------------------------ */
 
 /* The number of the request whose function ends STACK. False: it is another function. */
@@ -131,4 +66,67 @@ uint32_t pyro_ring_request_in(struct pyro_ring *ring, uint32_t stack, uint32_t s
     while (known.nearest != PYRO_STACK_ROOT && known.slot != slot)
         known = ring->stacks[pyro_writer_stack_at(ring->names, known.nearest).parent];
     return known.nearest;
+}
+
+/* -- filling it --------------------------------------------------------------------------------- */
+
+static void begin_sweep(void *context)
+{
+    struct pyro_ring *ring = context;
+    const struct pyro_ring_sweep sweep = {
+        .before_ns = pyro_clock_ns(), .after_ns = UINT64_MAX, .stands = ring->stands};
+    ring->sweeps[ring->sweep_count++ % PYRO_RING_SWEEPS] = sweep;
+}
+
+static void add_sample(void *context, const struct pyro_written_sample *sample)
+{
+    struct pyro_ring *ring = context;
+    if (!ring->sweep_count)
+        return;
+    bool told = !ring->otherwise || is_in_a_request(ring, sample->stack);
+    ring->samples[ring->sample_count++ % PYRO_RING_SAMPLES] = (struct pyro_ring_sample){
+        .sweep = ring->sweep_count - 1,
+        .slot = told ? PYRO_RING_NOBODY : ring->otherwise(ring->otherwise_context),
+        .sample = *sample,
+    };
+}
+
+static void add_edge(void *context, uint32_t caller, uint32_t callee)
+{
+    struct pyro_ring *ring = context;
+    if (pyro_grow(&ring->edges, ring->edge_count, &ring->edge_capacity, sizeof(*ring->edges)) < 0)
+        ring->failed = true;
+    else
+        ring->edges[ring->edge_count++] = (struct pyro_ring_edge){caller, callee};
+}
+
+void pyro_ring_swept(struct pyro_ring *ring)
+{
+    if (ring->sweep_count)
+        ring->sweeps[(ring->sweep_count - 1) % PYRO_RING_SWEEPS].after_ns = pyro_clock_ns();
+}
+
+int pyro_ring_init(struct pyro_ring *ring, struct pyro_writer *names)
+{
+    *ring = (struct pyro_ring){.names = names, .stands = 1};
+    ring->observer = (struct pyro_writer_observer){begin_sweep, add_sample, add_edge, ring};
+    ring->samples = calloc(PYRO_RING_SAMPLES, sizeof(*ring->samples));
+    ring->sweeps = calloc(PYRO_RING_SWEEPS, sizeof(*ring->sweeps));
+    if (!ring->samples || !ring->sweeps) {
+        pyro_ring_clear(ring);
+        return -ENOMEM;
+    }
+    pyro_writer_observe(names, &ring->observer);
+    return 0;
+}
+
+void pyro_ring_clear(struct pyro_ring *ring)
+{
+    if (ring->names)
+        pyro_writer_observe(ring->names, NULL);
+    free(ring->samples);
+    free(ring->sweeps);
+    free(ring->stacks);
+    free(ring->edges);
+    *ring = (struct pyro_ring){0};
 }

@@ -30,6 +30,12 @@ INJECTIONS = int(os.environ.get("PYROMETER_INJECTIONS", "10"))
 GROWTH_BYTES = 4 << 20  # of a process, by all injections together; each once counted into 256 KiB and more
 
 
+def compile_library(name: str, source: str) -> None:
+    """NAME.so, in the folder of the test."""
+    Path(f"{name}.c").write_text(source)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", f"{name}.so", f"{name}.c"], check=True)
+
+
 @pytest.fixture(params=["3.11", "3.11-debian", "3.12", "3.13", "3.14", "3.15"])
 def injectable(request: pytest.FixtureRequest) -> Python:
     """One of each minor; 3.14 and 3.15 live in another root, as in a container."""
@@ -583,8 +589,7 @@ long keep(const char *until)
 
 def test_c_code_that_holds_the_gil(pyrometer: Path, some_counted: Python, folder: Path) -> None:
     """As sum(range(10**10)) does: nobody comes by; when it is through, the program goes on, and can be asked again."""
-    Path("keep.c").write_text(KEEP)
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", "keep.so", "keep.c"], check=True)
+    compile_library("keep", KEEP)
     script = folder / "keeps.py"
     script.write_text(
         "import ctypes, threading, time\n"
@@ -662,8 +667,7 @@ void hold(int seconds)
 
 def test_a_thread_that_nothing_interrupts(pyrometer: Path, one: Python, folder: Path) -> None:
     """While it waits for the child of its vfork() no other thread stands still for us; when it is back, all is as ever."""
-    Path("hold.c").write_text(HOLD)
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", "hold.so", "hold.c"], check=True)
+    compile_library("hold", HOLD)
     script = folder / "holds.py"
     script.write_text(
         "import ctypes, sys, threading, time\n"

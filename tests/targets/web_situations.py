@@ -1241,7 +1241,7 @@ def the_page_hands_out_recordings():
         app = WSGIMiddleware(plain, secret=SECRET, when=lambda environ: True, page="/page", directory=folder)
         app.service.sampler._retry_s = time.monotonic() + 60
         ask(app, told=False)
-        own, other, secret = app.service.recent[0], "20261128-000000-000000-abcd", os.path.join(folder, "secret")
+        own, other, secret = app.service.recent[0], "20261128-000000-000000-abcd", os.path.join(folder, "secret.pyro")
         own.answer = {"recording": True}
         for path, text in ((secret, b"no"), (f"{folder}/{own.id}.pyro", b"own"), (f"{folder}/{other}.pyro", b"other")):
             with open(path, "wb") as file:
@@ -1255,7 +1255,8 @@ def the_page_hands_out_recordings():
         for id_, text in ((own.id, b"own"), (other, b"other")):
             assert shown.count(f'<a href="?profile=&amp;recording={id_}">') == 1, shown
             assert page(f"profile=&recording={id_}") == text
-        for odd in ("../secret", "secret", f"{folder}/secret", other + "/../../x", "20261128-000000-000000-ffff", "%2e%2e%2fsecret"):
+        inside = os.path.basename(folder)
+        for odd in (f"../{inside}/secret", "secret", f"{folder}/secret", other + "/../secret", "20261128-000000-000000-ffff", f"%2e%2e%2f{inside}/secret"):
             assert b"no such recording" in page(f"recording={odd}"), odd
 
 

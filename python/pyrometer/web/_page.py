@@ -70,7 +70,7 @@ def _queries(kept: Kept) -> str:
     return f"<details><summary>{kept.queries}</summary><ul>{items}</ul></details>"
 
 
-def _row(service: Service, kept: Kept, query: str) -> str:
+def _row(kept: Kept, query: str) -> str:
     found = kept.answer or {}
     python = f"{found['running_s']:.3f} s" if found.get("samples") else "-"
     why_none = html.escape(found.get("error") or ("limited" if kept.limited else "none"))
@@ -108,7 +108,7 @@ def _page(service: Service, query: str) -> Answer:
         service.sampler.poll()
     counts = ", ".join(f"{name} {count}" for name, count in service.counted().items())
     sampler = service.sampler.state if service.sampler is not None else "no directory is given, so there is none"
-    rows = "".join(_row(service, kept, query) for kept in reversed(list(service.recent)))
+    rows = "".join(_row(kept, query) for kept in reversed(list(service.recent)))
     heads = "".join(f"<th>{title}</th>" for title in TITLES)
     others = "".join(_others(service, query)) if service.options.directory else ""
     text = (

@@ -340,6 +340,7 @@ class Service:
                 self.under_way[request.slot] = self.under_way[SLOTS + request.slot] = 0
                 request.slots.free.append(request.slot)
             self.put_back(request)
+            request.before = None  # it has the context, which may have the request
         except Exception:
             self.failed()
 

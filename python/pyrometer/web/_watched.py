@@ -74,6 +74,7 @@ class Watched:
         if not self.answered:
             self._judge(monotonic_ns() if ended_ns is None else ended_ns)
         self._put_back()
+        self.before = None  # it has the context, which may have us
         self._say(0, 0)
         self.slot = None
 
