@@ -194,6 +194,40 @@ static void the_same_query_again_is_told_apart(void)
     fixture_end(story.profile, findings);
 }
 
+/* What the view sends for 300 rows, of which there are DISTINCT. */
+static struct story asked_for_again(uint64_t calls, uint64_t distinct)
+{
+    struct story story = story_of(300 * calls);
+    struct pyro_profile *profile = story.profile;
+    profile->call_count = 0;
+    fixture_calls(profile, PYRO_NO_ID, function_of(&story, story.module), 1);
+    add_calls(&story, story.module, story.view, calls);
+    add_calls(&story, story.view, story.orm, 300 * calls);
+    add_calls(&story, story.orm, story.sender, 300 * calls);
+    add_query(&story, CUSTOMER, 46, 300 * calls)->distinct = distinct;
+    return story;
+}
+
+static void a_page_that_is_asked_for_again_is_judged_as_once(void)
+{
+    struct story story = asked_for_again(24, 300);
+    struct pyro_findings *findings = ask(&story);
+    CHECK_EQ(findings->count, 1);
+    CHECK_STR(findings->items[0].title, "N+1: 7200 queries of one shape");
+    CHECK(!findings->items[0].doubt);
+    fixture_end(story.profile, findings);
+    story = asked_for_again(24, 24); /* in each call no more than these */
+    findings = ask(&story);
+    CHECK_STR(findings->items[0].title, "the same query 7200 times");
+    fixture_end(story.profile, findings);
+    story = asked_for_again(400, 300); /* or one of these in each call, 300 times: who knows? */
+    findings = ask(&story);
+    CHECK_STR(findings->items[0].title, "N+1: 120000 queries of one shape");
+    CHECK_EQ(findings->items[0].confidence, PYRO_CONFIDENCE_LOW);
+    CHECK(strstr(findings->items[0].doubt, "the same few"));
+    fixture_end(story.profile, findings);
+}
+
 static void a_write_loop_is_told_apart(void)
 {
     struct story story = story_of(200);
@@ -1590,7 +1624,8 @@ int main(void)
         TEST(an_n_plus_one_is_found_with_its_line_source_and_fix),
         TEST(queries_of_unknown_text_are_found), TEST(the_gain_is_the_sampled_time_of_the_line),
         TEST(few_queries_or_little_time_are_left_alone), TEST(one_query_a_request_is_no_loop),
-        TEST(the_same_query_again_is_told_apart), TEST(a_write_loop_is_told_apart),
+        TEST(the_same_query_again_is_told_apart),
+        TEST(a_page_that_is_asked_for_again_is_judged_as_once), TEST(a_write_loop_is_told_apart),
         TEST(paging_batches_and_polling_are_doubted), TEST(shapes_of_one_line_share_its_time),
         TEST(few_slow_queries_are_found), TEST(few_samples_make_no_query_slow),
         TEST(calls_of_a_driver_are_followed_up_to_the_loop),

@@ -45,15 +45,21 @@ static bool contains(const struct pyro_rule_context *context, const struct suspe
     return strstr(text(context, suspect->query->shape), part) != NULL;
 }
 
+static bool is_lazy(const struct pyro_rule_context *context, const struct pyro_query *query)
+{
+    return *text(context, query->relation) != '\0';
+}
+
+/* Of what one call of the loop's function sends: a page that is asked for again sends the same queries again, which is no fault of the loop. */
 static enum pyro_repetition kind_of(const struct pyro_rule_context *context,
-                                    const struct pyro_query *query)
+                                    const struct pyro_query *query, const struct pyro_loop *loop)
 {
     const struct pyro_repeated queries = {
-        .count = query->count,
-        .distinct = query->distinct,
+        .count = loop->per_call,
+        .distinct = query->distinct, /* at most */
         .unknown = query->unknown,
         .many = query->many,
-        .lazily = *text(context, query->relation) != '\0',
+        .lazily = is_lazy(context, query),
     };
     return pyro_repetition(text(context, query->shape), &queries);
 }
@@ -108,16 +114,28 @@ static double pause_us(const struct suspect *suspect)
     return (span_us - suspect->site.time_us) / (double)(query->count - 1);
 }
 
+/* No more different ones than calls, and too few for the rows of one: they may as well be one of its own for each call. */
+static bool may_be_the_same(const struct pyro_rule_context *context, const struct suspect *suspect)
+{
+    const struct pyro_query *query = suspect->query;
+    return suspect->kind == PYRO_REPETITION_N_PLUS_ONE && !query->unknown &&
+           !is_lazy(context, query) &&
+           query->distinct * suspect->loop.per_call <= suspect->loop.count;
+}
+
 static void set_doubt(const struct pyro_rule_context *context, const struct suspect *suspect,
                       struct pyro_finding *finding)
 {
     finding->confidence = PYRO_CONFIDENCE_MEDIUM;
-    if (suspect->source || *text(context, suspect->query->relation))
+    if (suspect->source || is_lazy(context, suspect->query))
         finding->confidence = PYRO_CONFIDENCE_HIGH;
     if (contains(context, suspect, "OFFSET ?"))
         finding->doubt = "the queries read page after page (OFFSET): that may be meant so";
     else if (contains(context, suspect, "IN (?, ...)"))
         finding->doubt = "the queries are for many keys at once (IN): these may be batches already";
+    else if (may_be_the_same(context, suspect))
+        finding->doubt =
+            "all calls ask for the same few: each may ask for one of them again and again";
     else if (suspect->query->count > 1 && pause_us(suspect) > POLL_PAUSE_US)
         finding->doubt = "there is a pause between the queries: it may be polling";
     if (finding->doubt)
@@ -292,12 +310,14 @@ static int look_at_queries(struct pyro_rule_context *context)
     int result = profile->query_count ? pyro_sites_make(&sites, context) : 0;
     for (size_t i = 0; result == 0 && i < profile->query_count; i++) {
         struct suspect suspect = {.query = &profile->queries[i]};
-        suspect.kind = kind_of(context, suspect.query);
-        if (!suspect.kind || suspect.query->site == PYRO_NO_ID)
+        if (suspect.query->site == PYRO_NO_ID)
             continue;
         suspect.loop = pyro_loop_find(context, suspect.query->site, PYRO_NO_ID,
                                       suspect.query->count, PYRO_LOOP_CALLS);
         if (suspect.loop.function == PYRO_NO_ID || context->library[suspect.loop.function])
+            continue;
+        suspect.kind = kind_of(context, suspect.query, &suspect.loop);
+        if (!suspect.kind)
             continue;
         suspect.site = pyro_sites_of(&sites, context, suspect.query);
         follow_up(context, &sites, &suspect);
