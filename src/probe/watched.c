@@ -412,14 +412,17 @@ static void watch_free(PyObject *self)
     free_object(self);
 }
 
-/* Is the first of the two in PAIR the NAME? No code of Python's runs here. */
+/* Borrowed: AT of PAIR; NULL: it is none. No code of Python's runs here. */
+static PyObject *part_of(PyObject *pair, Py_ssize_t at)
+{
+    if (PyTuple_Check(pair))
+        return PyTuple_Size(pair) > at ? PyTuple_GetItem(pair, at) : NULL;
+    return PyList_Check(pair) && PyList_Size(pair) > at ? PyList_GetItem(pair, at) : NULL;
+}
+
 static bool is_named(PyObject *pair, const char *name, Py_ssize_t size)
 {
-    PyObject *first = NULL;
-    if (PyTuple_Check(pair) && PyTuple_Size(pair) > 0)
-        first = PyTuple_GetItem(pair, 0);
-    else if (PyList_Check(pair) && PyList_Size(pair) > 0)
-        first = PyList_GetItem(pair, 0);
+    PyObject *first = part_of(pair, 0);
     return first && PyBytes_Check(first) && PyBytes_Size(first) == size &&
            memcmp(PyBytes_AsString(first), name, (size_t)size) == 0;
 }
@@ -446,11 +449,11 @@ static PyObject *watch_context_at(PyObject *self, PyObject *ignored)
 }
 
 /* HEADERS of ASGI, an iterable, as a rule a list; and a name in bytes. */
-static PyObject *watch_has_header(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+static PyObject *watch_header(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 {
     char *name;
     Py_ssize_t size;
-    bool found = false;
+    PyObject *found = NULL;
     if (count != 2) {
         PyErr_SetString(PyExc_TypeError, "two arguments are needed");
         return NULL;
@@ -459,10 +462,16 @@ static PyObject *watch_has_header(PyObject *self, PyObject *const *arguments, Py
         return NULL;
     PyObject *list =
         PyList_Check(arguments[0]) ? Py_NewRef(arguments[0]) : PySequence_List(arguments[0]);
-    for (Py_ssize_t i = 0; list && !found && i < PyList_Size(list); i++)
-        found = is_named(PyList_GetItem(list, i), name, size);
-    Py_XDECREF(list);
-    return list ? PyBool_FromLong(found) : NULL;
+    if (!list)
+        return NULL;
+    for (Py_ssize_t i = 0; !found && i < PyList_Size(list); i++) {
+        PyObject *pair = PyList_GetItem(list, i);
+        if (is_named(pair, name, size))
+            found = part_of(pair, 1);
+    }
+    found = Py_NewRef(found ? found : Py_None);
+    Py_DECREF(list);
+    return found;
 }
 
 static PyMethodDef watch_methods[] = {
@@ -470,8 +479,8 @@ static PyMethodDef watch_methods[] = {
      "wsgi(start_response, info, slot=None)\n\nA request of WSGI begins."},
     {"asgi", (PyCFunction)(void (*)(void))watch_asgi, METH_FASTCALL,
      "asgi(send, info, slot=None)\n\nA request of ASGI begins."},
-    {"has_header", (PyCFunction)(void (*)(void))watch_has_header, METH_FASTCALL | METH_STATIC,
-     "has_header(headers, name)\n\nIs it among those of ASGI?"},
+    {"header", (PyCFunction)(void (*)(void))watch_header, METH_FASTCALL | METH_STATIC,
+     "header(headers, name)\n\nThe first of that name among those of ASGI; None: there is none."},
     {"context_at", watch_context_at, METH_NOARGS | METH_STATIC,
      "context_at() -> int\n\nWhere a thread state has its context, in bytes; 0: not known."},
     {0},

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pyrometer.web import _page
 from pyrometer.web._asgi import figures
 from pyrometer.web._queries import watch_django
-from pyrometer.web._service import TOLD, Options, Service, number_of
+from pyrometer.web._service import TOLD, Options, Service, Told, number_of
 from pyrometer.web._wsgi import TOKEN_KEY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from pyrometer.web._slots import Slots
 
 
 class DjangoMiddleware:
@@ -59,80 +61,62 @@ class DjangoMiddleware:
         if not isinstance(why, str):
             return why
         service.requests += 1
-        if why in TOLD:
-            return self._now_told(request, why)
         return self._now_watched(request, why) if why or service.watches else self.get_response(request)
-
-    def _now_told(self, request: Any, why: str) -> Any:
-        service = self.service
-        begun = service.begin(request.method, _path(request), why)
-        try:
-            call = _plainly if begun.slot is None else service.slots.call[begun.slot]
-            response = call(self.get_response, request)
-            kept = service.end(begun, response.status_code)
-        finally:
-            service.end(begun, 500, lost=True)  # if it raised
-            service.release(begun)
-        for name, value in service.headers_now(begun, kept):
-            response[name] = value
-        return response
-
-    def _begin(self, request: Any, why: str) -> tuple[int | None, Any]:
-        """Of one whose answer says nothing: its slot, and what watches it."""
-        service = self.service
-        service.look()
-        slot = service.take_slot()
-        info = why, slot, request.method, request.path, "utf-8"
-        return slot, (service.watch_all if why else service.watch).wsgi(_begins, info, slot)
-
-    def _now_watched(self, request: Any, why: str) -> Any:
-        slots, raised = self.service.slots, True  # a forked child has others
-        slot, watched = self._begin(request, why)
-        try:
-            response = (_plainly if slot is None else slots.call[slot])(self.get_response, request)
-            watched(str(response.status_code))
-            raised = False
-        finally:
-            watched.over(raised)
-            if slot is not None:
-                slots.free.append(slot)
-        return response
 
     async def _later(self, request: Any) -> Any:
         service, why = self.service, self._why(request)
         if not isinstance(why, str):
             return why
         service.requests += 1
-        if why in TOLD:
-            return await self._later_told(request, why)
         return await (self._later_watched(request, why) if why or service.watches else self.get_response(request))
 
-    async def _later_told(self, request: Any, why: str) -> Any:
+    def _begin(self, request: Any, why: str) -> tuple[int | None, Told | None, Any]:
+        """Its slot, who tells if its answer does, and what watches it."""
         service = self.service
-        begun = service.begin(request.method, _path(request), why)
+        service.look()
+        told = Told(service, why) if why in TOLD else None
+        slot = None if told is not None and told.limited else service.take_slot()
+        info = told or why, slot, request.method, request.path, "utf-8"
+        return slot, told, (service.watch_of(told) if why else service.watch).wsgi(_begins, info, slot)
+
+    def _now_watched(self, request: Any, why: str) -> Any:
+        slots, raised = self.service.slots, True  # a forked child has others
+        slot, told, watched = self._begin(request, why)
         try:
-            call = _plainly if begun.slot is None else service.slots.awaiting[begun.slot]
-            response = await call(self.get_response, request)
-            kept = service.end(begun, response.status_code)
+            response = (_plainly if slot is None else slots.call[slot])(self.get_response, request)
+            watched(str(response.status_code))
+            raised = False
         finally:
-            service.end(begun, 500, lost=True)  # if it raised
-            service.release(begun)
-        for name, value in service.headers(begun, kept, await figures(service, begun, kept)):
-            response[name] = value
+            self._end(slots, slot, told, watched, raised)
+        if told is not None:
+            _add(response, told.headers_now())
         return response
 
     async def _later_watched(self, request: Any, why: str) -> Any:
-        slots, raised = self.service.slots, True  # a forked child has others
-        slot, watched = self._begin(request, why)
+        slots, raised = self.service.slots, True
+        slot, told, watched = self._begin(request, why)
         try:
             response = await (_plainly if slot is None else slots.awaiting[slot])(self.get_response, request)
             watched(str(response.status_code))
             raised = False
         finally:
-            watched.over(raised)
-            if slot is not None:
-                slots.free.append(slot)
+            self._end(slots, slot, told, watched, raised)
+        if told is not None:
+            _add(response, told.headers(await figures(told)))
         return response
+
+    @staticmethod
+    def _end(slots: Slots, slot: int | None, told: Told | None, watched: Any, raised: bool) -> None:
+        if told is not None:
+            told.lost = raised
+        watched.over(raised)
+        if slot is not None:
+            slots.free.append(slot)
+
+
+def _add(response: Any, headers: list[tuple[str, str]]) -> None:
+    for name, value in headers:
+        response[name] = value
 
 
 def _path(request: Any) -> bytes:

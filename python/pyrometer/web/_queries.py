@@ -100,6 +100,8 @@ class Queries:
     def verdict(self) -> tuple[str, str, int, int] | None:
         """The worst repetition: "n+1", "same" or "writes", the file and line it comes from, how often. None: there is none."""
         worst = None
+        if self.count < QUERIES_MIN:
+            return None
         for (shape, file, line), entry in list(self.entries.items()):
             kind = _kind(shape, entry)
             if kind and file and (worst is None or entry.count > worst[3]):

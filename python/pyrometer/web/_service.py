@@ -1,6 +1,6 @@
 """What all middlewares share: which requests are profiled, what is kept of them, what is said.
 
-A middleware calls begin() before the program and end() when its answer begins; neither raises, whatever is wrong with us.
+A middleware asks wanted() before the program runs, and puts a Watched between that and its answer; neither raises, whatever is wrong with us.
 """
 
 from __future__ import annotations
@@ -135,22 +135,21 @@ class Allowance:
         return True
 
 
-class Request:
-    """One whose answer tells, or another that is kept: only of these there is more than what it sends to databases."""
+class Kept:
+    """What is remembered of one that was kept: one whose answer tells, that was slow, failed or drawn."""
 
-    done = False
-    limited = False  # there are enough for the sampler
-    id = ""
-    before: Any = None
+    __slots__ = ("answer", "asked", "id", "limited", "longest", "method", "path", "queries", "repeated", "status", "sql_s", "total_s", "when_s", "why")
 
-    def __init__(self, method: str, path: bytes, why: str, slot: int | None, began_ns: int, queries: Queries) -> None:
-        self.method = method
-        self.path = path
-        self.why = why  # "token", "when", "url", "share", "slow", "failed"
-        self.slot = slot
-        self.slots: Slots | None = None
-        self.began_ns = began_ns
-        self.queries = queries
+    def __init__(self, why: str, method: str, path: bytes, total_ns: int, status: int, queries: Queries) -> None:
+        self.why, self.method, self.path = why, method, path  # "token", "when", "url", "share", "slow", "failed"
+        self.total_s, self.status, self.when_s = total_ns / NS_PER_S, status, time.time()
+        self.queries, self.sql_s = queries.count, queries.time_ns / NS_PER_S
+        self.repeated = _repeated(queries)
+        self.longest = queries.longest(LONGEST)
+        self.asked = False  # was the sampler? Then it has an id.
+        self.limited = False  # it was not, because it was asked often enough
+        self.id = ""
+        self.answer: dict[str, Any] | None = None
 
     @property
     def title(self) -> str:
@@ -159,20 +158,35 @@ class Request:
         return f"{_plain(self.method, 10)} {shown}"[:TITLE_MAX]
 
 
-class Kept:
-    """What is remembered of one that was kept."""
+class Told:
+    """What is told of a request whose answer tells."""
 
-    __slots__ = ("answer", "asked", "id", "limited", "longest", "queries", "repeated", "status", "sql_s", "title", "total_s", "when_s", "why")
+    def __init__(self, service: Service, why: str) -> None:
+        self.service, self.why = service, why
+        self.limited = service.sampler is not None and not service.told_allowed.take(monotonic_ns())  # there are enough for the sampler
+        self.lost = False  # there is no answer: nobody waits for figures
+        self.kept: Kept | None = None  # its answer did not begin yet
+        self.queries: Queries | None = None
 
-    def __init__(self, request: Request, total_s: float, status: int) -> None:
-        self.id, self.title, self.why = request.id, request.title, request.why
-        self.total_s, self.status, self.when_s = total_s, status, time.time()
-        self.queries, self.sql_s = request.queries.count, request.queries.time_ns / NS_PER_S
-        self.repeated = _repeated(request.queries)
-        self.longest = request.queries.longest(LONGEST)
-        self.asked = False  # was the sampler?
-        self.limited = False  # it was not, because it was asked often enough
-        self.answer: dict[str, Any] | None = None
+    def headers(self, answer: dict[str, Any] | None) -> list[tuple[str, str]]:
+        """With the sampler's ANSWER, if there is one."""
+        if self.kept is None or self.queries is None:
+            return []
+        try:
+            return [("Server-Timing", _server_timing(self.kept, answer)), ("X-Profile", _x_profile(self.kept, self.queries, answer))]
+        except Exception:
+            self.service.failed()
+            return []
+
+    def headers_now(self) -> list[tuple[str, str]]:
+        """The same, after waiting for the sampler's figures a little."""
+        answer, sampler = None, self.service.sampler
+        if self.kept is not None and self.kept.asked and sampler is not None:
+            try:
+                answer = sampler.wait(self.kept.id, WAIT_S)
+            except Exception:
+                self.service.failed()
+        return self.headers(answer)
 
 
 class Service:
@@ -187,6 +201,7 @@ class Service:
         self.under_way = array("Q", bytes(16 * SLOTS))
         self.watch = watch(slow_ns, options.failed, self._keep_watched, _queries.current, Queries, self.under_way)
         self.watch_all = watch(0, False, self._keep_watched, _queries.current, Queries, self.under_way)
+        self.watch_told = watch(0, False, self._keep_told, _queries.current, Queries, self.under_way)
         self.modules = 0  # that were imported when they were last looked at
         self.has_secret = options.secret is not None
         self.open = bool(self.watches or options.secret or options.when or options.share or options.internal_ips)
@@ -195,6 +210,7 @@ class Service:
         self.requests = 0
         self.counts = dict.fromkeys(("kept", "refused", "no_slot", "unsampled", "limited", "unwritten", "errors"), 0)
         self.told_allowed, self.kept_allowed = Allowance(options.recordings_per_s), Allowance(options.recordings_per_s)
+        self._limited = f"more than {options.recordings_per_s:g} requests a second were to be recorded: the rest are without samples"
         self._logged: set[str] = set()
         self.sampler = None
         if self.open and options.directory is not None:
@@ -269,18 +285,9 @@ class Service:
         except Exception:
             self.failed()
 
-    def begin(self, method: str, path: bytes, why: str) -> Request:
-        """Of one whose answer tells."""
-        self.look()
-        slots, queries, slot = self.slots, Queries(), self.take_slot()
-        request = Request(method, path, why, slot, monotonic_ns(), queries)
-        request.slots = slots  # where the slot goes back to: a forked child has others
-        if slot is not None:
-            request.limited = not self.told_allowed.take(request.began_ns)
-            self.under_way[SLOTS + slot] = id(queries)
-            self.under_way[slot] = request.began_ns & ~1 if request.limited else request.began_ns | 1
-        request.before = _queries.current.set(queries)
-        return request
+    def watch_of(self, told: Told | None) -> Any:
+        """Of one that is wanted whatever it does."""
+        return self.watch_all if told is None else self.watch_told
 
     def _start(self) -> None:
         try:
@@ -293,66 +300,43 @@ class Service:
 
     # -- what is kept ------------------------------------------------------------------------------
 
-    def end(self, request: Request, status: int, lost: bool = False) -> Kept | None:
-        """The answer begins that is to tell, or there is none (500), and LOST: nobody waits for figures."""
-        try:
-            if request.done:
-                return None
-            request.done = True
-            return self._keep(request, monotonic_ns(), status, not lost)
-        except Exception:
-            self.failed()
-            return None
-
     def _keep_watched(self, watched: Any, ended_ns: int, status: int) -> None:
         """One whose answer says nothing: it was slow or failed, unless another reason is in its info."""
         try:
-            why, slot, method, path, encoding = watched.info
-            why = why or ("failed" if self.options.failed and status >= FAILED_FROM else "slow")
-            request = Request(method, path.encode(encoding, "replace"), why, slot, watched.began_ns, watched.queries())
-            self._keep(request, ended_ns, status, False)
+            why = watched.info[0] or ("failed" if self.options.failed and status >= FAILED_FROM else "slow")
+            self._keep(why, watched, ended_ns, status, None)
         except Exception:
             self.failed()
 
-    def _keep(self, request: Request, now_ns: int, status: int, waits: bool) -> Kept:
-        now_s = time.time()  # names in the order of time: the oldest recordings go first
-        request.id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now_s))}-{int(now_s % 1 * 1e6):06d}-{os.urandom(2).hex()}"
-        kept = Kept(request, (now_ns - request.began_ns) / NS_PER_S, status)
+    def _keep_told(self, watched: Any, ended_ns: int, status: int) -> None:
+        """One whose answer tells, which begins now; or there is none."""
+        try:
+            told: Told = watched.info[0]
+            told.kept = self._keep(told.why, watched, ended_ns, status, told)
+            told.queries = watched.queries()
+        except Exception:
+            self.failed()
+
+    def _keep(self, why: str, watched: Any, ended_ns: int, status: int, told: Told | None) -> Kept:
+        _, slot, method, path, encoding = watched.info
+        kept = Kept(why, method, path.encode(encoding, "replace"), ended_ns - watched.began_ns, status, watched.queries())
         self.counts["kept"] += 1
         self.recent.append(kept)
-        if self.sampler is None or request.slot is None:
+        limited = told is not None and told.limited
+        if self.sampler is None or (slot is None and not limited):
             return kept
-        # Failures by the thousand are not to take the recording away from who asks for one: these have an allowance of their own.
-        limited = request.limited if request.why in TOLD else not self.kept_allowed.take(now_ns)
-        if self.sampler.socket is not None and limited:
+        if told is None:  # failures by the thousand are not to take the recording away from who asks for one
+            limited = not self.kept_allowed.take(ended_ns)
+        if limited and self.sampler.socket is not None:
             kept.limited = True
             self.counts["limited"] += 1
-            self._log_once(f"more than {self.options.recordings_per_s:g} requests a second were to be recorded: the rest are without samples")
+            self._log_once(self._limited)
         else:
-            kept.asked = self.sampler.cut(request.id, request.slot, request.began_ns, now_ns, request.title, waits)
+            kept.id = _new_id(kept.when_s)
+            waits = told is not None and not told.lost
+            kept.asked = slot is not None and self.sampler.cut(kept.id, slot, watched.began_ns, ended_ns, kept.title, waits)
             self.counts["unsampled"] += not kept.asked
         return kept
-
-    def release(self, request: Request) -> None:
-        """The program is done with it, its answer may be under way."""
-        try:
-            if request.slots is not None and request.slot is not None:
-                self.under_way[request.slot] = self.under_way[SLOTS + request.slot] = 0
-                request.slots.free.append(request.slot)
-            self.put_back(request)
-            request.before = None  # it has the context, which may have the request
-        except Exception:
-            self.failed()
-
-    @staticmethod
-    def put_back(request: Request) -> None:
-        """What comes now is not counted as its own."""
-        try:
-            if request.before is not None:
-                _queries.current.reset(request.before)
-                request.before = None
-        except ValueError:  # another context than that of begin(): it is tried again at the end
-            pass
 
     def _answered(self, answer: dict[str, Any]) -> None:
         if answer.get("error"):
@@ -362,28 +346,6 @@ class Service:
             if kept.id == answer["id"]:
                 kept.answer = {**(kept.answer or {}), **answer}  # the second one is without figures
                 return
-
-    # -- what is said ------------------------------------------------------------------------------
-
-    def headers(self, request: Request, kept: Kept | None, answer: dict[str, Any] | None) -> list[tuple[str, str]]:
-        """For the answer of one whose sender is told."""
-        if kept is None:
-            return []
-        try:
-            return [("Server-Timing", _server_timing(kept, answer)), ("X-Profile", _x_profile(kept, request, answer))]
-        except Exception:
-            self.failed()
-            return []
-
-    def headers_now(self, request: Request, kept: Kept | None) -> list[tuple[str, str]]:
-        """The same, after waiting for the sampler's figures a little."""
-        answer = None
-        if kept is not None and kept.asked and self.sampler is not None:
-            try:
-                answer = self.sampler.wait(kept.id, WAIT_S)
-            except Exception:
-                self.failed()
-        return self.headers(request, kept, answer)
 
     def failed(self) -> None:
         """Something of ours did: the request goes on without us. To be called in an except block."""
@@ -429,6 +391,11 @@ def number_of(status: str) -> int:
     return int(status[:3]) if status[:3].isdigit() else 0
 
 
+def _new_id(now_s: float) -> str:
+    """Names in the order of time: the oldest recordings go first."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now_s))}-{int(now_s % 1 * 1e6):06d}-{os.urandom(2).hex()}"
+
+
 def _plain(text: str, most: int = 100) -> str:
     """For a header: what is odd in it is "_"."""
     return re.sub(r"[^A-Za-z0-9_./+-]", "_", text)[-most:]
@@ -451,7 +418,7 @@ def _repeated(queries: Queries) -> str:
     return f"{kind}={_base(file)}:{line}x{count}"
 
 
-def _x_profile(kept: Kept, request: Request, answer: dict[str, Any] | None) -> str:
+def _x_profile(kept: Kept, queries: Queries, answer: dict[str, Any] | None) -> str:
     parts = [f"total={_seconds(kept.total_s)}"]
     sampled = answer is not None and answer.get("samples")
     if answer is not None and sampled:
@@ -460,8 +427,8 @@ def _x_profile(kept: Kept, request: Request, answer: dict[str, Any] | None) -> s
     if kept.repeated:
         parts.append(kept.repeated)
     if answer is not None and sampled and answer["top_file"]:
-        queries = request.queries.from_line(answer["top_file"], answer["top_line"])
-        parts.append(f"top={_base(answer['top_file'])}:{answer['top_line']}:{_seconds(answer['top_s'])}" + (f"/{queries}" if queries else ""))
+        count = queries.from_line(answer["top_file"], answer["top_line"])
+        parts.append(f"top={_base(answer['top_file'])}:{answer['top_line']}:{_seconds(answer['top_s'])}" + (f"/{count}" if count else ""))
     if answer is not None and answer.get("missed_s", 0) > 0.01:
         parts.append(f"unseen={_seconds(answer['missed_s'])}")
     if answer is None and kept.asked:

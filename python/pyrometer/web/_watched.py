@@ -51,9 +51,9 @@ class Watch:
         return 0
 
     @staticmethod
-    def has_header(headers: Any, name: bytes) -> bool:
-        """Is it among those of ASGI?"""
-        return any(header[0] == name for header in headers)
+    def header(headers: Any, name: bytes) -> Any:
+        """The first of that name among those of ASGI; None: there is none."""
+        return next((header[1] for header in headers if header[0] == name), None)
 
 
 class Watched:
@@ -130,12 +130,12 @@ class _ASGI(Watched):
             if begins:
                 self.status = status if isinstance(status, int) and 0 < status < 1000 else 0
                 self._judge(monotonic_ns())
-        elif args and ends_answer(args[0]):
+        elif args and _ends_answer(args[0]):
             self._put_back()  # a timer that the server sets then keeps the context, and all that is in it
         return self.inner(*args, **more)
 
 
-def ends_answer(message: Any) -> bool:
+def _ends_answer(message: Any) -> bool:
     """Is it the last one of an answer?"""
     try:
         return message.get("type") == "http.response.body" and not message.get("more_body", False)

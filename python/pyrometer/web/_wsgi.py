@@ -5,14 +5,12 @@ from __future__ import annotations
 from sys import modules
 
 from pyrometer.web import _page
-from pyrometer.web._service import TOKEN_HEADER, TOLD, Options, Service, number_of
+from pyrometer.web._service import TOKEN_HEADER, TOLD, Options, Service, Told, number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
-
-    from pyrometer.web._service import Request
 
 TOKEN_KEY = "HTTP_" + TOKEN_HEADER.upper().replace("-", "_")
 
@@ -27,11 +25,15 @@ class WSGIMiddleware:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """WSGI's."""
-        service, why = self.service, ""
-        if service.asks or TOKEN_KEY in environ:
-            answer, why = self._asked(environ, start_response)
-            if answer is not None:
-                return answer
+        service, why, told, get = self.service, "", None, environ.get
+        if service.asks or (service.has_secret and TOKEN_KEY in environ):
+            why = self._why(environ)
+            if why in TOLD and _path(environ) == service.options.page:
+                status, headers, page = _page.answer(service, get("QUERY_STRING", ""))
+                start_response(status, headers)
+                return [page]
+            if why in TOLD:
+                told = _Told(service, why, start_response)
         service.requests += 1
         if not why and not service.watches:
             made: Iterable[bytes] = self.app(environ, start_response)
@@ -39,63 +41,50 @@ class WSGIMiddleware:
         # It may be any request: nothing is done before its end that can be done then.
         if service.modules != len(modules):
             service.look()
-        slots, get = service.slots, environ.get  # a forked child has others
-        slot = None if service.sampler is None else service.take_slot()
-        info = why, slot, get("REQUEST_METHOD", ""), get("SCRIPT_NAME", "") + get("PATH_INFO", ""), "latin-1"
-        watched, raised = (service.watch_all if why else service.watch).wsgi(start_response, info, slot), True
+        slots = service.slots  # a forked child has others
+        slot = None if service.sampler is None or (told is not None and told.limited) else service.take_slot()
+        info = told or why, slot, get("REQUEST_METHOD", ""), get("SCRIPT_NAME", "") + get("PATH_INFO", ""), "latin-1"
+        begins = start_response if told is None else told.start
+        watched, raised = (service.watch_of(told) if why else service.watch).wsgi(begins, info, slot), True
+        if told is not None:
+            told.watched = watched
         try:
             made = self.app(environ, watched) if slot is None else slots.call[slot](self.app, environ, watched)
             raised = False
         finally:
+            if told is not None:
+                told.lost, told.watched = raised or told.held is None, None
             watched.over(raised)
             if slot is not None:
                 slots.free.append(slot)
+        if told is not None:
+            told.begin_answer()
         return made
 
-    def _asked(self, environ: dict[str, Any], start_response: Any) -> tuple[Iterable[bytes] | None, str]:
-        """The answer of one that is let see its profile, or the page. None: it is not; and why it is profiled nevertheless."""
-        service = self.service
-        if not service.open:
-            return None, ""
-        path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1", "replace")
-        who = environ.get(TOKEN_KEY), environ.get("QUERY_STRING", ""), environ.get("REMOTE_ADDR"), environ
-        why = service.wanted(path, *who)
-        if why not in TOLD:
-            return None, why
-        if path == service.options.page:
-            status, headers, body = _page.answer(service, environ.get("QUERY_STRING", ""))
-            start_response(status, headers)
-            return [body], ""
-        service.requests += 1
-        request = service.begin(environ.get("REQUEST_METHOD", ""), path, why)
-        return _Answer(service, request, start_response).of(self.app, environ), why
+    def _why(self, environ: dict[str, Any]) -> str:
+        """It is profiled; "": it is not."""
+        get = environ.get
+        return self.service.wanted(_path(environ), get(TOKEN_KEY), get("QUERY_STRING", ""), get("REMOTE_ADDR"), environ)
 
 
-class _Answer:
-    """Its start is held back until the program returns, so that headers can tell what it did; unless the program begins to write."""
+def _path(environ: dict[str, Any]) -> bytes:
+    path: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    return path.encode("latin-1", "replace")
 
-    def __init__(self, service: Service, request: Request, start_response: Any) -> None:
-        self.service, self.request = service, request
+
+class _Told(Told):
+    """The start of its answer is held back until the program returns, so that headers can tell what it did; unless the program begins to write."""
+
+    def __init__(self, service: Service, why: str, start_response: Any) -> None:
+        super().__init__(service, why)
         self.start_response = start_response
         self.held: tuple[str, list[tuple[str, str]], Any] | None = None
         self.write: Any = None
-        self.status = 0
-
-    def of(self, app: Any, environ: dict[str, Any]) -> Iterable[bytes]:
-        service, request = self.service, self.request
-        try:
-            args = (environ, self.start)
-            body: Iterable[bytes] = app(*args) if request.slot is None else service.slots.call[request.slot](app, *args)
-            self.finish()
-        finally:
-            service.end(request, 500, lost=True)  # if it raised
-            service.release(request)
-        return body
+        self.watched: Any = None  # while the program runs
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         """The program's start_response."""
-        self.status = number_of(status)
-        if self.request.done:
+        if self.watched is None:
             return self.start_response(status, headers, exc_info) if exc_info else self.start_response(status, headers)
         self.held = (status, headers, exc_info)
         return self.write_now
@@ -103,15 +92,17 @@ class _Answer:
     def write_now(self, data: bytes) -> Any:
         """What start_response returns, for programs that still use it."""
         if self.write is None:
-            self.finish()
+            watched, self.watched = self.watched, None
+            if watched is not None:
+                watched.over(False)
+            self.begin_answer()
         return self.write(data)
 
-    def finish(self) -> None:
+    def begin_answer(self) -> None:
         """It is over, or begins to be sent."""
-        kept = self.service.end(self.request, self.status, lost=self.held is None)
         if self.held is None:
             return
         status, headers, exc_info = self.held
         self.held = None
-        headers = headers + self.service.headers_now(self.request, kept)
+        headers = headers + self.headers_now()
         self.write = self.start_response(status, headers, exc_info) if exc_info else self.start_response(status, headers)
