@@ -60,22 +60,24 @@ class Place:
             "django": ["-m", "gunicorn", "load_site:wsgi", *gunicorn],
             "uvicorn": ["-m", "uvicorn", "load_app:asgi", "--port", str(port), "--no-access-log"],
         }[kind]
-        with open(self.folder / "log", "wb") as log, subprocess.Popen(
+        written = self.folder / f"log-{port}"
+        with open(written, "wb") as log, subprocess.Popen(
             self.python.command(command), env=variables, stdout=log, stderr=log, stdin=subprocess.DEVNULL
         ) as process:
             try:
-                self._wait(port, process)
+                self._wait(port, process, written)
                 yield port
             finally:
                 process.terminate()
 
-    def _wait(self, port: int, process: subprocess.Popen[bytes]) -> None:
+    @staticmethod
+    def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
         until = time.monotonic() + START_S
         while process.poll() is None and time.monotonic() < until:
             with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/a", timeout=START_S):
                 return
             time.sleep(0.05)
-        raise RuntimeError((self.folder / "log").read_text()[-2000:])
+        raise RuntimeError(log.read_text()[-2000:])
 
     def mixed_up(self, spool: Path, told: dict[str, str]) -> tuple[int, list[str]]:
         """How many of the recordings in SPOOL were told, by their ids in TOLD with the path that was asked for; and the recordings that are of another path or

@@ -46,12 +46,29 @@ class Seen:
         if found["told"]:
             self.wrong += found["told"]
             self.failed.append(f"{path}: {found['told']} were told of a profile that nobody asked for")
-        for took_us, count in found["times_us"]:
+        self.add_times(dict(found["times_us"]))
+
+    def add_times(self, plain_us: dict[int, int]) -> None:
+        for took_us, count in plain_us.items():
             self.plain_us[took_us] = self.plain_us.get(took_us, 0) + count
 
 
-def load(port: int, tokens: dict[str, str], body: str, clients: int, profiled: int, seconds: int) -> Seen:
-    """CLIENTS keep a connection each and ask again as soon as they are answered, as many for each path in TOKENS; PROFILED of them have its token.
+def joined(seen: list[Seen]) -> Seen:
+    """All of them as one."""
+    whole = Seen()
+    for one in seen:
+        whole.requests += one.requests
+        whole.wrong += one.wrong
+        whole.failed += one.failed
+        whole.profiled += one.profiled
+        whole.told += one.told
+        whole.recorded |= one.recorded
+        whole.add_times(one.plain_us)
+    return whole
+
+
+def load(port: int, tokens: dict[str, str], body: str, clients: int, profiled: int, seconds: int, cpu: int | None = None) -> Seen:
+    """CLIENTS, on that CPU alone if one is given, keep a connection each and ask again as soon as they are answered, as many for each path in TOKENS; PROFILED of them have its token.
 
     Each answer has to be 200 and to begin with its path and BODY.
     """
@@ -62,6 +79,8 @@ def load(port: int, tokens: dict[str, str], body: str, clients: int, profiled: i
                 header = [f"X-Pyrometer-Token: {token}"] if asked else []
                 command = ["wrk", "-t1", f"-c{count}", f"-d{seconds}", "--timeout", f"{TIMEOUT_S}s", "-s", SCRIPT, f"http://127.0.0.1:{port}{path}"]
                 command += ["--", f"{path}{body}", *header]
+                if cpu is not None:
+                    command = ["taskset", "-c", str(cpu), *command]
                 running.append((path, asked, subprocess.Popen(command, stdout=subprocess.PIPE, text=True)))
     seen = Seen()
     for path, asked, process in running:
