@@ -1,16 +1,17 @@
 """Real servers under load, with the middleware of `pyrometer.web` and without: does a request that nobody asked about take longer?
 
-    build/venv/bin/python bench/load.py [--pairs 20] [--seconds 60] [--slice 30] [--clients 200] [--servers gunicorn,uvicorn,django]
+    build/venv/bin/python bench/load.py [--pairs 20] [--seconds 60] [--clients 200] [--servers gunicorn,uvicorn,django]
                                         [--databases sqlite,postgresql] [--pyrometer build/pyrometer] [--python 3.13]
 
-CLIENTS of wrk keep one connection each and send one request after the other; one in twenty has a token. A pair is two servers, one with the
-middleware and one without, that both have answered for two seconds before it counts: each gets SECONDS of load, in slices that take turns (A B B A; who is A
-is drawn), so that what else the machine does falls on both; not in short ones, since the first requests of 200 connections would be their slowest. The clients keep to one CPU. The p99 is that of all requests without a token. Told are the mean ratio of the pairs with its 95 %
-interval, requests that failed, answers that told a profile and how many recordings they named (some are too short for a sample, or on top of
-recordings_per_s), recordings that are of another path than was asked for or have anything of it, and the same ratio of the server without the middleware
-with itself, every other slice to the rest: what the machine alone makes of such a ratio, of half as many requests. Not part of `make bench`: 20 pairs of
-60 s take 45 minutes for each server and database. Gunicorn and uvicorn serve an application without a framework (load_app.py), "django" is a site of
-Django's under gunicorn (load_site.py), some 5 ms a request.
+Each time three servers share one CPU for SECONDS: one with the middleware, and two without it. Each has CLIENTS of `wrk` on another CPU, which keep
+one connection each and send one request after the other, and has answered for two seconds before it counts; one in twenty has a token. So what else the machine does,
+which changes a p99 by a third from one minute to the next, falls on all of them. Its sampler has to keep to the clients' CPU, or it would take its time from all three.
+
+The p99 is that of requests without a token. Told are the mean ratio of the pairs with its 95 % interval; the same of the two servers without the middleware, which is what
+the machine alone makes of such a ratio; requests that failed, answers that told a profile and how many recordings they named (some are too short for
+a sample, or on top of recordings_per_s), recordings that are of another path than was asked for or have anything of it. Not part of `make bench`: 20
+pairs of 60 s take 23 minutes for each server and database. Gunicorn and uvicorn serve an application without a framework (load_app.py), "django" is a
+site of Django's under gunicorn (load_site.py), some 5 ms a request.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 BENCH = Path(__file__).resolve().parent
@@ -43,7 +45,7 @@ RESAMPLES = 5000
 PAIRS_MIN = 5  # fewer make no interval
 TOKEN_S = 3600
 WARM_UP_S = 2
-CLIENTS_CPU = 0 if (os.cpu_count() or 1) > 1 else None  # or they are moved to that of the server now and then, for a tenth of a second
+CLIENTS_CPU, SERVERS_CPU = sorted(os.sched_getaffinity(0))[:2]
 
 
 def interval(ratios: list[float], chance: random.Random) -> tuple[float, float, float]:
@@ -64,74 +66,76 @@ def written(ratios: list[float], chance: random.Random) -> tuple[str, str]:
 
 
 @dataclass
-class Half:
-    """One of the two servers of a pair."""
+class Server:
+    """One of the three."""
 
     place: Place
     spool: Path
     port: int
-    slices: list[wrk.Seen] = field(default_factory=list)
+    watched: bool
 
     def load(self, options: argparse.Namespace, seconds: int) -> wrk.Seen:
         tokens = {path: token(path, time.time() + TOKEN_S, SECRET) for path in PATHS}
         return wrk.load(self.port, tokens, BODY, options.clients, options.clients // PROFILED, seconds, CLIENTS_CPU)
 
-    def p99_ms(self, start: int = 0, step: int = 1) -> float:
-        """Of every STEP-th slice, from START on."""
-        return 1000 * wrk.joined(self.slices[start::step]).p99_s()
-
-    def count(self, watched: bool, whole: dict[str, int]) -> None:
-        """Adds to WHOLE what was seen."""
-        seen = wrk.joined(self.slices)
+    def count(self, seen: wrk.Seen, whole: dict[str, int]) -> None:
+        """Adds to WHOLE."""
         mixed = self.place.mixed_up(self.spool, seen.recorded)[1]
         for text in [*seen.failed, *mixed]:
             say(f"failed: {text[:300]}")
         counts = {"requests": seen.requests, "failed": seen.wrong, "mixed": len(mixed)}
-        if watched:
+        if self.watched:
             counts |= {"profiled": seen.told, "untold": seen.profiled - seen.told, "recorded": len(seen.recorded)}
         for name, count in counts.items():
             whole[name] = whole.get(name, 0) + count
 
 
 @contextlib.contextmanager
-def pair(place: Place, kind: str) -> Iterator[dict[bool, Half]]:
-    """Both servers: with the middleware, and without."""
+def servers(place: Place, kind: str, watched: Sequence[bool]) -> Iterator[list[Server]]:
+    """As many as WATCHED has: with the middleware, or without."""
     with contextlib.ExitStack() as stack:
-        spools = {watched: Path(stack.enter_context(tempfile.TemporaryDirectory(dir=place.folder))) for watched in (True, False)}
-        yield {
-            watched: Half(place, spool, stack.enter_context(place.server(kind, place.middleware(spool) if watched else None)))
-            for watched, spool in spools.items()
-        }
+        made = []
+        for one in watched:
+            spool = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=place.folder)))
+            port = stack.enter_context(place.server(kind, place.middleware(spool) if one else None, SERVERS_CPU))
+            made.append(Server(place, spool, port, one))
+        yield made
 
 
-def measure_pair(halves: dict[bool, Half], options: argparse.Namespace, chance: random.Random) -> None:
-    for half in halves.values():
-        half.load(options, WARM_UP_S)
-    order = chance.sample((True, False), 2)
-    for _ in range(options.seconds // options.slice):
-        for watched in order:
-            halves[watched].slices.append(halves[watched].load(options, options.slice))
-        order.reverse()
+def move_samplers() -> None:
+    """They were started by servers, and have their CPU."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            words = Path("/proc", pid, "cmdline").read_bytes().split(b"\0")
+            if words[1:3] == [b"requests", b"--pid"]:
+                os.sched_setaffinity(int(pid), {CLIENTS_CPU})
+
+
+def load_all(of: list[Server], options: argparse.Namespace, seconds: int) -> list[wrk.Seen]:
+    with ThreadPoolExecutor(len(of)) as loading:
+        return list(loading.map(lambda server: server.load(options, seconds), of))
 
 
 def measure(place: Place, kind: str, options: argparse.Namespace, chance: random.Random) -> list[str]:
     """The rest of a row."""
-    p99_ms: dict[bool, list[float]] = {True: [], False: []}
-    itself: list[float] = []
+    p99_ms: list[list[float]] = [[], [], []]  # with, without, without
     whole: dict[str, int] = {}
-    for at in range(options.pairs):
-        with pair(place, kind) as halves:
-            measure_pair(halves, options, chance)
-        for watched, half in halves.items():
-            half.count(watched, whole)
-            p99_ms[watched].append(half.p99_ms())
-        itself.append(halves[False].p99_ms(0, 2) / halves[False].p99_ms(1, 2))
-        say(f"{kind}, pair {at + 1}: p99 {p99_ms[True][-1]:.1f} ms with, {p99_ms[False][-1]:.1f} ms without, {itself[-1]:.3f} with itself")
-    told, verdict = written([one / other for one, other in zip(p99_ms[True], p99_ms[False], strict=True)], chance)
+    for pair in range(options.pairs):
+        order = chance.sample(range(3), 3)
+        with servers(place, kind, [at == 0 for at in order]) as running:
+            load_all(running, options, WARM_UP_S)
+            move_samplers()
+            for at, server, seen in zip(order, running, load_all(running, options, options.seconds), strict=True):
+                server.count(seen, whole)
+                p99_ms[at].append(1000 * seen.p99_s())
+        say(f"{kind}, pair {pair + 1}: p99 {p99_ms[0][-1]:.1f} ms with, {p99_ms[1][-1]:.1f} and {p99_ms[2][-1]:.1f} ms without")
+    without = [math.sqrt(one * other) for one, other in zip(*p99_ms[1:], strict=True)]
+    told, verdict = written([one / other for one, other in zip(p99_ms[0], without, strict=True)], chance)
+    itself, _ = written([one / other for one, other in zip(*p99_ms[1:], strict=True)], chance)
     return [
         *(f"{whole[name]}" for name in ("requests", "failed", "profiled", "untold", "recorded", "mixed")),
-        f"{statistics.median(p99_ms[True]):.1f}", f"{statistics.median(p99_ms[False]):.1f}",
-        told, f"{LOW}-{HIGH} {verdict}", written(itself, chance)[0],
+        f"{statistics.median(p99_ms[0]):.1f}", f"{statistics.median(without):.1f}",
+        told, f"{LOW}-{HIGH} {verdict}", itself,
     ]  # fmt: skip
 
 
@@ -139,7 +143,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--slice", type=int, default=30)
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--servers", default="gunicorn,uvicorn,django")
     parser.add_argument("--databases", default="sqlite,postgresql")
@@ -147,12 +150,10 @@ def main() -> None:
     parser.add_argument("--python", default="3.13")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     options = parser.parse_args()
-    if options.seconds < 2 * options.slice:
-        parser.error("two slices at least: --slice is more than half of --seconds")
     python, chance = find_python(options.python), random.Random(options.seed)
     load_then = os.getloadavg()[0]
     notes = [
-        f"{time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, Python {python.id}, {options.pairs} pairs of {options.seconds} s in slices of {options.slice}, "
+        f"{time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, Python {python.id}, {options.pairs} pairs of {options.seconds} s, "
         f"{options.clients} clients, {os.cpu_count()} CPUs, load {load_then:.2f} at the start, seed {options.seed}."
     ]
     heads = ["server", "database", "requests", "failed", "profiled", "not told", "recorded", "mixed up", "p99 with, ms", "without", "ratio [95 %]", "goal", "without, with itself"]

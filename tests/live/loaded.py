@@ -40,8 +40,8 @@ class Place:
         return {"secret": SECRET.decode(), "directory": str(spool), "slow_s": 1.0, "failed": True, "keep": KEEP}
 
     @contextlib.contextmanager
-    def server(self, kind: str, options: dict[str, object] | None) -> Iterator[int]:
-        """The port it answers at."""
+    def server(self, kind: str, options: dict[str, object] | None, cpu: int | None = None) -> Iterator[int]:
+        """The port it answers at; on that CPU alone, if one is given."""
         port = free_port()
         packages = [installed(self.python, "web", *PINS), installed(self.python, "web_postgresql", *PSYCOPG)]
         variables = {
@@ -60,9 +60,10 @@ class Place:
             "django": ["-m", "gunicorn", "load_site:wsgi", *gunicorn],
             "uvicorn": ["-m", "uvicorn", "load_app:asgi", "--port", str(port), "--no-access-log"],
         }[kind]
+        pinned = [] if cpu is None else ["taskset", "-c", str(cpu)]
         written = self.folder / f"log-{port}"
         with open(written, "wb") as log, subprocess.Popen(
-            self.python.command(command), env=variables, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            [*pinned, *self.python.command(command)], env=variables, stdout=log, stderr=log, stdin=subprocess.DEVNULL
         ) as process:
             try:
                 self._wait(port, process, written)

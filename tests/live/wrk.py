@@ -46,29 +46,13 @@ class Seen:
         if found["told"]:
             self.wrong += found["told"]
             self.failed.append(f"{path}: {found['told']} were told of a profile that nobody asked for")
-        self.add_times(dict(found["times_us"]))
-
-    def add_times(self, plain_us: dict[int, int]) -> None:
-        for took_us, count in plain_us.items():
+        for took_us, count in found["times_us"]:
             self.plain_us[took_us] = self.plain_us.get(took_us, 0) + count
 
 
-def joined(seen: list[Seen]) -> Seen:
-    """All of them as one."""
-    whole = Seen()
-    for one in seen:
-        whole.requests += one.requests
-        whole.wrong += one.wrong
-        whole.failed += one.failed
-        whole.profiled += one.profiled
-        whole.told += one.told
-        whole.recorded |= one.recorded
-        whole.add_times(one.plain_us)
-    return whole
-
-
 def load(port: int, tokens: dict[str, str], body: str, clients: int, profiled: int, seconds: int, cpu: int | None = None) -> Seen:
-    """CLIENTS, on that CPU alone if one is given, keep a connection each and ask again as soon as they are answered, as many for each path in TOKENS; PROFILED of them have its token.
+    """CLIENTS keep a connection each and ask again as soon as they are answered, as many for each path in TOKENS; PROFILED of them have its token. All run
+    on CPU, if it is given.
 
     Each answer has to be 200 and to begin with its path and BODY.
     """

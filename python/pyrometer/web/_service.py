@@ -141,7 +141,7 @@ class Kept:
     __slots__ = ("answer", "asked", "id", "limited", "longest", "method", "path", "queries", "repeated", "status", "sql_s", "total_s", "when_s", "why")
 
     def __init__(self, why: str, method: str, path: bytes, total_ns: int, status: int, queries: Queries) -> None:
-        self.why, self.method, self.path = why, method, path  # "token", "when", "url", "share", "slow", "failed"
+        self.why, self.method, self.path = why, method, path[: 4 * TITLE_MAX]  # "token", "when", "url", "share", "slow", "failed"
         self.total_s, self.status, self.when_s = total_ns / NS_PER_S, status, time.time()
         self.queries, self.sql_s = queries.count, queries.time_ns / NS_PER_S
         self.repeated = _repeated(queries)
