@@ -1,4 +1,4 @@
-/* probe/sent.h - the queries of a request that nobody asked about.
+/* probe/sent.h - the queries of a request that is measured.
  *
  * Nearly all such requests are forgotten. So of their first queries no more is noted than it takes to tell of them later: the text, the line,
  * a number for the parameters, the times. Who asks gets them as one object of the Python part's (Queries of python/pyrometer/web/_queries.py),

@@ -1,5 +1,5 @@
-/* probe/watched.c - one object a request: the callable by which its answer begins, the clock, and the verdict. Another one for each
- * service, which knows what is wanted, and makes these. */
+/* probe/watched.c - one object a request: the callable by which its answer begins, the clock, and the verdict. Others, a few for each
+ * service, know what is wanted, and make these. */
 #include "probe/watched.h"
 
 #if !PYRO_FREE_THREADED
@@ -58,19 +58,23 @@ static struct watched *watched_of(PyObject *self)
 
 /* -- the verdict -------------------------------------------------------------------------------- */
 
-static void judge(struct watched *watched, uint64_t ended_ns)
+/* False with an exception that is no error of ours: a signal's handler raised SystemExit. */
+static bool judge(struct watched *watched, uint64_t ended_ns)
 {
     const struct watch *watch = watched->watch ? watch_of(watched->watch) : NULL;
     watched->answered = true;
     if (!watch || !watch->keep ||
         (ended_ns - watched->began_ns < watch->slow_ns &&
          !(watch->fails && watched->status >= FAILED_FROM)))
-        return;
+        return true;
     PyObject *done = PyObject_CallFunction(watch->keep, "OKi", (PyObject *)watched,
                                            (unsigned long long)ended_ns, watched->status);
-    if (!done) /* an error of ours: the request goes on */
+    if (!done && !PyErr_ExceptionMatches(PyExc_Exception))
+        return false;
+    if (!done) /* the request goes on */
         PyErr_WriteUnraisable(watch->keep);
     Py_XDECREF(done);
+    return true;
 }
 
 /* Of "404 Not Found". */
@@ -162,7 +166,8 @@ static PyObject *call_asgi(PyObject *self, PyObject *const *arguments, size_t co
     int status;
     if (!watched->answered && has_arguments(count) && begins_answer(arguments[0], &status)) {
         watched->status = status;
-        judge(watched, pyro_clock_ns());
+        if (!judge(watched, pyro_clock_ns()))
+            return NULL;
     } else if (watched->before && has_arguments(count) && ends_answer(arguments[0])) {
         put_back(
             watched); /* a timer that the server sets then keeps the context, and all that is in it */
@@ -233,22 +238,36 @@ static PyObject *watch_asgi(PyObject *self, PyObject *const *arguments, Py_ssize
     return begin(self, arguments, count, call_asgi);
 }
 
+/* Before the program is done with it. */
+static PyObject *watched_answers(PyObject *self, PyObject *ignored)
+{
+    struct watched *watched = watched_of(self);
+    if (!watched->answered && !judge(watched, pyro_clock_ns()))
+        return NULL;
+    return Py_NewRef(Py_None);
+}
+
 /* RAISED, and for tests ENDED_NS. */
 static PyObject *watched_over(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 {
     struct watched *watched = watched_of(self);
     int raised = count > 0 ? PyObject_IsTrue(arguments[0]) : 0;
     uint64_t ended_ns = count > 1 ? PyLong_AsUnsignedLongLong(arguments[1]) : 0;
+    PyObject *type = NULL, *value = NULL, *trace = NULL;
     if (PyErr_Occurred())
         return NULL;
     if (raised)
         watched->status = FAILED_FROM;
-    if (!watched->answered)
-        judge(watched, count > 1 ? ended_ns : pyro_clock_ns());
+    bool judged = watched->answered || judge(watched, count > 1 ? ended_ns : pyro_clock_ns());
+    if (!judged)
+        PyErr_Fetch(&type, &value, &trace);
     put_back(watched);
     Py_CLEAR(watched->before); /* it has the context, which may have us */
     say_over(watched);
-    return Py_NewRef(Py_None);
+    if (judged)
+        return Py_NewRef(Py_None);
+    PyErr_Restore(type, value, trace);
+    return NULL;
 }
 
 /* -- its queries -------------------------------------------------------------------------------- */
@@ -333,6 +352,7 @@ static PyMemberDef watched_members[] = {
     {0},
 };
 static PyMethodDef watched_methods[] = {
+    {"answers", watched_answers, METH_NOARGS, "answers()\n\nIts answer begins."},
     {"over", (PyCFunction)(void (*)(void))watched_over, METH_FASTCALL,
      "over(raised, ended_ns=None)\n\nIt ended."},
     {"begin", (PyCFunction)(void (*)(void))watched_begin, METH_FASTCALL,
@@ -341,7 +361,7 @@ static PyMethodDef watched_methods[] = {
     {"queries", watched_queries, METH_NOARGS, "queries() -> object\n\nAll of them."},
     {0},
 };
-static const char watched_doc[] = "A request that may turn out slow or failed.";
+static const char watched_doc[] = "A request that is measured.";
 static PyType_Slot watched_slots[] = {
     {Py_tp_doc, (void *)watched_doc},   {Py_tp_call, call_slowly},
     {Py_tp_members, watched_members},   {Py_tp_methods, watched_methods},
@@ -408,6 +428,7 @@ static void watch_free(PyObject *self)
     PyObject_GC_UnTrack(self);
     (void)watch_clear(self);
     PyBuffer_Release(&watch_of(self)->under_way); /* of none it does nothing */
+    pyro_sent_by_clear(&watch_of(self)->sent_by);
     Py_DECREF((PyObject *)watch_of(self)->made);
     free_object(self);
 }

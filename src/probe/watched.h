@@ -1,4 +1,4 @@
-/* probe/watched.h - what pyrometer.web needs in C of a request that nobody asked about, but which may turn out slow or failed.
+/* probe/watched.h - what pyrometer.web needs in C of a request that is measured: as a rule nobody asked about it, but it may turn out slow or failed.
  *
  * As timed.h: all of it is in every CPython since 3.11, and builds without a GIL have it in Python
  * (python/pyrometer/web/_watched.py), which says what each part is for. */

@@ -92,23 +92,27 @@ static bool hear(struct server *server, char text[MESSAGE_MAX])
 
 /* -- cut ---------------------------------------------------------------------------------------- */
 
+/* Under another name until it is whole: who sees it there can read it. */
 static int write_recording(struct server *server, const struct pyro_request *request,
                            const char *id, struct pyro_error *error)
 {
     const struct pyro_serve_options *options = server->options;
-    char path[PATH_MAX];
+    char part[PATH_MAX], path[PATH_MAX];
     int length = snprintf(path, sizeof(path), "%s/%s.pyro", options->directory, id);
     if (length < 0 || (size_t)length >= sizeof(path))
         return pyro_error_set(error, -ENAMETOOLONG, "the path of the recording is too long");
+    snprintf(part, sizeof(part), "%.*s.part", length - (int)strlen(".pyro"), path);
     pyro_spool_make_room(&server->spool, pyro_clock_ns());
     int code = -ENOSPC;
     for (int i = 0; i < WRITE_TRIES && (code == -ENOSPC || code == -EDQUOT); i++) {
         if (i > 0 && !pyro_spool_remove_oldest(&server->spool, pyro_clock_ns()))
             break;
-        code = pyro_request_write(&server->ring, request, &server->info, &options->source, path,
+        code = pyro_request_write(&server->ring, request, &server->info, &options->source, part,
                                   error);
+        if (code == 0 && rename(part, path) < 0)
+            code = pyro_error_set(error, -errno, "%s: %s", path, strerror(errno));
         if (code < 0)
-            (void)unlink(path);
+            (void)unlink(part);
     }
     if (code == 0)
         pyro_spool_wrote(&server->spool, id);

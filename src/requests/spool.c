@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 #define SUFFIX      ".pyro"
-#define ENTRIES_MAX 100000 /* of the folder that are looked at */
+#define UNFINISHED  ".part" /* is being written, or was when its writer was killed */
+#define ENTRIES_MAX 100000  /* of the folder that are looked at */
 #define READ_NS     PYRO_NS_PER_S
 
 struct pyro_spool_entry {
@@ -36,7 +37,7 @@ static bool is_ours(const char *name)
         if (*wanted == '-' ? *name != '-' : !is_digit && (*wanted == 'd' || !is_letter))
             return false;
     }
-    return strcmp(name, SUFFIX) == 0;
+    return strcmp(name, SUFFIX) == 0 || strcmp(name, UNFINISHED) == 0;
 }
 
 static int by_name(const void *a, const void *b)

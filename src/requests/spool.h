@@ -28,7 +28,7 @@ struct pyro_spool {
 
 /* Remove the oldest until there is room for one more: at most KEEP then, and of KEEP_BYTES without it. Other files stay. */
 void pyro_spool_make_room(struct pyro_spool *spool, uint64_t now_ns);
-/* ID.pyro was written. */
+/* ID.pyro was written. (While it is, it is ID.part, which goes as the others do if it stays.) */
 void pyro_spool_wrote(struct pyro_spool *spool, const char *id);
 /* Read the folder, and remove the oldest one. False: there is none. */
 bool pyro_spool_remove_oldest(struct pyro_spool *spool, uint64_t now_ns);

@@ -56,6 +56,8 @@ class Place:
         gunicorn = ["-b", f"127.0.0.1:{port}", "--threads", "8", "--no-control-socket"]
         command = {
             "gunicorn": ["-m", "gunicorn", "load_app:wsgi", *gunicorn],
+            "flask": ["-m", "gunicorn", "load_app:flask", *gunicorn],
+            "starlette": ["-m", "uvicorn", "load_app:starlette", "--port", str(port), "--no-access-log"],
             "pool": ["-m", "gunicorn", "load_pool:app", *gunicorn[:2], "--threads", "32", "--no-control-socket"],
             "django": ["-m", "gunicorn", "load_site:wsgi", *gunicorn],
             "uvicorn": ["-m", "uvicorn", "load_app:asgi", "--port", str(port), "--no-access-log"],

@@ -324,7 +324,7 @@ def test_pyrometer_is_killed(pyrometer: Path, tmp_path: Path, index: int) -> Non
     process.kill()
     output, errors = process.communicate(timeout=SECONDS)  # until the program has closed them
     assert (b"ready" in output) == (b"done" in output), (output, errors)
-    assert errors == b""
+    assert errors == b"" or (b"done" in output and errors.startswith(b"pyrometer: wrote x.pyro")), errors  # it was killed after that
 
 
 @pytest.mark.parametrize("index", range(KILLS))

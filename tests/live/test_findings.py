@@ -734,7 +734,7 @@ REPETITIONS = {
             if not width or not height:
                 return 1
             return paths(width - 1, height) + paths(width, height - 1)
-        print(paths(11, 11))
+        print(paths(12, 12))
         """,
     "methods": """
         import hashlib

@@ -111,7 +111,6 @@ class Server:
         until = time.monotonic() + SECONDS
         while True:
             recording = self.directory / f"{self.sampled(path, pyrometer).profile['id']}.pyro"
-            wait_until(lambda: recording.exists() and recording.stat().st_size > 0 and bool(functions_of(pyrometer, recording)), self)
             if function in (found := functions_of(pyrometer, recording)):
                 return recording, found
             assert time.monotonic() < until, found
@@ -220,7 +219,11 @@ def token(path: str, expires_s: float, secret: bytes = SECRET) -> str:
 
 
 def functions_of(pyrometer: Path, recording: Path) -> dict[str, float]:
-    """The total time of each function of the recording."""
+    """The total time of each function of the recording, which is whole as soon as it is there."""
+    until = time.monotonic() + SECONDS
+    while not recording.exists():
+        assert time.monotonic() < until, recording
+        time.sleep(0.01)
     asked = subprocess.run([pyrometer, "stats", recording, "--json", "-n", "0"], capture_output=True, text=True, check=True)
     return {row["name"]: row["cumtime_s"] for row in json.loads(asked.stdout)["functions"]}
 
@@ -486,7 +489,7 @@ def test_figures_come_before_the_recording(one: Python, pyrometer: Path, tmp_pat
         start_sampler(pyrometer, running.pid, directory, ours, theirs, "go")
         for attempt in range(1000):
             id_ = f"20261127-000000-{attempt:06d}-abcd"
-            os.mkfifo(directory / f"{id_}.pyro")
+            os.mkfifo(directory / f"{id_}.part")
             ours.send(f"cut 7 {began_ns} {time.monotonic_ns()} {id_} GET /asked".encode())
             answer = json.loads(ours.recv(4096))  # in vain, if the pipe were to be read first
             assert answer["id"] == id_
@@ -494,8 +497,8 @@ def test_figures_come_before_the_recording(one: Python, pyrometer: Path, tmp_pat
                 break
             time.sleep(0.01)
         assert answer["recording"] and answer["top_file"] == str(script) and answer["running_s"] > 0
-        with (directory / f"{id_}.pyro").open("rb") as written:
-            assert written.read(4)
+        with (directory / f"{id_}.part").open("rb") as written:
+            assert written.read(4) and not (directory / f"{id_}.pyro").exists()
 
 
 def test_less_is_looked_at_while_nobody_asks(one: Python, pyrometer: Path, tmp_path: Path) -> None:
@@ -580,9 +583,7 @@ def test_threads_and_tasks_of_a_request(counted: Python, pyrometer: Path, tmp_pa
                 id_ = f"20261128-000000-000000-{time.monotonic_ns():x}"
                 ours.send(f"cut {slot} {began_ns} {time.monotonic_ns()} {id_} GET /elsewhere".encode())
                 if json.loads(ours.recv(4096))["recording"]:
-                    recording = directory / f"{id_}.pyro"
-                    while not recording.exists() or not (found := functions_of(pyrometer, recording)):
-                        time.sleep(0.01)
+                    found = functions_of(pyrometer, directory / f"{id_}.pyro")
                 assert not {f"thread_{other}", f"task_{other}", f"short_{other}", "thread_c"} & set(found), found
 
 
@@ -601,9 +602,8 @@ def test_greenlets(one: Python, pyrometer: Path, tmp_path: Path) -> None:
     ids = json.loads(done.stdout)
     assert sorted(ids) == ["/a", "/b"]
     for path, (own, other) in {"/a": ("a", "b"), "/b": ("b", "a")}.items():
-        until = time.monotonic() + SECONDS
-        while not {f"work_{own}", f"view_{own}"} <= set(found := functions_of(pyrometer, directory / f"{ids[path]}.pyro")):
-            assert time.monotonic() < until, found  # it is being written
+        found = functions_of(pyrometer, directory / f"{ids[path]}.pyro")
+        assert {f"work_{own}", f"view_{own}"} <= set(found)
         assert not {f"work_{other}", f"view_{other}"} & set(found), found
 
 

@@ -1,4 +1,5 @@
-"""A service with no framework, as WSGI (wsgi) and as ASGI (asgi): each request reads one row and works a little.
+"""A service with no framework, as WSGI (wsgi) and as ASGI (asgi), and the same on Flask (flask) and on Starlette (starlette): each request reads one row and
+works a little.
 
 LOAD_OPTIONS has the middleware's options as JSON ("": no middleware), LOAD_DATABASE a path of SQLite's or a postgresql: URL. /a and /b
 work in functions of their own, so that a recording shows whose it is.
@@ -58,6 +59,36 @@ async def asgi(scope, receive, send):
     body = answer(scope["path"])
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
     await send({"type": "http.response.body", "body": body})
+
+
+def on_flask():
+    from flask import Flask
+
+    app = Flask(__name__)
+    app.get("/<name>")(lambda name: answer("/" + name))
+    if OPTIONS:
+        app.wsgi_app = WSGIMiddleware(app.wsgi_app, **json.loads(OPTIONS))
+    return app
+
+
+def on_starlette():
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+
+    async def one(request):
+        return PlainTextResponse(answer(request.url.path))
+
+    app = Starlette(routes=[Route("/{name}", one)])
+    if OPTIONS:
+        app.add_middleware(ASGIMiddleware, **json.loads(OPTIONS))
+    return app
+
+
+def __getattr__(name):
+    if name not in ("flask", "starlette"):
+        raise AttributeError(name)
+    return on_flask() if name == "flask" else on_starlette()
 
 
 if OPTIONS:

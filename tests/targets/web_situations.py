@@ -94,8 +94,19 @@ def who_writes_is_not_held_back():
         write(b"second")
         return [b"third"]
 
-    seen, _ = ask(WSGIMiddleware(app, secret=SECRET))
-    assert "X-Profile" in seen[0][1] and seen[1:] == [b"first", b"second", b"third"]
+    def elsewhere(environ, start_response):
+        write = start_response("200 OK", [])
+        contextvars.copy_context().run(write, b"first")
+        write(b"second")
+        return [b"third"]
+
+    for watch in watches():
+        found, _service.find_watch = _service.find_watch, lambda: watch
+        for program in (app, elsewhere):
+            seen, _ = ask(WSGIMiddleware(program, secret=SECRET))
+            assert "X-Profile" in seen[0][1] and seen[1:] == [b"first", b"second", b"third"]
+            assert _queries.current.get() is None, (watch, program)
+        _service.find_watch = found
 
 
 def who_starts_late_has_no_header():
@@ -146,6 +157,13 @@ def what_nobody_waits_for_is_let_go():
     async def answers(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
+    async def begins_in_vain(scope, receive, send):  # as where a task of its own is cancelled before it ran
+        send({"type": "http.response.start", "status": 200, "headers": []}).close()
+
+    async def answer(app):
+        app.service.sampler.socket, app.service.sampler.state = Waits(), "ready"
+        await app(scope, None, None)
+
     async def leave(app):  # the client goes away while the answer waits for the figures
         sampler = app.service.sampler
         sampler.socket, sampler.state = Waits(), "ready"
@@ -167,6 +185,7 @@ def what_nobody_waits_for_is_let_go():
         (WSGIMiddleware(says_nothing, secret=SECRET, directory=folder), ask),
         (ASGIMiddleware(fails, secret=SECRET, directory=folder), lambda app: asyncio.run(app(scope, None, None))),
         (ASGIMiddleware(answers, secret=SECRET, directory=folder), lambda app: asyncio.run(leave(app))),
+        (ASGIMiddleware(begins_in_vain, secret=SECRET, directory=folder), lambda app: asyncio.run(answer(app))),
     ):
         try:
             begin(app)
@@ -381,6 +400,8 @@ def the_end_of_an_answer_keeps_no_request():
 
 def a_child_has_nothing_under_way():
     """Of what is under way in its parent."""
+    gc.collect()  # services of situations before have no real sockets to close
+
     def app(environ, start_response):
         child = os.fork()
         if child == 0:
@@ -663,8 +684,12 @@ def tokens_to_the_second():
         mac = hmac.new(key, b"pyrometer profile 1\n%d\n%s" % (expires, path), hashlib.sha256).hexdigest()
         return "{}.{}.{}".format(version, expires, mac)
 
+    tokens = _tokens.Tokens(secret)
+
     def refused(text, path=b"/orders", at=now):
-        return _tokens.refusal(secret, text, path, at)
+        why = _tokens.refusal(secret, text, path, at)
+        assert tokens.refusal(text, path, at) == tokens.refusal(text, path, at) == why, (text, path, at)
+        return why
 
     good = made(now + 60)
     assert refused(good) is None and refused(good, at=now + 59.999) is None
@@ -680,6 +705,8 @@ def tokens_to_the_second():
     assert refused(later) == refused(made(now + 60, key=secret + b"x")) == "forged, or for another path"
     for text in (made(now + 60, version="2"), good[:-1], good + "0", good + "\n", " " + good, good.upper(), ""):
         assert refused(text) == "malformed", text
+    for at in range(2 * _tokens.GOOD_MAX):
+        assert refused(made(now + 60 + at)) is None and 0 < len(tokens._good) <= _tokens.GOOD_MAX
     assert refused("1" * 128) == "malformed" and refused("1" * 129) == "oversized"
     for size, accepted in ((15, False), (16, True), (4095, True), (4096, False)):
         try:
@@ -888,6 +915,20 @@ def what_is_watched_goes_on():
     """Whatever keep() or the program does: what is returned or raised, and what was watched before, is as without us."""
     def broken(*args):
         raise KeyError("ours")
+
+    def ends(*args):  # as a signal's handler does that happens to be called there
+        raise SystemExit
+
+    for watch in watches():
+        all_of = watch(0, False, ends, _queries.current, _queries.Queries, SLOTLESS)
+        for end in (lambda watched: watched.over(False), lambda watched: watched.answers(), lambda watched: watched({"type": "http.response.start"})):
+            watched = all_of.asgi(print, None)
+            try:
+                end(watched)
+                raise AssertionError(watch)
+            except SystemExit:
+                watched.over(False)
+            assert _queries.current.get() is None
 
     unraisable, sys.unraisablehook = sys.unraisablehook, lambda report: None
     try:

@@ -126,6 +126,7 @@ static void queries_of_unknown_text_are_found(void)
     CHECK_EQ(findings->count, 1);
     CHECK_STR(findings->items[0].title, "N+1: 846 queries");
     CHECK_EQ(findings->items[0].line, 46);
+    CHECK(!findings->items[0].doubt);
     fixture_end(story.profile, findings);
 }
 
@@ -223,8 +224,36 @@ static void a_page_that_is_asked_for_again_is_judged_as_once(void)
     story = asked_for_again(400, 300); /* or one of these in each call, 300 times: who knows? */
     findings = ask(&story);
     CHECK_STR(findings->items[0].title, "N+1: 120000 queries of one shape");
-    CHECK_EQ(findings->items[0].confidence, PYRO_CONFIDENCE_LOW);
     CHECK(strstr(findings->items[0].doubt, "the same few"));
+    CHECK_EQ(findings->items[0].confidence, PYRO_CONFIDENCE_MEDIUM);
+    fixture_end(story.profile, findings);
+}
+
+/* The loop calls the ORM CALLS times, and that sends QUERIES. */
+static struct pyro_findings *asked_by_way_of_the_orm(struct story *story, uint64_t calls,
+                                                     uint64_t queries, uint64_t distinct)
+{
+    *story = story_of(calls);
+    struct pyro_query *query = add_query(story, CUSTOMER, 200, queries);
+    query->site = function_of(story, story->orm);
+    query->distinct = distinct;
+    query->time_ns = 400000000;
+    return ask(story);
+}
+
+static void what_the_loop_calls_may_send_none_or_several(void)
+{
+    struct story story;
+    struct pyro_findings *findings = asked_by_way_of_the_orm(&story, 1000, 12, 12); /* a cache */
+    CHECK_EQ(findings->count, 1);
+    CHECK_STR(findings->items[0].title, "N+1: 12 queries of one shape");
+    fixture_end(story.profile, findings);
+    findings = asked_by_way_of_the_orm(&story, 50, 9, 9);
+    CHECK_EQ(findings->count, 0);
+    fixture_end(story.profile, findings);
+    findings = asked_by_way_of_the_orm(&story, 20, 100, 5);
+    CHECK_EQ(findings->count, 1);
+    CHECK_STR(findings->items[0].title, "the same query 100 times");
     fixture_end(story.profile, findings);
 }
 
@@ -1625,7 +1654,8 @@ int main(void)
         TEST(queries_of_unknown_text_are_found), TEST(the_gain_is_the_sampled_time_of_the_line),
         TEST(few_queries_or_little_time_are_left_alone), TEST(one_query_a_request_is_no_loop),
         TEST(the_same_query_again_is_told_apart),
-        TEST(a_page_that_is_asked_for_again_is_judged_as_once), TEST(a_write_loop_is_told_apart),
+        TEST(a_page_that_is_asked_for_again_is_judged_as_once),
+        TEST(what_the_loop_calls_may_send_none_or_several), TEST(a_write_loop_is_told_apart),
         TEST(paging_batches_and_polling_are_doubted), TEST(shapes_of_one_line_share_its_time),
         TEST(few_slow_queries_are_found), TEST(few_samples_make_no_query_slow),
         TEST(calls_of_a_driver_are_followed_up_to_the_loop),

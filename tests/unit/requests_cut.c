@@ -234,10 +234,11 @@ static void spool(void)
     CHECK(mkdtemp(folder));
     CHECK_EQ(chdir(folder), 0);
     const char *names[] = {
-        "20260101-000000-000000-0a1b.pyro",
+        "20260101-000000-000000-0a1b.part", /* its writer was killed */
         "20260102-000000-000000-0a1b.pyro",
         "20260103-000000-000000-0a1b.pyro",
         "notes.txt",
+        "notes.part",
         "20250101-1.pyro",
         "1.pyro",
         "20250101-000000-000000-0a1g.pyro",

@@ -51,6 +51,13 @@ class _Told(Told):
         self.said = True
         return self._soon(message) if self.kept.asked else self.send(self._with_headers(message, None))
 
+    def over(self, watched: Any) -> None:
+        """The program is done with it."""
+        self.lost = True
+        watched.over(True)
+        if self.kept is not None and self.kept.asked and self.service.sampler is not None:
+            self.service.sampler.give_up(self.kept.id)  # if it was cancelled before it waited
+
     async def _soon(self, message: Any) -> None:
         await self.send(self._with_headers(message, await figures(self)))
 
@@ -97,9 +104,10 @@ class ASGIMiddleware:
             else:
                 await slots.awaiting[slot](self.app, scope, receive, watched)
         finally:
-            if told is not None:
-                told.lost = True
-            watched.over(True)  # if no answer began
+            if told is None:
+                watched.over(True)  # if no answer began
+            else:
+                told.over(watched)
             if slot is not None:
                 slots.free.append(slot)
 

@@ -99,9 +99,9 @@ class Queries:
 
     def verdict(self) -> tuple[str, str, int, int] | None:
         """The worst repetition: "n+1", "same" or "writes", the file and line it comes from, how often. None: there is none."""
-        worst = None
         if self.count < QUERIES_MIN:
             return None
+        worst = None
         for (shape, file, line), entry in list(self.entries.items()):
             kind = _kind(shape, entry)
             if kind and file and (worst is None or entry.count > worst[3]):
@@ -124,7 +124,7 @@ def _kind(shape: str, entry: Entry) -> str | None:
 
 
 current: ContextVar[Any] = ContextVar("pyrometer_queries", default=None)
-"""Who takes the queries of the request that runs here, by begin() and end(): a Watched or Queries. None: nobody wants them."""
+"""Who takes the queries of the request that runs here, by begin() and end(): a Watched. None: nobody wants them."""
 errors = 0
 """Of our own, which no query is to suffer from."""
 

@@ -156,16 +156,17 @@ class Sampler:
         import select
 
         until = monotonic() + seconds
-        while (answer := self.answer(id_)) is None and (left := until - monotonic()) > 0:
-            if (sock := self.socket) is None:
-                break
-            try:
+        try:
+            while (answer := self.answer(id_)) is None and (left := until - monotonic()) > 0:
+                if (sock := self.socket) is None:
+                    break
                 poll = select.poll()
                 poll.register(sock, select.POLLIN)
                 poll.poll(1000 * min(left, STEP_S))  # another thread may have heard it
-            except (OSError, ValueError):
-                break
-        self.give_up(id_)
+        except (OSError, ValueError):  # it was closed meanwhile
+            answer = None
+        finally:
+            self.give_up(id_)
         return answer
 
     def give_up(self, id_: str) -> None:

@@ -141,12 +141,12 @@ class Kept:
     __slots__ = ("answer", "asked", "id", "limited", "longest", "method", "path", "queries", "repeated", "status", "sql_s", "total_s", "when_s", "why")
 
     def __init__(self, why: str, method: str, path: bytes, total_ns: int, status: int, queries: Queries) -> None:
-        self.why, self.method, self.path = why, method, path[: 4 * TITLE_MAX]  # "token", "when", "url", "share", "slow", "failed"
+        self.why, self.method, self.path = why, _plain(method, 10), path[: 4 * TITLE_MAX]  # "token", "when", "url", "share", "slow", "failed"
         self.total_s, self.status, self.when_s = total_ns / NS_PER_S, status, time.time()
         self.queries, self.sql_s = queries.count, queries.time_ns / NS_PER_S
         self.repeated = _repeated(queries)
         self.longest = queries.longest(LONGEST)
-        self.asked = False  # was the sampler? Then it has an id.
+        self.asked = False  # was the sampler, by that id?
         self.limited = False  # it was not, because it was asked often enough
         self.id = ""
         self.answer: dict[str, Any] | None = None
@@ -155,7 +155,7 @@ class Kept:
     def title(self) -> str:
         """ "GET /orders/7": without what follows the question mark, which may be secret."""
         shown = "".join(c if c.isprintable() else "?" for c in self.path.decode("utf-8", "replace"))
-        return f"{_plain(self.method, 10)} {shown}"[:TITLE_MAX]
+        return f"{self.method} {shown}"[:TITLE_MAX]
 
 
 class Told:
@@ -204,6 +204,7 @@ class Service:
         self.watch_told = watch(0, False, self._keep_told, _queries.current, Queries, self.under_way)
         self.modules = 0  # that were imported when they were last looked at
         self.has_secret = options.secret is not None
+        self.tokens = None if options.secret is None else _tokens.Tokens(options.secret)
         self.open = bool(self.watches or options.secret or options.when or options.share or options.internal_ips)
         self.slots = Slots()
         self.recent: deque[Kept] = deque(maxlen=RECENT)
@@ -244,8 +245,8 @@ class Service:
 
     def _admitted(self, path: bytes, token: str | None, query: str, client: str | None, info: Any) -> str:
         options = self.options
-        if token is not None and options.secret is not None:
-            why = _tokens.refusal(options.secret, token, path, time.time())
+        if token is not None and self.tokens is not None:
+            why = self.tokens.refusal(token, path, time.time())
             if why is None:
                 return "token"
             self.counts["refused"] += 1

@@ -8,6 +8,7 @@ import re
 
 SECRET_MIN, SECRET_MAX = 16, 4095
 TOKEN_MAX = 128
+GOOD_MAX = 100  # tokens that are remembered
 AHEAD_MAX_S = 86_400 + 300  # a token is good for a day at most, and clocks differ
 _TOKEN = re.compile(r"1\.([0-9]{1,12})\.([0-9a-f]{64})", re.ASCII)
 
@@ -45,3 +46,23 @@ def refusal(secret: bytes, token: str, path: bytes, now_s: float) -> str | None:
     if not now_s < int(expires) <= now_s + AHEAD_MAX_S:
         return "expired"
     return None
+
+
+class Tokens:
+    """Of one secret. Who asks again with a token that was good is not looked at as closely again."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._good: dict[tuple[str, bytes], int] = {}  # token, path -> when it expires
+
+    def refusal(self, token: str, path: bytes, now_s: float) -> str | None:
+        """As the function."""
+        expires_s = self._good.get((token, path), 0)
+        if now_s < expires_s:
+            return None
+        why = refusal(self._secret, token, path, now_s)
+        if why is None:
+            if len(self._good) >= GOOD_MAX:
+                self._good.clear()
+            self._good[token, path] = int(token.split(".")[1])
+        return why

@@ -1,4 +1,4 @@
-"""A request that nobody asked about, but which may turn out slow or failed: what has to be done for each of them.
+"""A request that is measured. As a rule nobody asked about it, but it may turn out slow or failed: so little is done for each of them.
 
 One object is all of it: it stands between the program and the callable by which its answer begins, holds the clock and, if any are sent, its
 queries. The C part has it (src/probe/watched.c); this is the same for Pythons that the C part does not fit.
@@ -67,16 +67,23 @@ class Watched:
         self.began_ns = monotonic_ns()
         self._say(self.began_ns & ~1 if watch.slow_ns else self.began_ns | 1, id(self))
 
+    def answers(self) -> None:
+        """Its answer begins, before the program is done with it."""
+        if not self.answered:
+            self._judge(monotonic_ns())
+
     def over(self, raised: bool, ended_ns: int | None = None) -> None:
         """The program is done with it. The answer of ASGI began before, or does not."""
         if raised:
             self.status = FAILED_FROM
-        if not self.answered:
-            self._judge(monotonic_ns() if ended_ns is None else ended_ns)
-        self._put_back()
-        self.before = None  # it has the context, which may have us
-        self._say(0, 0)
-        self.slot = None
+        try:
+            if not self.answered:
+                self._judge(monotonic_ns() if ended_ns is None else ended_ns)
+        finally:
+            self._put_back()
+            self.before = None  # it has the context, which may have us
+            self._say(0, 0)
+            self.slot = None
 
     def queries(self) -> Any:
         """Those that it sent: a Queries, made when it is first asked for."""

@@ -84,7 +84,7 @@ class _Told(Told):
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         """The program's start_response."""
-        if self.watched is None:
+        if self.watched is None or self.write is not None:
             return self.start_response(status, headers, exc_info) if exc_info else self.start_response(status, headers)
         self.held = (status, headers, exc_info)
         return self.write_now
@@ -92,9 +92,8 @@ class _Told(Told):
     def write_now(self, data: bytes) -> Any:
         """What start_response returns, for programs that still use it."""
         if self.write is None:
-            watched, self.watched = self.watched, None
-            if watched is not None:
-                watched.over(False)
+            if self.watched is not None:
+                self.watched.answers()
             self.begin_answer()
         return self.write(data)
 

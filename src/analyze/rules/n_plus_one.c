@@ -50,13 +50,22 @@ static bool is_lazy(const struct pyro_rule_context *context, const struct pyro_q
     return *text(context, query->relation) != '\0';
 }
 
-/* Of what one call of the loop's function sends: a page that is asked for again sends the same queries again, which is no fault of the loop. */
+static uint64_t calls_of(const struct pyro_loop *loop)
+{
+    return loop->count / loop->per_call;
+}
+
+/* Whether they are the same again is judged by what one call of the loop's function sends: a page that is asked for again sends the same
+ * queries again, which is no fault of the loop. */
 static enum pyro_repetition kind_of(const struct pyro_rule_context *context,
                                     const struct pyro_query *query, const struct pyro_loop *loop)
 {
+    uint64_t sent = query->count / calls_of(loop);
+    if (query->count < PYRO_REPETITION_MIN)
+        return PYRO_REPETITION_NONE;
     const struct pyro_repeated queries = {
-        .count = loop->per_call,
-        .distinct = query->distinct, /* at most */
+        .count = sent < PYRO_REPETITION_MIN ? PYRO_REPETITION_MIN : sent,
+        .distinct = query->distinct, /* in one call, at most */
         .unknown = query->unknown,
         .many = query->many,
         .lazily = is_lazy(context, query),
@@ -114,13 +123,13 @@ static double pause_us(const struct suspect *suspect)
     return (span_us - suspect->site.time_us) / (double)(query->count - 1);
 }
 
-/* No more different ones than calls, and too few for the rows of one: they may as well be one of its own for each call. */
+/* No more different ones than calls: there may be one of its own for each, again and again. */
 static bool may_be_the_same(const struct pyro_rule_context *context, const struct suspect *suspect)
 {
     const struct pyro_query *query = suspect->query;
-    return suspect->kind == PYRO_REPETITION_N_PLUS_ONE && !query->unknown &&
-           !is_lazy(context, query) &&
-           query->distinct * suspect->loop.per_call <= suspect->loop.count;
+    return suspect->kind == PYRO_REPETITION_N_PLUS_ONE && *text(context, query->shape) &&
+           !query->unknown && !is_lazy(context, query) &&
+           query->distinct <= calls_of(&suspect->loop);
 }
 
 static void set_doubt(const struct pyro_rule_context *context, const struct suspect *suspect,
@@ -133,13 +142,13 @@ static void set_doubt(const struct pyro_rule_context *context, const struct susp
         finding->doubt = "the queries read page after page (OFFSET): that may be meant so";
     else if (contains(context, suspect, "IN (?, ...)"))
         finding->doubt = "the queries are for many keys at once (IN): these may be batches already";
-    else if (may_be_the_same(context, suspect))
-        finding->doubt =
-            "all calls ask for the same few: each may ask for one of them again and again";
     else if (suspect->query->count > 1 && pause_us(suspect) > POLL_PAUSE_US)
         finding->doubt = "there is a pause between the queries: it may be polling";
     if (finding->doubt)
         finding->confidence = PYRO_CONFIDENCE_LOW;
+    else if (may_be_the_same(context, suspect)) /* too many they are all the same */
+        finding->doubt =
+            "all calls ask for the same few: each may ask for one of them again and again";
 }
 
 /* -- words -------------------------------------------------------------------------------------- */
