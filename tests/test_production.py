@@ -1,5 +1,5 @@
 """docs/production.md, step by step as it stands there, in one folder, with a real server. What changes is a port, how long a recording lasts, and what the
-installation of step 0 would be: tests/live/test_package.py is about that one. Lines that say *not run here* are not."""
+installation of step 0 would be: tests/live/test_package.py is about that one. Lines that say *by hand* or *not run here* are not."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def commands(number: int) -> list[str]:
     for line in step(number).splitlines():
         fenced ^= line.startswith("```")
         typed = line[2:] if fenced and line.startswith("$ ") else line[4:] if not fenced and line.startswith("    ") and line[4:5] not in (" ", "-") else ""
-        if typed and "not run here" not in typed:
+        if typed and not re.search("# (by hand|not run here)", typed):
             lines.append(typed)
     return lines
 
@@ -177,12 +177,14 @@ def test_what_was_slow_while_nobody_looked(shop: Shop) -> None:
 
 
 def test_the_whole_process_live(shop: Shop) -> None:
-    (command,) = commands(7)
-    with terminal(["bash", "-c", command], 100, folder=shop.folder, environment=shop.environment) as shown:
-        shown.wait(r"^gunicorn +pid \d+ +python 3\.13")
-        shown.wait(r"^CPU +\d+ %  GIL +\d+ %  GC +\d+ %")
-        shown.keys("q")
-        shown.wait(r"^STATUS 0")
+    plain, as_root = commands(7)
+    assert as_root.startswith("sudo ")
+    for command in (plain, as_root):
+        with terminal(["bash", "-c", command], 100, folder=shop.folder, environment=shop.environment) as shown:
+            shown.wait(r"^gunicorn +pid \d+ +python 3\.13")
+            shown.wait(r"^CPU +\d+ %  GIL +\d+ %  GC +\d+ %")
+            shown.keys("q")
+            shown.wait(r"^STATUS 0")
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="unshare --mount wants root")

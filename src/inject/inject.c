@@ -580,10 +580,15 @@ static int fail(const struct pyro_injector *injector, const struct pyro_call *ca
         return pyro_error_set(
             error, code, "process %d was left as it was: process %d traces it, as debuggers do",
             pid, (int)tracer);
-    if (code < 0 && code != -EAGAIN && code != -ETIMEDOUT)
-        return error->code ? error->code
-                           : pyro_error_set(error, code, "cannot write into process %d: %s", pid,
-                                            strerror(-code));
+    if (code < 0 && code != -EAGAIN && code != -ETIMEDOUT && error->code)
+        return error->code;
+    if (code < 0 && code != -EAGAIN && code != -ETIMEDOUT) {
+        pyro_error_set(error, code, "cannot write into process %d: %s", pid, strerror(-code));
+        if (code == -EPERM)
+            pyro_error_hint(error, "in a container who may look may not always write: docker run "
+                                   "--cap-add=SYS_PTRACE, kubectl debug --profile=sysadmin");
+        return code;
+    }
     if (injector->uninterrupted)
         return pyro_error_set(
             error, -ETIMEDOUT,

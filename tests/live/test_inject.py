@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -651,6 +652,29 @@ def test_a_process_that_is_traced(pyrometer: Path, some_counted: Python, folder:
         assert ptrace(detach, running.pid, 0, 0) == 0
         assert injected(pyrometer, running, folder / "on.pyro", "--counts").of("inner") == CALLS
         assert seen(running)[0] == []
+
+
+NO_WRITING = """
+import ctypes, os, platform, struct, sys
+number = {"x86_64": 311, "aarch64": 271}[platform.machine()]  # process_vm_writev
+steps = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)]  # which call; EPERM; all else is allowed
+filter = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(steps), ctypes.addressof(filter)))
+prctl = ctypes.CDLL(None).prctl
+assert prctl(38, 1, 0, 0, 0) == 0 and prctl(22, 2, program, 0, 0) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_where_nobody_may_write(pyrometer: Path, some_counted: Python, folder: Path) -> None:
+    """As in a container that is made beside another: a filter of system calls lets look, and not write. What is to be done is said."""
+    with target(some_counted) as running:
+        before = seen(running)
+        command = [pyrometer, "record", "--pid", running.pid, "--inject", "--counts", "-d", "1"]
+        line = refused(Path(sys.executable), 3, "-c", NO_WRITING, *command)
+        assert f"cannot write into process {running.pid}: Operation not permitted" in line and "--cap-add=SYS_PTRACE" in line
+        run(running)
+        assert seen(running)[0] == [] and abs(seen(running)[1] - before[1]) <= 4
 
 
 HOLD = r"""
