@@ -45,7 +45,7 @@ RESAMPLES = 5000
 PAIRS_MIN = 5  # fewer make no interval
 TOKEN_S = 3600
 WARM_UP_S = 2
-CLIENTS_CPU, SERVERS_CPU = sorted(os.sched_getaffinity(0))[:2]
+CLIENTS_CPU, *_, SERVERS_CPU = sorted(os.sched_getaffinity(0))  # two at least
 
 
 def interval(ratios: list[float], chance: random.Random) -> tuple[float, float, float]:

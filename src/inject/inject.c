@@ -580,9 +580,9 @@ static int fail(const struct pyro_injector *injector, const struct pyro_call *ca
         return pyro_error_set(
             error, code, "process %d was left as it was: process %d traces it, as debuggers do",
             pid, (int)tracer);
-    if (code < 0 && code != -EAGAIN && code != -ETIMEDOUT && error->code)
-        return error->code;
     if (code < 0 && code != -EAGAIN && code != -ETIMEDOUT) {
+        if (error->code)
+            return error->code;
         pyro_error_set(error, code, "cannot write into process %d: %s", pid, strerror(-code));
         if (code == -EPERM)
             pyro_error_hint(error, "in a container who may look may not always write: docker run "
