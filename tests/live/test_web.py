@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import re
+import select
 import signal
 import socket
 import stat
@@ -498,8 +499,9 @@ def test_figures_come_before_the_recording(one: Python, pyrometer: Path, tmp_pat
             time.sleep(0.01)
         assert answer["recording"] and answer["top_file"] == str(script) and answer["running_s"] > 0
         assert not (directory / f"{id_}.pyro").exists()
-        with (directory / f"{id_}.part").open("rb") as written:
-            assert written.read(4)
+        pipe = os.open(directory / f"{id_}.part", os.O_RDONLY | os.O_NONBLOCK)
+        with open(pipe, "rb") as written:
+            assert select.select([written], [], [], SECONDS)[0] and written.read(4)
 
 
 def test_less_is_looked_at_while_nobody_asks(one: Python, pyrometer: Path, tmp_path: Path) -> None:
