@@ -10,8 +10,9 @@ which changes a p99 by a third from one minute to the next, falls on all of them
 The p99 is that of requests without a token. Told are the mean ratio of the pairs with its 95 % interval; the same of the two servers without the middleware, which is what
 the machine alone makes of such a ratio; requests that failed, answers that told a profile and how many recordings they named (some are too short for
 a sample, or on top of recordings_per_s), recordings that are of another path than was asked for or have anything of it. Not part of `make bench`: 20
-pairs of 60 s take 23 minutes for each server and database. Each request reads a row and works 0.1 ms: "flask" and "starlette" (load_app.py) are under gunicorn
-and uvicorn, so is the same without a framework ("gunicorn" and "uvicorn"); "django" is a site of Django's under gunicorn (load_site.py), some 5 ms a request.
+pairs of 60 s take 23 minutes for each server and database. "gunicorn" and "uvicorn" have no framework: a request reads one row and works 0.1 ms. "flask",
+under gunicorn, and "starlette", under uvicorn, take twenty rows through SQLAlchemy and make JSON of them as well, some 1 ms (all in load_app.py); "django" is
+a site of Django's under gunicorn (load_site.py), some 5 ms.
 """
 
 from __future__ import annotations

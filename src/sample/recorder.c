@@ -39,6 +39,7 @@ struct pyro_recorder {
     enum pyro_recorder_end *end;
     uint64_t gap_ns;              /* with cpu_share: the mean gap */
     uint64_t thrift_ns, spent_ns; /* when that was last set, and the CPU time by then */
+    bool sits;                    /* on the CPU of a thread of the target's */
     bool sweeping;                /* in the middle of a sweep that goes on on another seat */
 };
 
@@ -122,6 +123,11 @@ bool pyro_recorder_guesses(const struct pyro_recorder *recorder)
 {
     const struct pyro_sampler *sampler = recorder->processes.items[0].sampler;
     return sampler && pyro_sampler_guesses(sampler);
+}
+
+bool pyro_recorder_in_the_way(const struct pyro_recorder *recorder)
+{
+    return recorder->sits;
 }
 
 int pyro_recorder_copy(const struct pyro_recorder *recorder, uint64_t address, void *data,
@@ -326,9 +332,12 @@ static int work(struct pyro_seat *seat, void *context)
             return PYRO_SEAT_NONE;
         if (!due) {
             /* With --exact we may share the target's CPU, too: the kernel puts us where the target is that wakes us. */
+            recorder->sits = seat->cpu != PYRO_SEAT_NONE;
             recorder->schedule.polite = seat->cpu != PYRO_SEAT_NONE || recorder->options.exact;
             now = pyro_schedule_wait(&recorder->schedule, until < latest ? until : latest,
                                      recorder->options.stop, &due);
+            if (recorder->schedule.ended && seat->cpu != PYRO_SEAT_NONE)
+                return PYRO_SEAT_NONE;
             if (due && seat->cpu != PYRO_SEAT_NONE)
                 watch_seat(recorder, now);
             if (due && recorder->options.due)

@@ -8,6 +8,7 @@ import hmac
 import http.client
 import json
 import os
+import platform
 import re
 import select
 import signal
@@ -461,14 +462,22 @@ def test_a_full_disk(one: Python, serve: Callable[..., Server], pyrometer: Path,
     assert "no space left on device" in server.log.read_text()
 
 
-def start_sampler(pyrometer: Path, pid: int, directory: Path, ours: socket.socket, theirs: socket.socket, go: str) -> None:
-    """As python/pyrometer/web/_sampler.py does, GO being the word to begin (src/requests/serve.h)."""
+def start_sampler(pyrometer: Path, pid: int, directory: Path, ours: socket.socket, theirs: socket.socket, go: str) -> int:
+    """As python/pyrometer/web/_sampler.py does, GO being the word to begin (src/requests/serve.h): its pid."""
     with theirs:
         command = [pyrometer, "requests", "--pid", str(pid), "--directory", directory, "-r", "500"]
         subprocess.run(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, check=True)
-    assert ours.recv(100).startswith(b"here ")
+    here, pid = ours.recv(100).split()
+    assert here == b"here"
     ours.send(go.encode())
     assert ours.recv(100).startswith(b"ready ")
+    return int(pid)
+
+
+def threads_in_open(pid: int) -> list[int]:
+    """Those that wait for a file to be opened."""
+    call = {"x86_64": b"257", "aarch64": b"56"}[platform.machine()]  # openat
+    return [int(path.parent.name) for path in Path(f"/proc/{pid}/task").glob("*/syscall") if read_if_there(path).split()[:1] == [call]]
 
 
 def test_figures_come_before_the_recording(one: Python, pyrometer: Path, tmp_path: Path) -> None:
@@ -487,7 +496,7 @@ def test_figures_come_before_the_recording(one: Python, pyrometer: Path, tmp_pat
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(SECONDS)
     with ours, start_target(one, script, env={"PYTHONPATH": str(REPOSITORY / "python")}) as running:
-        start_sampler(pyrometer, running.pid, directory, ours, theirs, "go")
+        sampler = start_sampler(pyrometer, running.pid, directory, ours, theirs, "go")
         for attempt in range(1000):
             id_ = f"20261127-000000-{attempt:06d}-abcd"
             os.mkfifo(directory / f"{id_}.part")
@@ -499,6 +508,10 @@ def test_figures_come_before_the_recording(one: Python, pyrometer: Path, tmp_pat
             time.sleep(0.01)
         assert answer["recording"] and answer["top_file"] == str(script) and answer["running_s"] > 0
         assert not (directory / f"{id_}.pyro").exists()
+        until = time.monotonic() + SECONDS
+        while not (opening := threads_in_open(sampler)) and time.monotonic() < until:
+            time.sleep(0.01)
+        assert opening == [sampler] and len(os.listdir(f"/proc/{sampler}/task")) > 1  # it looks from the program's own CPU, and writes elsewhere
         pipe = os.open(directory / f"{id_}.part", os.O_RDONLY | os.O_NONBLOCK)
         with open(pipe, "rb") as written:
             assert select.select([written], [], [], SECONDS)[0] and written.read(4)
@@ -633,6 +646,14 @@ def test_the_middleware_judges_as_findings_do(
             assert script.read_text().splitlines()[int(line) - 1].endswith(f"# {path}") and count == "300", header
             assert (kind, int(line)) in judged, (path, header, judged)
             assert kind == {"lazily": "n+1", "each": "n+1"}.get(path, path), header
+
+
+@pytest.mark.parametrize("served", ["3.11", "3.13"], indirect=True)
+def test_sqlalchemy_goes_on_as_before(served: Python, pyrometer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each query is counted once, with its time; what it returns or raises, and who else listens, is as without us."""
+    monkeypatch.setenv("PYTHONPATH", f"{REPOSITORY / 'python'}:{installed(served, 'web', *PINS)}")
+    monkeypatch.setenv("PYROMETER_PROBE_FILE", str(pyrometer.parent / "src" / "probe" / "_probe.abi3.so"))
+    assert check_output(served.command([TARGETS / "web_sqlalchemy.py"])) == "ok\n"
 
 
 def check_output(arguments: list[str | Path]) -> str:

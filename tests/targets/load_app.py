@@ -1,5 +1,5 @@
-"""A service with no framework, as WSGI (wsgi) and as ASGI (asgi), and the same on Flask (flask) and on Starlette (starlette): each request reads one row and
-works a little.
+"""A service with no framework, as WSGI (wsgi) and as ASGI (asgi), whose requests read one row and work a little; and on Flask (flask) and on Starlette
+(starlette), whose requests take twenty rows through SQLAlchemy, make JSON of them and work as much.
 
 LOAD_OPTIONS has the middleware's options as JSON ("": no middleware), LOAD_DATABASE a path of SQLite's or a postgresql: URL. /a and /b
 work in functions of their own, so that a recording shows whose it is.
@@ -61,11 +61,37 @@ async def asgi(scope, receive, send):
     await send({"type": "http.response.body", "body": body})
 
 
+def listing():
+    """answer(), of twenty rows."""
+    from sqlalchemy import create_engine, select
+    from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+    class Base(DeclarativeBase):
+        pass
+
+    class Row(Base):
+        __tablename__ = "load_row"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str]
+
+    postgresql = DATABASE.startswith("postgresql:")
+    engine = create_engine(DATABASE.replace(":", "+psycopg:", 1) if postgresql else f"sqlite:///{DATABASE}", pool_size=8)
+
+    def answer_with_rows(path):
+        work = work_a if path == "/a" else work_b
+        with Session(engine) as session:
+            rows = session.scalars(select(Row).where(Row.id.between(1, 20)).order_by(Row.id)).all()
+            listed = json.dumps([{"id": row.id, "name": row.name} for row in rows])
+            return f"{path} {rows[6].name} {work()} {listed}"
+
+    return answer_with_rows
+
+
 def on_flask():
     from flask import Flask
 
-    app = Flask(__name__)
-    app.get("/<name>")(lambda name: answer("/" + name))
+    app, answer_with_rows = Flask(__name__), listing()
+    app.get("/<name>")(lambda name: answer_with_rows("/" + name))
     if OPTIONS:
         app.wsgi_app = WSGIMiddleware(app.wsgi_app, **json.loads(OPTIONS))
     return app
@@ -76,8 +102,10 @@ def on_starlette():
     from starlette.responses import PlainTextResponse
     from starlette.routing import Route
 
+    answer_with_rows = listing()
+
     async def one(request):
-        return PlainTextResponse(answer(request.url.path))
+        return PlainTextResponse(answer_with_rows(request.url.path))
 
     app = Starlette(routes=[Route("/{name}", one)])
     if OPTIONS:
