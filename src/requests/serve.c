@@ -263,8 +263,8 @@ static bool on_due(void *context, uint64_t now_ns)
     return true;
 }
 
-/* Until the next sweep, messages are answered as they come; a recording is written when there are none, and not where that keeps the server waiting. */
-static bool on_pause(void *context, uint64_t until_ns)
+/* Until the next sweep, messages are answered as they come; a recording is written when there are none. */
+static void on_pause(void *context, uint64_t until_ns)
 {
     struct server *server = context;
     struct pollfd socket = {.fd = server->options->socket, .events = POLLIN};
@@ -276,12 +276,9 @@ static bool on_pause(void *context, uint64_t until_ns)
     if (ppoll(&socket, 1, &timeout, NULL) > 0) {
         for (int i = 0; i < MESSAGES && hear(server, text); i++)
             obey(server, text);
-    } else if (pyro_recorder_in_the_way(server->recorder)) {
-        return server->pending_count > 0;
     } else {
         write_pending(server);
     }
-    return false;
 }
 
 /* -- from the beginning to the end -------------------------------------------------------------- */

@@ -39,7 +39,7 @@ struct pyro_recorder {
     enum pyro_recorder_end *end;
     uint64_t gap_ns;              /* with cpu_share: the mean gap */
     uint64_t thrift_ns, spent_ns; /* when that was last set, and the CPU time by then */
-    bool sits;                    /* on the CPU of a thread of the target's */
+    uint64_t left_ns;             /* for a seat */
     bool sweeping;                /* in the middle of a sweep that goes on on another seat */
 };
 
@@ -123,11 +123,6 @@ bool pyro_recorder_guesses(const struct pyro_recorder *recorder)
 {
     const struct pyro_sampler *sampler = recorder->processes.items[0].sampler;
     return sampler && pyro_sampler_guesses(sampler);
-}
-
-bool pyro_recorder_in_the_way(const struct pyro_recorder *recorder)
-{
-    return recorder->sits;
 }
 
 int pyro_recorder_copy(const struct pyro_recorder *recorder, uint64_t address, void *data,
@@ -235,9 +230,9 @@ static bool may_sit(const struct pyro_recorder *recorder, uint64_t now_ns)
 }
 
 /* Were we let in too late too often? Then the target has a higher priority than we, and it is no place for us. */
-static void watch_seat(struct pyro_recorder *recorder, uint64_t now_ns)
+static void watch_seat(struct pyro_recorder *recorder, uint64_t late_ns, uint64_t now_ns)
 {
-    recorder->seat_late += recorder->schedule.late_ns > SEAT_LATE_NS;
+    recorder->seat_late += late_ns > SEAT_LATE_NS;
     if (recorder->seat_late > SEAT_LATE_MAX)
         recorder->seat_back_ns = now_ns + SEAT_BACK_NS;
     if (++recorder->seat_ticks == SEAT_WINDOW || recorder->seat_late > SEAT_LATE_MAX)
@@ -318,32 +313,34 @@ static void tend(struct pyro_recorder *recorder, uint64_t now_ns)
         show_progress(recorder, recorder->writer, now_ns);
 }
 
-/* The loop, on whichever seat: it goes on elsewhere in the middle of a sweep. */
+/* The loop, on whichever seat: it goes on elsewhere in the middle of a sweep. Where there is something to do in the pauses, nobody sits there then. */
 static int work(struct pyro_seat *seat, void *context)
 {
     struct pyro_recorder *recorder = context;
+    bool away = recorder->options.pause != NULL;
     uint64_t duration = recorder->options.duration_ns;
     uint64_t latest = duration ? recorder->began_ns + duration : UINT64_MAX;
     uint64_t now = pyro_clock_ns();
+    if (away && recorder->sweeping && seat->cpu != PYRO_SEAT_NONE)
+        watch_seat(recorder, now - recorder->left_ns, now);
     while (!over(recorder, recorder->writer, now, recorder->end)) {
         bool due = recorder->sweeping, sits = may_sit(recorder, now);
         uint64_t until = recorder->options.cpu_share > 0 ? now + PROGRESS_NS : UINT64_MAX;
-        if (!sits && seat->cpu != PYRO_SEAT_NONE)
+        if ((!sits || (away && !due)) && seat->cpu != PYRO_SEAT_NONE)
             return PYRO_SEAT_NONE;
         if (!due) {
             /* With --exact we may share the target's CPU, too: the kernel puts us where the target is that wakes us. */
-            recorder->sits = seat->cpu != PYRO_SEAT_NONE;
-            recorder->schedule.polite = seat->cpu != PYRO_SEAT_NONE || recorder->options.exact;
+            recorder->schedule.polite =
+                seat->cpu != PYRO_SEAT_NONE || recorder->options.exact || away;
             now = pyro_schedule_wait(&recorder->schedule, until < latest ? until : latest,
                                      recorder->options.stop, &due);
-            if (recorder->schedule.ended && seat->cpu != PYRO_SEAT_NONE)
-                return PYRO_SEAT_NONE;
             if (due && seat->cpu != PYRO_SEAT_NONE)
-                watch_seat(recorder, now);
+                watch_seat(recorder, recorder->schedule.late_ns, now);
             if (due && recorder->options.due)
                 due = recorder->options.due(recorder->options.due_context, now);
         }
         int cpu = due ? sweep(recorder, sits ? seat : NULL, now) : PYRO_SEAT_DONE;
+        recorder->left_ns = now;
         if (cpu != PYRO_SEAT_DONE && pyro_seats_offer(recorder->seats, cpu))
             return cpu;
         if (cpu == PYRO_SEAT_DONE)

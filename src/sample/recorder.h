@@ -52,9 +52,8 @@ struct pyro_recorder_options {
     void *due_context;
     void (*swept)(void *context); /* after each sweep; may be NULL */
     void *swept_context;
-    /* Between two sweeps, until UNTIL_NS or less long: sleep, or do what has to be done. True: go on where we are not in the target's way
-     * (pyro_recorder_in_the_way()), there is something that takes long. NULL: sleep. */
-    bool (*pause)(void *context, uint64_t until_ns);
+    /* Between two sweeps, until UNTIL_NS or less long: sleep, or do what has to be done; never on the target's CPU. NULL: sleep, there. */
+    void (*pause)(void *context, uint64_t until_ns);
     void *pause_context;
     const volatile sig_atomic_t *stop; /* may be NULL */
     void (*progress)(const struct pyro_recorder_progress *progress,
@@ -85,8 +84,6 @@ int pyro_recorder_copy(const struct pyro_recorder *recorder, uint64_t address, v
 /* As pyro_sampler_variable(), of the root process. */
 int pyro_recorder_variable(const struct pyro_recorder *recorder, uint64_t variable, uint32_t hash,
                            uint64_t *ret_value);
-/* Do we have the CPU of one of its threads now? In pause(). */
-bool pyro_recorder_in_the_way(const struct pyro_recorder *recorder);
 /* The rate at which it samples now, lowered or not. */
 uint32_t pyro_recorder_rate_hz(const struct pyro_recorder *recorder);
 const struct pyro_counters *pyro_recorder_counters(const struct pyro_recorder *recorder);

@@ -76,7 +76,7 @@ uint64_t pyro_schedule_wait(struct pyro_schedule *schedule, uint64_t latest_ns,
                             const volatile int *stop, bool *ret_due)
 {
     uint64_t now = pyro_clock_ns();
-    *ret_due = schedule->ended = false;
+    *ret_due = false;
     if (schedule->polite && schedule->to_draw)
         draw_polite(schedule, now);
     schedule->to_draw = false;
@@ -88,14 +88,12 @@ uint64_t pyro_schedule_wait(struct pyro_schedule *schedule, uint64_t latest_ns,
             until = now + SLEEP_MAX_NS;
         bool sleeps = until > now + SPIN_NS || schedule->polite;
         if (sleeps && schedule->pause)
-            schedule->ended = schedule->pause(schedule->pause_context, until);
+            schedule->pause(schedule->pause_context, until);
         else if (sleeps)
             pyro_clock_sleep_until(until);
         else
             relax();
         now = pyro_clock_ns();
-        if (schedule->ended)
-            return now;
     }
     *ret_due = true;
     schedule->late_ns = now - schedule->due_ns;

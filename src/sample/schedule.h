@@ -18,12 +18,9 @@ struct pyro_schedule {
     bool to_draw;          /* the next tick is not known yet */
     uint64_t busy_ns;      /* from a tick to the next wait, smoothed */
     bool fixed;            /* a fault for tests: no jitter */
-    bool (*pause)(
-        void *context,
-        uint64_t
-            until_ns); /* in place of a sleep; may return early, and true: the wait ends; NULL: sleep */
+    void (*pause)(void *context,
+                  uint64_t until_ns); /* in place of a sleep; may return early; NULL: sleep */
     void *pause_context;
-    bool ended; /* so did the last one */
 };
 
 void pyro_schedule_start(struct pyro_schedule *schedule, uint64_t mean_ns, uint64_t now_ns);
@@ -32,8 +29,8 @@ void pyro_schedule_set_mean(struct pyro_schedule *schedule, uint64_t mean_ns);
  * once, below; never shorter than ASKED_NS, nor longer than half a second unless that is. */
 uint64_t pyro_schedule_thrifty_gap_ns(uint64_t gap_ns, uint64_t asked_ns, double times);
 
-/* Wait for the next tick and return the time then. Returns early, before the tick, when *STOP becomes true, at
- * LATEST_NS or when pause() says so; *ret_due tells whether the tick has come. */
+/* Wait for the next tick and return the time then. Returns early, before the tick, when *STOP becomes true or at
+ * LATEST_NS; *ret_due tells whether the tick has come. */
 uint64_t pyro_schedule_wait(struct pyro_schedule *schedule, uint64_t latest_ns,
                             const volatile int *stop, bool *ret_due);
 

@@ -567,6 +567,53 @@ def test_less_is_looked_at_while_nobody_asks(one: Python, pyrometer: Path, tmp_p
         running.stdin.close()
 
 
+def test_questions_are_not_answered_on_the_programs_cpu(one: Python, pyrometer: Path, tmp_path: Path) -> None:
+    """It sits there while it looks: neither before, to see whether to look, nor when it is asked for figures."""
+    script, directory = tmp_path / "asked.py", tmp_path / "requests"
+    directory.mkdir()
+    script.write_text(
+        "import sys, threading, time\n"
+        "from array import array\n"
+        "from pyrometer.web._slots import Slots\n"
+        "under_way = array('Q', [0] * 7 + [1] + [0] * 248)\n"
+        "def work():\n"
+        "    while True: pass\n"
+        "threading.Thread(target=Slots().call[7], args=(work,), daemon=True).start()\n"
+        "print('READY', '%x' % under_way.buffer_info()[0], flush=True)\n"
+        "sys.stdin.readline()\n"
+        "under_way[7] = 0\n"
+        "print('DONE', flush=True)\n"
+        "sys.stdin.readline()\n"
+    )
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(SECONDS)
+    variables = {**os.environ, "PYTHONPATH": str(REPOSITORY / "python")}
+    with ours, subprocess.Popen(
+        one.command([script]), env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as running:
+        address = running.stdout.readline().split()[1]
+        sampler = start_sampler(pyrometer, running.pid, directory, ours, theirs, f"go {address} 256 100000000 1000000 0 0 0")
+        until = time.monotonic() + SECONDS
+        while not turns_of_seats(sampler):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        running.stdin.write("\n")
+        assert running.stdout.readline() == "DONE\n"
+        time.sleep(0.1)  # a look that had begun
+        turns = turns_of_seats(sampler)
+        for _ in range(50):
+            ours.send(f"cut 7 {time.monotonic_ns()} {time.monotonic_ns()} 20261128-000000-000000-abcd GET /asked".encode())
+            assert "sweeps" in json.loads(ours.recv(4096))
+        assert turns_of_seats(sampler) == turns
+        running.stdin.close()
+
+
+def turns_of_seats(pid: int) -> int:
+    """How often the threads of a sampler that are bound to a CPU have slept."""
+    states = [read_if_there(path) for path in Path(f"/proc/{pid}/task").glob("*/status") if path.parent.name != str(pid)]
+    return sum(int(found) for state in states for found in re.findall(rb"^voluntary_ctxt_switches:\s+(\d+)", state, re.MULTILINE))
+
+
 @pytest.mark.parametrize("served, app", THREADED, indirect=["served"])
 def test_a_request_in_threads_and_tasks(served: Python, app: str, serve: Callable[..., Server], pyrometer: Path) -> None:
     """FastAPI's `def`, Django's sync views under ASGI, to_thread and create_task: what works for a request is its own, and nothing of others at the same time."""

@@ -190,14 +190,13 @@ struct paused {
 };
 
 /* Comes back at once, as if something had to be done meanwhile. */
-static bool pause_briefly(void *context, uint64_t until_ns)
+static void pause_briefly(void *context, uint64_t until_ns)
 {
     struct paused *paused = context;
     paused->count++;
     paused->until_ns = until_ns;
     if (paused->count > 3)
         pyro_clock_sleep_until(until_ns);
-    return false;
 }
 
 static void a_pause_may_be_shorter_than_the_gap(void)
@@ -213,29 +212,6 @@ static void a_pause_may_be_shorter_than_the_gap(void)
     CHECK_EQ(paused.until_ns, due_ns);
 }
 
-static bool end_the_third(void *context, uint64_t until_ns)
-{
-    struct paused *paused = context;
-    paused->until_ns = until_ns;
-    return ++paused->count == 3;
-}
-
-static void a_pause_may_end_the_wait(void)
-{
-    struct paused paused = {0};
-    struct pyro_schedule schedule = {.pause = end_the_third, .pause_context = &paused};
-    bool due = true;
-    pyro_schedule_start(&schedule, PYRO_NS_PER_S, 12345);
-    uint64_t due_ns = schedule.due_ns = pyro_clock_ns() + 3600 * PYRO_NS_PER_S;
-    pyro_schedule_wait(&schedule, UINT64_MAX, NULL, &due);
-    CHECK(!due && schedule.ended);
-    CHECK_EQ(paused.count, 3);
-    CHECK_EQ(schedule.due_ns, due_ns);
-    schedule.due_ns = pyro_clock_ns();
-    pyro_schedule_wait(&schedule, UINT64_MAX, NULL, &due);
-    CHECK(due && !schedule.ended);
-}
-
 int main(void)
 {
     return CHECK_MAIN(
@@ -243,6 +219,5 @@ int main(void)
         TEST(two_starts_are_not_in_step), TEST(a_fixed_period_has_no_jitter),
         TEST(polite_gaps_have_a_least_and_the_same_mean), TEST(what_is_overdue_is_missed),
         TEST(a_tick_in_time_is_neither_late_nor_missed),
-        TEST(waiting_ends_at_the_latest_or_when_told), TEST(a_pause_may_be_shorter_than_the_gap),
-        TEST(a_pause_may_end_the_wait));
+        TEST(waiting_ends_at_the_latest_or_when_told), TEST(a_pause_may_be_shorter_than_the_gap));
 }

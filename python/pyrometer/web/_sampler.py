@@ -137,7 +137,8 @@ class Sampler:
         if self.socket is None:
             return False
         with self._lock:
-            self._hear()
+            if not wanted or not self.state.startswith("ready"):  # else answer() hears, in a moment
+                self._hear()
             if not self.state.startswith("ready"):
                 return False
             sent = self._send(f"cut {slot} {begin_ns} {end_ns} {id_} {title}".encode()[:1000])
@@ -148,7 +149,7 @@ class Sampler:
     def answer(self, id_: str) -> dict[str, Any] | None:
         """What was answered; None: nothing yet."""
         with self._lock:
-            self._hear()
+            self._hear(id_)
             return self._answers.pop(id_, None)
 
     def wait(self, id_: str, seconds: float) -> dict[str, Any] | None:
@@ -191,8 +192,9 @@ class Sampler:
             self._ended("ended")
         return False
 
-    def _hear(self) -> None:
-        while self.socket is not None:
+    def _hear(self, id_: str = "") -> None:
+        """All that is there, or what came before that answer."""
+        while self.socket is not None and id_ not in self._answers:
             try:
                 message = self.socket.recv(MESSAGE_MAX)
             except BlockingIOError:
