@@ -166,6 +166,12 @@ static bool is_value_apart(const struct parse *parse)
            access(parse->argv[parse->at + 1], F_OK) == 0;
 }
 
+static bool is_script(const char *word)
+{
+    size_t length = strlen(word);
+    return length > 3 && strcmp(word + length - 3, ".py") == 0;
+}
+
 /* A word where none is taken. After a switch whose letter takes a value elsewhere, that is what was meant. */
 static int unexpected_operand(struct parse *parse, const char *word)
 {
@@ -186,7 +192,8 @@ static int unexpected_operand(struct parse *parse, const char *word)
         pyro_error_hint(parse->error, "a process is named so: pyrometer %s --pid %s",
                         parse->command->name, word);
     else if (asks_pid)
-        pyro_error_hint(parse->error, "to run a program: pyrometer run %s", word);
+        pyro_error_hint(parse->error, "to run a program: pyrometer run %s%s",
+                        is_script(word) ? "" : "-- ", word);
     else
         pyro_error_hint(parse->error, "see: pyrometer %s --help", parse->command->name);
     return -EINVAL;

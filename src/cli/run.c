@@ -20,10 +20,13 @@
 #include "sample/residents.h"
 #include "target/process.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -197,6 +200,20 @@ static char **make_argv(const struct options *options, const char *python,
     return argv;
 }
 
+/* Compiled, as the python that somebody put before his script. */
+static bool is_compiled(const char *path)
+{
+    char magic[SELFMAG] = {0};
+    struct stat status;
+    if (stat(path, &status) < 0 || !S_ISREG(status.st_mode)) /* what a pipe has is there once */
+        return false;
+    FILE *file = fopen(path, "rb");
+    bool read = file && fread(magic, 1, SELFMAG, file) == SELFMAG;
+    if (file)
+        (void)fclose(file);
+    return read && memcmp(magic, ELFMAG, SELFMAG) == 0;
+}
+
 /* 0, or the exit status after a message. */
 static int find_program(const struct options *options, const struct pyro_operands *operands,
                         struct program *program)
@@ -211,6 +228,10 @@ static int find_program(const struct options *options, const struct pyro_operand
             pyro_print_note("cannot run '%s': %s", name, strerror(-code));
             return code == -ENOENT ? PYRO_EXIT_NOT_FOUND : PYRO_EXIT_CANNOT_EXECUTE;
         }
+    } else if (!options->module && !options->code && is_compiled(operands->items[0])) {
+        pyro_error_set(&error, -ENOEXEC, "'%s' is a program and no script", operands->items[0]);
+        pyro_error_hint(&error, "pyrometer run -- %s", operands->items[0]);
+        return usage(&error);
     } else if (pyro_interpreter_find(options->python, &program->interpreter, &error) < 0) {
         pyro_print_error(&error);
         return PYRO_EXIT_RUN;

@@ -235,32 +235,23 @@ class Service:
 
     # -- who is profiled ---------------------------------------------------------------------------
 
-    def admitted(self, path: bytes, token: str | None, query: str, client: str | None, info: Any) -> str:
-        """ "token", "when" or "url": who sent it may see the result. "": not so."""
+    def wanted(self, path: bytes, token: str | None, query: str, client: str | None, info: Any) -> str:
+        """Why it is profiled: "token", "when" or "url", so who sent it may see the result; "share": it is one of those of which some are kept. "": it is not."""
+        options = self.options
         try:
-            return self._admitted(path, token, query, client, info)
+            if token is not None and self.tokens is not None:
+                refusal = self.tokens.refusal(token, path, time.time())
+                if refusal is None:
+                    return "token"
+                self.counts["refused"] += 1
+                self._log_once(f"a token was refused: {refusal}")
+            if options.when is not None and options.when(info):
+                return "when"
+            if query and client in options.internal_ips and "profile" in (part.partition("=")[0] for part in query.split("&")):
+                return "url"
         except Exception:
             self.failed()
-            return ""
-
-    def _admitted(self, path: bytes, token: str | None, query: str, client: str | None, info: Any) -> str:
-        options = self.options
-        if token is not None and self.tokens is not None:
-            why = self.tokens.refusal(token, path, time.time())
-            if why is None:
-                return "token"
-            self.counts["refused"] += 1
-            self._log_once(f"a token was refused: {why}")
-        if options.when is not None and options.when(info):
-            return "when"
-        if query and client in options.internal_ips and "profile" in (part.partition("=")[0] for part in query.split("&")):
-            return "url"
-        return ""
-
-    def wanted(self, path: bytes, token: str | None, query: str, client: str | None, info: Any) -> str:
-        """The same, or "share": it is one of those of which some are kept."""
-        why = self.admitted(path, token, query, client, info)
-        return "share" if not why and self.options.share and random.random() < self.options.share else why
+        return "share" if options.share and random.random() < options.share else ""
 
     # -- from its beginning to its end -----------------------------------------------------------------
 
@@ -442,7 +433,7 @@ def _x_profile(kept: Kept, queries: Queries, answer: dict[str, Any] | None) -> s
 
 
 def _server_timing(kept: Kept, answer: dict[str, Any] | None) -> str:
-    parts = [f"total;dur={1000 * kept.total_s:.1f}", f'sql;dur={1000 * kept.sql_s:.1f};desc="{kept.queries} queries"']
+    text = f'total;dur={1000 * kept.total_s:.1f}, sql;dur={1000 * kept.sql_s:.1f};desc="{kept.queries} queries"'
     if answer is not None and answer.get("samples"):
-        parts.append(f"python;dur={1000 * answer['running_s']:.1f}")
-    return ", ".join(parts)[:HEADER_MAX]
+        text += f", python;dur={1000 * answer['running_s']:.1f}"
+    return text
