@@ -27,6 +27,7 @@
 #define PIECE_SAMPLES 100000
 #define RATE_HZ       50    /* unless a rate is asked for; then that is the rate, */
 #define CPU_SHARE     0.009 /* else as far as we take no more of a core */
+#define END_MS        1000 /* from when the memory of a process is gone until it is over, at most */
 #define KEEP_US       (10 * 60 * 1000000ull) /* of what w saves, ... */
 #define KEEP_BYTES    (64ull << 20)          /* ... packed */
 
@@ -507,11 +508,22 @@ static bool color_wanted(void)
     return !no_color || !*no_color;
 }
 
+/* Is it over, or about to be? Its memory goes a moment before. */
+static bool child_ends(const struct show *show)
+{
+    for (int ms = 0; show->options->child && show->error.code == -ESRCH && ms < END_MS; ms++) {
+        if (child_over(show))
+            break;
+        pyro_clock_sleep_until(pyro_clock_ns() + PYRO_NS_PER_MS);
+    }
+    return child_over(show);
+}
+
 static int watch(struct show *show)
 {
     name_target(show);
     if (start_feed(show, &show->error) < 0) {
-        show->over = child_over(show); /* so soon that there was nothing to see */
+        show->over = child_ends(show); /* so soon that there was nothing to see */
         if (show->over)
             show->error.code = 0;
         return PYRO_EXIT_TARGET;

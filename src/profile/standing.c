@@ -5,9 +5,10 @@
 #include <stdlib.h>
 
 struct standing {
-    uint32_t stack; /* PYRO_STACK_ROOT: it did not wait in the first sweep */
+    uint32_t stack; /* in the first sweep; PYRO_STACK_ROOT: it was not there yet */
+    bool waits; /* it did once: until then it goes back to sleep, after all threads were stopped */
     bool over;
-    double waited_us;  /* there, from the first sweep on */
+    double stood_us;   /* there, from the first sweep on */
     double missing_us; /* sampled, and in no record */
 };
 
@@ -17,11 +18,12 @@ static void take_sample(struct standing *standing, const struct pyro_profile *pr
     uint32_t stack = pyro_sample_stack(profile, i);
     bool waits = pyro_sample_state(profile, i) == PYRO_STATE_WAITING;
     standing->missing_us += weight_us;
-    if (pyro_sample_at(profile, i)->sweep == 0 && waits)
+    if (pyro_sample_at(profile, i)->sweep == 0)
         standing->stack = stack;
-    standing->over |= !waits || stack != standing->stack;
+    standing->over |= stack != standing->stack || (standing->waits && !waits);
+    standing->waits |= waits && !standing->over;
     if (!standing->over)
-        standing->waited_us += weight_us;
+        standing->stood_us += weight_us;
 }
 
 static int add_records(struct pyro_profile *profile, const struct standing *threads)
@@ -33,8 +35,8 @@ static int add_records(struct pyro_profile *profile, const struct standing *thre
     profile->traced = traced;
     for (uint32_t i = 0; i < profile->thread_count; i++) {
         const struct standing *it = &threads[i];
-        double self_us = it->waited_us < it->missing_us ? it->waited_us : it->missing_us;
-        if (it->stack != PYRO_STACK_ROOT && self_us > 0)
+        double self_us = it->stood_us < it->missing_us ? it->stood_us : it->missing_us;
+        if (it->stack != PYRO_STACK_ROOT && it->waits && self_us > 0)
             traced[profile->traced_count++] = (struct pyro_traced){
                 .thread = i, .stack = it->stack, .self_ns = (uint64_t)(self_us * 1000)};
     }

@@ -7,7 +7,7 @@
 
 #include "profile/profile.h"
 
-/* One more record of each thread that waited from the first sweep on without an event: as much of that time as is not in its
+/* One more record of each thread that was in one stack from the first sweep on, and waits there: as much of that time as is not in its
  * records. Before these are merged. 0 or -ENOMEM. */
 int pyro_standing_add(struct pyro_profile *profile);
 

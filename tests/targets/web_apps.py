@@ -15,6 +15,7 @@ framework has such. All answer the same paths:
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import sqlite3
@@ -34,9 +35,11 @@ if OPTIONS.pop("when_raises", False):
 def make_database():
     if DATABASE == ":memory:" or os.path.exists(DATABASE):
         return
-    with sqlite3.connect(DATABASE) as made:
+    part = f"{DATABASE}.{os.getpid()}"  # other workers may make one, too: each sees a whole one
+    with contextlib.closing(sqlite3.connect(part)) as made, made:
         made.execute("CREATE TABLE web_order (id INTEGER PRIMARY KEY, name TEXT)")
         made.executemany("INSERT INTO web_order VALUES (?, ?)", [(at, f"order-{at}") for at in range(1, ROWS + 1)])
+    os.replace(part, DATABASE)
 
 
 def work_a(seconds):

@@ -274,6 +274,29 @@ static void who_waits_from_the_beginning_on_has_that_time(void)
     pyro_profile_free(profile);
 }
 
+/* All threads were stopped to put the tracer in: one goes back to sleep when it gets a CPU. Another one runs all the while, so it has events. */
+static void who_goes_back_to_sleep_has_waited(void)
+{
+    start();
+    uint32_t runs = pyro_writer_thread(writer, process, 9);
+    uint32_t a = on(PYRO_STACK_ROOT, A), b = on(PYRO_STACK_ROOT, B);
+    context(on(PYRO_STACK_ROOT, C), 1, 1000);
+    for (uint64_t i = 1; i <= 10; i++) {
+        pyro_writer_sweep(writer, i * 1000);
+        sample(thread, b,
+               i <= 2   ? PYRO_STATE_RUNNING
+               : i <= 9 ? PYRO_STATE_WAITING
+                        : PYRO_STATE_RUNNING);
+        sample(runs, a, i <= 5 ? PYRO_STATE_RUNNING : PYRO_STATE_GIL_WAIT);
+    }
+    struct pyro_profile *profile = finish();
+    struct pyro_totals totals = totals_with(profile, false);
+    CHECK_EQ(totals.functions[functions[B]].self_us, 9000);
+    CHECK_EQ(totals.functions[functions[A]].self_us, 0);
+    pyro_totals_clear(&totals);
+    pyro_profile_free(profile);
+}
+
 /* It waited, but not from the first sweep on: all of it was traced, whatever samples add up to. */
 static void who_began_later_is_traced_from_its_beginning_on(void)
 {
@@ -299,5 +322,6 @@ int main(void)
         TEST(times_are_the_tracers), TEST(costs_are_taken_out_of_callee_and_caller),
         TEST(calls_are_primitive_outside_of_themselves), TEST(parked_time_is_there_once),
         TEST(who_waits_from_the_beginning_on_has_that_time),
+        TEST(who_goes_back_to_sleep_has_waited),
         TEST(who_began_later_is_traced_from_its_beginning_on));
 }
