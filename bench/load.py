@@ -5,7 +5,8 @@
 
 Each time three servers share one CPU for SECONDS: one with the middleware, and two without it. Each has CLIENTS of `wrk` on another CPU, which keep
 one connection each and send one request after the other, and has answered for two seconds before it counts; one in twenty has a token. So what else the machine does,
-which changes a p99 by a third from one minute to the next, falls on all of them. Its sampler has to keep to the clients' CPU, or it would take its time from all three.
+which changes a p99 by a third from one minute to the next, falls on all of them. Its sampler has to keep to the clients' CPU, or it would take its time from all three; its
+looks are where the server is, and fall on all of them.
 
 The p99 is that of requests without a token. Told are the mean ratio of the pairs with its 95 % interval; the same of the two servers without the middleware, which is what
 the machine alone makes of such a ratio; requests that failed, answers that told a profile and how many recordings they named (some are too short for
