@@ -203,7 +203,6 @@ def test_manual_page_is_valid(pyrometer: Path, tmp_path: Path) -> None:
         ("memory --lines", "to count lines: pyrometer run --lines=NAME,..."),
         ("stats --pid 12", "pyrometer record --pid 12"),
         ("run /usr/bin/env python3", "'/usr/bin/env' is a program and no script; pyrometer run -- /usr/bin/env"),
-        ("record app.py", "to run a program: pyrometer run app.py"),
         ("record sleep", "to run a program: pyrometer run -- sleep"),
         ("export a b", "export does not take 'b'"),
         ("stats -n x", "'x' is no number of rows"),

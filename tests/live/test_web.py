@@ -517,6 +517,12 @@ def test_figures_come_before_the_recording(one: Python, pyrometer: Path, tmp_pat
             assert select.select([written], [], [], SECONDS)[0] and written.read(4)
 
 
+def spoken_to(python: Python, script: Path) -> subprocess.Popen[str]:
+    """SCRIPT, which is told by lines and answers by lines."""
+    variables = {**os.environ, "PYTHONPATH": str(REPOSITORY / "python")}
+    return subprocess.Popen(python.command([script]), env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+
+
 def test_less_is_looked_at_while_nobody_asks(one: Python, pyrometer: Path, tmp_path: Path) -> None:
     """Nothing, where one look in a million is enough; all, while somebody asked, or one is old."""
     script, directory = tmp_path / "asked.py", tmp_path / "requests"
@@ -536,11 +542,8 @@ def test_less_is_looked_at_while_nobody_asks(one: Python, pyrometer: Path, tmp_p
         "Slots().call[7](work)\n"
     )
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.settimeout(SECONDS)
-    variables = {**os.environ, "PYTHONPATH": str(REPOSITORY / "python")}
-    with ours, subprocess.Popen(
-        one.command([script]), env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-    ) as running:
+    with ours, spoken_to(one, script) as running:
+        ours.settimeout(SECONDS)
 
         def looks_in(while_s: float) -> int:
             """How often the request that began now was looked at."""
@@ -586,11 +589,8 @@ def test_questions_are_not_answered_on_the_programs_cpu(one: Python, pyrometer: 
         "sys.stdin.readline()\n"
     )
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.settimeout(SECONDS)
-    variables = {**os.environ, "PYTHONPATH": str(REPOSITORY / "python")}
-    with ours, subprocess.Popen(
-        one.command([script]), env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-    ) as running:
+    with ours, spoken_to(one, script) as running:
+        ours.settimeout(SECONDS)
         address = running.stdout.readline().split()[1]
         sampler = start_sampler(pyrometer, running.pid, directory, ours, theirs, f"go {address} 256 100000000 1000000 0 0 0")
         until = time.monotonic() + SECONDS
