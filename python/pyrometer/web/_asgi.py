@@ -26,8 +26,10 @@ async def figures(told: Told) -> dict[str, Any] | None:
         import asyncio
 
         until = monotonic() + WAIT_S
-        while (answer := service.sampler.answer(kept.id)) is None and service.sampler.socket and monotonic() < until:
-            await asyncio.sleep(STEP_S)
+        answer = None
+        while answer is None and service.sampler.socket and monotonic() < until:
+            await asyncio.sleep(STEP_S)  # it is never there at once
+            answer = service.sampler.answer(kept.id)
         return answer
     except Exception:  # no asyncio, but trio
         service.failed()

@@ -15,6 +15,7 @@ import time
 import weakref
 from array import array
 from collections import deque
+from functools import lru_cache
 from time import monotonic_ns
 
 from pyrometer.web import _queries, _tokens
@@ -385,12 +386,20 @@ def number_of(status: str) -> int:
 
 def _new_id(now_s: float) -> str:
     """Names in the order of time: the oldest recordings go first."""
-    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now_s))}-{int(now_s % 1 * 1e6):06d}-{os.urandom(2).hex()}"
+    return f"{_stamp(int(now_s))}-{int(now_s % 1 * 1e6):06d}-{os.urandom(2).hex()}"
+
+
+@lru_cache(maxsize=1)
+def _stamp(second: int) -> str:
+    return time.strftime("%Y%m%d-%H%M%S", time.gmtime(second))
+
+
+_ODD = re.compile(r"[^A-Za-z0-9_./+-]")
 
 
 def _plain(text: str, most: int = 100) -> str:
     """For a header: what is odd in it is "_"."""
-    return re.sub(r"[^A-Za-z0-9_./+-]", "_", text)[-most:]
+    return _ODD.sub("_", text)[-most:]
 
 
 def _seconds(value: float) -> str:
