@@ -21,7 +21,7 @@ class Seen:
     profiled: int = 0  # requests with a token
     told: int = 0  # answers with X-Profile
     recorded: dict[str, str] = field(default_factory=dict)  # path of each id that was told
-    plain_us: dict[int, int] = field(default_factory=dict)  # how many requests without a token took so long
+    plain_us: dict[int, int] = field(default_factory=dict)  # how many requests without a token took so long, in steps of 0.1 ms
 
     def p99_s(self) -> float:
         """Of requests without a token."""
@@ -50,11 +50,11 @@ class Seen:
             self.plain_us[took_us] = self.plain_us.get(took_us, 0) + count
 
 
-def load(port: int, tokens: dict[str, str], body: str, clients: int, profiled: int, seconds: int, cpu: int | None = None) -> Seen:
+def load(port: int, tokens: dict[str, str], body: str, clients: int, profiled: int, seconds: int, settle_s: int = 0, cpu: int | None = None) -> Seen:
     """CLIENTS keep a connection each and ask again as soon as they are answered, as many for each path in TOKENS; PROFILED of them have its token. All run
-    on CPU, if it is given.
+    on CPU, if it is given. Their times are those of the requests after SETTLE_S; all else is of the whole SECONDS.
 
-    Each answer has to be 200 and to begin with its path and BODY.
+    Each answer has to be 200, to begin with its path and BODY, and to end with "?" and what was asked behind that.
     """
     running = []
     for path, token in tokens.items():
@@ -62,7 +62,7 @@ def load(port: int, tokens: dict[str, str], body: str, clients: int, profiled: i
             if count:
                 header = [f"X-Pyrometer-Token: {token}"] if asked else []
                 command = ["wrk", "-t1", f"-c{count}", f"-d{seconds}", "--timeout", f"{TIMEOUT_S}s", "-s", SCRIPT, f"http://127.0.0.1:{port}{path}"]
-                command += ["--", f"{path}{body}", *header]
+                command += ["--", f"{path}{body}", str(settle_s), *header]
                 if cpu is not None:
                     command = ["taskset", "-c", str(cpu), *command]
                 running.append((path, asked, subprocess.Popen(command, stdout=subprocess.PIPE, text=True)))

@@ -2,7 +2,7 @@
 (starlette), whose requests take twenty rows through SQLAlchemy, make JSON of them and work as much.
 
 LOAD_OPTIONS has the middleware's options as JSON ("": no middleware), LOAD_DATABASE a path of SQLite's or a postgresql: URL. /a and /b
-work in functions of their own, so that a recording shows whose it is.
+work in functions of their own, so that a recording shows whose it is. What was asked behind "?" stands at the end of the answer: by that wrk.lua knows which one it is.
 """
 
 import json
@@ -42,13 +42,13 @@ def work_b():
     return sum(at + at for at in range(ROUNDS))
 
 
-def answer(path):
+def answer(path, query):
     work = work_a if path == "/a" else work_b
-    return f"{path} {read_row()} {work()}".encode()
+    return f"{path} {read_row()} {work()} ?{query}".encode()
 
 
 def wsgi(environ, start_response):
-    body = answer(environ["PATH_INFO"])
+    body = answer(environ["PATH_INFO"], environ["QUERY_STRING"])
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]
 
@@ -56,7 +56,7 @@ def wsgi(environ, start_response):
 async def asgi(scope, receive, send):
     if scope["type"] != "http":
         return
-    body = answer(scope["path"])
+    body = answer(scope["path"], scope["query_string"].decode())
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
     await send({"type": "http.response.body", "body": body})
 
@@ -77,21 +77,21 @@ def listing():
     postgresql = DATABASE.startswith("postgresql:")
     engine = create_engine(DATABASE.replace(":", "+psycopg:", 1) if postgresql else f"sqlite:///{DATABASE}", pool_size=8)
 
-    def answer_with_rows(path):
+    def answer_with_rows(path, query):
         work = work_a if path == "/a" else work_b
         with Session(engine) as session:
             rows = session.scalars(select(Row).where(Row.id.between(1, 20)).order_by(Row.id)).all()
             listed = json.dumps([{"id": row.id, "name": row.name} for row in rows])
-            return f"{path} {rows[6].name} {work()} {listed}"
+            return f"{path} {rows[6].name} {work()} {listed} ?{query}"
 
     return answer_with_rows
 
 
 def on_flask():
-    from flask import Flask
+    from flask import Flask, request
 
     app, answer_with_rows = Flask(__name__), listing()
-    app.get("/<name>")(lambda name: answer_with_rows("/" + name))
+    app.get("/<name>")(lambda name: answer_with_rows("/" + name, request.query_string.decode()))
     if OPTIONS:
         app.wsgi_app = WSGIMiddleware(app.wsgi_app, **json.loads(OPTIONS))
     return app
@@ -105,7 +105,7 @@ def on_starlette():
     answer_with_rows = listing()
 
     async def one(request):
-        return PlainTextResponse(answer_with_rows(request.url.path))
+        return PlainTextResponse(answer_with_rows(request.url.path, request.url.query))
 
     app = Starlette(routes=[Route("/{name}", one)])
     if OPTIONS:

@@ -13,7 +13,7 @@ OPTIONS = os.environ.get("LOAD_OPTIONS", "")
 DATABASE = os.environ["LOAD_DATABASE"]
 PAGE = """{{ path }} {{ row.name }} <table>{% for row in rows %}
 <tr class="{% cycle 'odd' 'even' %}"><td>{{ row.id }}</td><td>{{ row.name|upper }}</td><td>{{ row.id|add:work }}</td></tr>{% endfor %}
-</table>"""
+</table> ?{{ query }}"""
 
 
 def database():
@@ -65,7 +65,8 @@ def work_b():
 
 def page(request, work):
     rows = list(Row.objects.order_by("id"))
-    return render(request, "page", {"path": request.path, "row": rows[7], "rows": rows, "work": work()}, content_type="text/plain")
+    told = {"path": request.path, "query": request.META["QUERY_STRING"], "row": rows[7], "rows": rows, "work": work()}
+    return render(request, "page", told, content_type="text/plain")
 
 
 def page_a(request):
