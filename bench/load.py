@@ -4,16 +4,18 @@
                                         [--databases sqlite,postgresql] [--pyrometer build/pyrometer] [--python 3.13]
 
 Each time three servers share one CPU for SECONDS: one with the middleware, and two without it. Each has CLIENTS of `wrk` on another CPU, which keep
-one connection each and send one request after the other, and has answered for two seconds, and three more those connections, before it counts; one in twenty has a token. So what else the machine does,
-which changes a p99 by a third from one minute to the next, falls on all of them. Its sampler has to keep to the clients' CPU, or it would take its time from all three; its
-looks are where the server is, and fall on all of them.
+one connection each and send one request after the other; one in twenty has a token. It counts once a server has answered for two seconds, and for three more on
+those connections. So what else the machine does, which changes a p99 by a third from one minute to the next, falls on all of them. The sampler has to keep to the
+clients' CPU, or it would take its time from all three; its looks are where the server is, and fall on all of them. The three of a pair have the same seed for hashes,
+and the same addresses: by these alone one of two equal servers took some 3 % more than the other.
 
-The p99 is that of requests without a token, but not of the first one of each connection: all connect at once, and gunicorn accepts one for each round of its loop. Told are the mean ratio of the pairs with its 95 % interval; the same of the two servers without the middleware, which is what
-the machine alone makes of such a ratio; requests that failed, answers that told a profile and how many recordings they named (some are too short for
-a sample, or on top of recordings_per_s), recordings that are of another path than was asked for or have anything of it. Not part of `make bench`: 20
-pairs of 60 s take 23 minutes for each server and database. "gunicorn" and "uvicorn" have no framework: a request reads one row and works 0.1 ms. "flask",
-under gunicorn, and "starlette", under uvicorn, take twenty rows through SQLAlchemy and make JSON of them as well, some 1 ms (all in load_app.py); "django" is
-a site of Django's under gunicorn (load_site.py), some 5 ms.
+The p99 is that of requests without a token, but not of the first ones: all connect at once, and gunicorn accepts one connection for each round of its
+loop. Told are the mean ratio of the pairs with its 95 % interval; the same of the two servers without the middleware, which is what the machine alone makes of
+such a ratio; requests that failed, answers that told a profile and how many recordings they named (some are too short for a sample, or on top of
+recordings_per_s), recordings that are of another path than was asked for or have anything of it. Not part of `make bench`: 20 pairs of 60 s take 25 minutes
+for each server and database. "gunicorn" and "uvicorn" have no framework: a request reads one row and works 0.1 ms. "flask", under gunicorn, and "starlette",
+under uvicorn, take twenty rows through SQLAlchemy and make JSON of them as well, some 1 ms (all in load_app.py); "django" is a site of Django's under
+gunicorn (load_site.py), some 5 ms.
 """
 
 from __future__ import annotations
@@ -125,6 +127,7 @@ def measure(place: Place, kind: str, options: argparse.Namespace, chance: random
     whole: dict[str, int] = {}
     for pair in range(options.pairs):
         order = chance.sample(range(3), 3)
+        os.environ["PYTHONHASHSEED"] = str(chance.randrange(1, 2**32))
         with servers(place, kind, [at == 0 for at in order]) as running:
             load_all(running, options, WARM_UP_S)
             move_samplers()

@@ -41,7 +41,7 @@ class Place:
 
     @contextlib.contextmanager
     def server(self, kind: str, options: dict[str, object] | None, cpu: int | None = None) -> Iterator[int]:
-        """The port it answers at; on that CPU alone, if one is given."""
+        """The port it answers at; on that CPU alone, if one is given, and then with its memory where that of others is."""
         port = free_port()
         packages = [installed(self.python, "web", *PINS), installed(self.python, "web_postgresql", *PSYCOPG)]
         variables = {
@@ -62,7 +62,7 @@ class Place:
             "django": ["-m", "gunicorn", "load_site:wsgi", *gunicorn],
             "uvicorn": ["-m", "uvicorn", "load_app:asgi", "--port", str(port), "--no-access-log"],
         }[kind]
-        pinned = [] if cpu is None else ["taskset", "-c", str(cpu)]
+        pinned = [] if cpu is None else ["setarch", "-R", "taskset", "-c", str(cpu)]
         written = self.folder / f"log-{port}"
         with open(written, "wb") as log, subprocess.Popen(
             [*pinned, *self.python.command(command)], env=variables, stdout=log, stderr=log, stdin=subprocess.DEVNULL
