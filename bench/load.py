@@ -7,7 +7,7 @@ Each time three servers share one CPU for SECONDS: one with the middleware, and 
 one connection each and send one request after the other; one in twenty has a token. It counts once a server has answered for two seconds, and for three more on
 those connections. So what else the machine does, which changes a p99 by a third from one minute to the next, falls on all of them. The sampler has to keep to the
 clients' CPU, or it would take its time from all three; its looks are where the server is, and fall on all of them. The three of a pair have the same seed for hashes,
-and the same addresses: by these alone one of two equal servers took some 3 % more than the other.
+and the same addresses: by these alone one of two equal servers took some 3 % more than the other; and each has a session of its own, and by that a third of the CPU.
 
 The p99 is that of requests without a token, but not of the first ones: all connect at once, and gunicorn accepts one connection for each round of its
 loop. Told are the mean ratio of the pairs with its 95 % interval; the same of the two servers without the middleware, which is what the machine alone makes of

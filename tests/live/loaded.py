@@ -41,7 +41,8 @@ class Place:
 
     @contextlib.contextmanager
     def server(self, kind: str, options: dict[str, object] | None, cpu: int | None = None) -> Iterator[int]:
-        """The port it answers at; on that CPU alone, if one is given, and then with its memory where that of others is."""
+        """The port it answers at; on that CPU alone, if one is given, and then with its memory where that of others is, and in a session of its own: to
+        each of these Linux gives the same share of a CPU (sched_autogroup), however many threads want it."""
         port = free_port()
         packages = [installed(self.python, "web", *PINS), installed(self.python, "web_postgresql", *PSYCOPG)]
         variables = {
@@ -65,7 +66,7 @@ class Place:
         pinned = [] if cpu is None else ["setarch", "-R", "taskset", "-c", str(cpu)]
         written = self.folder / f"log-{port}"
         with open(written, "wb") as log, subprocess.Popen(
-            [*pinned, *self.python.command(command)], env=variables, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            [*pinned, *self.python.command(command)], env=variables, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=cpu is not None
         ) as process:
             try:
                 self._wait(port, process, written)
