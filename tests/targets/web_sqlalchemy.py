@@ -74,7 +74,6 @@ def what_fails_is_the_same_and_has_its_time():
 
 def who_else_listens_is_asked():
     """Whether he comes before us or behind, and whether he executes it himself or not."""
-    ours = _queries.sqlalchemy_listeners["do_execute"]
     for first in (False, True):
         for executes in (True, False):
             asked = []
@@ -89,8 +88,8 @@ def who_else_listens_is_asked():
 
             event.listen(Engine, "do_execute", other)
             if first:  # we are behind him
-                event.remove(Engine, "do_execute", ours)
-                event.listen(Engine, "do_execute", ours)
+                event.remove(Engine, "do_execute", _queries._sqlalchemy_execute)
+                event.listen(Engine, "do_execute", _queries._sqlalchemy_execute)
             kept, found = of_one_request(lambda connection: connection.execute(text("SELECT 7")).scalar())
             event.remove(Engine, "do_execute", other)
             assert asked == ["SELECT 7"] and found == (8 if executes else 7), (first, executes, asked, found)

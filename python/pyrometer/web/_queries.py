@@ -267,41 +267,48 @@ def watch_sqlalchemy() -> None:
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
-    for name, listener in sqlalchemy_listeners.items():
-        event.listen(Engine, name, listener)
+    event.listen(Engine, "do_execute", _sqlalchemy_execute)
+    event.listen(Engine, "do_execute_no_params", _sqlalchemy_execute_no_params)
+    event.listen(Engine, "do_executemany", _sqlalchemy_executemany)
 
 
-def _sqlalchemy_listener(name: str) -> Any:
-    """To the dialect's own event, which is asked to execute. Those before and after it (before_cursor_execute) cost 20 us a query, since all of an engine's are told
-    then, and one that fails has no end."""
-
-    def execute(cursor: Any, statement: Any, *rest: Any) -> bool:
-        """REST: parameters, if there are any, and the context. True: it is executed, and nobody else is asked. Where others ask too, theirs is not taken
-        away, and the query is counted without its time."""
-        request = current.get()
-        if request is None:
-            return False
-        try:  # as _begin() and _end(), of which each call costs a request
-            context = rest[-1]
-            begun = request.begin(statement, rest[0] if len(rest) > 1 else (), context.executemany)
-            alone = len(getattr(context.dialect.dispatch, name)) == 1
-        except Exception:
-            _failed()
-            return False
-        try:
-            if alone:
-                getattr(context.dialect, name)(cursor, statement, *rest)
-        finally:
-            try:
-                request.end(begun)
-            except Exception:
-                _failed()
-        return alone
-
-    return execute
+# The dialect's own event, which is asked to execute. Those before and after it (before_cursor_execute) cost 20 us a query, since all of an engine's are told then,
+# and one that fails has no end. Who returns True is the last that is asked: where others ask too, theirs is not taken away, and the query is counted without its time.
 
 
-sqlalchemy_listeners = {name: _sqlalchemy_listener(name) for name in ("do_execute", "do_execute_no_params", "do_executemany")}
+def _sqlalchemy_execute(cursor: Any, statement: Any, parameters: Any, context: Any) -> bool:
+    return _sqlalchemy("do_execute", context, statement, parameters, (cursor, statement, parameters, context))
+
+
+def _sqlalchemy_execute_no_params(cursor: Any, statement: Any, context: Any) -> bool:
+    return _sqlalchemy("do_execute_no_params", context, statement, (), (cursor, statement, context))
+
+
+def _sqlalchemy_executemany(cursor: Any, statement: Any, parameters: Any, context: Any) -> bool:
+    return _sqlalchemy("do_executemany", context, statement, parameters, (cursor, statement, parameters, context))
+
+
+def _sqlalchemy(name: str, context: Any, statement: Any, parameters: Any, args: Any) -> bool:
+    """True: it is executed."""
+    begun = _begin(statement, parameters, bool(getattr(context, "executemany", False)))
+    if begun is None:
+        return False
+    alone = _is_alone(name, context)
+    try:
+        if alone:
+            getattr(context.dialect, name)(*args)
+    finally:
+        _end(begun)
+    return alone
+
+
+def _is_alone(name: str, context: Any) -> bool:
+    """Does nobody else listen to that event?"""
+    try:
+        return len(getattr(context.dialect.dispatch, name)) == 1
+    except Exception:
+        _failed()
+        return False
 
 
 # -- plain DB-API ----------------------------------------------------------------------------------
