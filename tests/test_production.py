@@ -153,13 +153,18 @@ def test_asking_about_one_request(shop: Shop) -> None:
 
 
 def test_looking_closer(shop: Shop) -> None:
-    (command,) = commands(5)
+    command, asks = commands(5)
     found = told(shop, commands(4)[0].replace("/orders", "/report"))
     recording = re.search(r"\d{8}-\d{6}-\d{6}-[0-9a-f]{4}", command)[0]
     said = shop.typed(command, **{recording: found["id"]})
     head, row = r"GET /report  1\.[345]\d s   \d+ % waiting \(sleep\)", r"- +1\.\d+ +- +1\.\d+ +- shop\.py:(\d+)\(report\)"
     assert re.search(head, step(5)) and re.match(head, said), said
     assert re.search(row, said)[1] == re.search(row, step(5))[1], said
+    found = told(shop, commands(4)[0])
+    said = shop.typed(asks, **{asks.split("/")[1].removesuffix(".pyro"): found["id"]})
+    shown = step(5).partition(f"$ {asks}\n")[2].partition("```")[0]
+    measured = re.compile(r"^    gain .*\n", re.M)
+    assert len(measured.findall(said)) == 1 and measured.sub("", said) == measured.sub("", shown), said
 
 
 def test_what_was_slow_while_nobody_looked(shop: Shop) -> None:

@@ -187,6 +187,13 @@ static unsigned what_is_missing(const struct pyro_rule_context *context)
     return profile->stateless ? missing | PYRO_NEED_STATES : missing;
 }
 
+unsigned pyro_rule_lacks(const struct pyro_rule *rule, const struct pyro_findings *findings)
+{
+    unsigned lacks = rule->needs & findings->missing;
+    return rule->by_queries && findings->profile->query_count ? lacks & ~(unsigned)PYRO_NEED_CALLS
+                                                              : lacks;
+}
+
 static int context_make(struct pyro_rule_context *context)
 {
     const struct pyro_profile *profile = context->profile;
@@ -267,6 +274,15 @@ static void hide_micro(struct pyro_findings *findings)
     findings->count = kept;
 }
 
+/* Where there are few samples, an error may be larger than all the time that there is to win. */
+static void keep_to_all(const struct pyro_findings *findings, struct pyro_finding *finding)
+{
+    double *const gains[] = {&finding->gain_low_s, &finding->gain_s, &finding->gain_high_s};
+    for (size_t i = 0; i < sizeof(gains) / sizeof(gains[0]); i++)
+        if (*gains[i] > findings->total_s)
+            *gains[i] = findings->total_s;
+}
+
 static int ask_rules(struct pyro_findings *findings)
 {
     struct pyro_rule_context context = {.profile = findings->profile, .findings = findings};
@@ -275,6 +291,8 @@ static int ask_rules(struct pyro_findings *findings)
         context.rule = *rule;
         result = (*rule)->find(&context);
     }
+    for (size_t i = 0; i < findings->count; i++)
+        keep_to_all(findings, &findings->items[i]);
     for (size_t i = 0; i < findings->count && result == 0; i++)
         result = findings->items[i].gain_bytes > 0
                      ? 0

@@ -35,6 +35,8 @@ struct pyro_rule {
     const char *name;
     enum pyro_tier tier;
     unsigned needs;
+    bool
+        by_queries; /* where no calls are counted, queries do, as pyrometer.web tells them of a request */
     const char *mode; /* what must be recorded: "run" is plain `pyrometer run`, "run --memory" */
     const char *looks_for, *evidence, *fix, *gain, *refuted_by, *blind_spots;
     int (*find)(struct pyro_rule_context *context); /* 0 or -ENOMEM */
@@ -88,6 +90,9 @@ struct pyro_findings {
     struct pyro_arena texts;
     size_t capacity;
 };
+
+/* Which of its needs the recording does not have; 0: it saw all that it looks for. */
+unsigned pyro_rule_lacks(const struct pyro_rule *rule, const struct pyro_findings *findings);
 
 /* Gains below this part of all time are not worth a line. */
 #define PYRO_FINDING_SHARE 0.05

@@ -100,8 +100,9 @@ const struct pyro_command pyro_command_findings = {
     .summary = "name what is worth changing: the line, why, the fix, the time it would give back",
     .usage = {"findings [FILE] [--explain DATABASE] [--json]", "findings --rules"},
     .about =
-        "Rules over what was measured, of a recording that `run` made; without FILE the last "
-        "one. `run` prints the same after its table. What would give back less than 5 % of the "
+        "Rules over what was measured, of a recording that `run` made (those about queries, of a "
+        "request that pyrometer.web recorded, too); without FILE the last one. `run` prints the "
+        "same after its table. What would give back less than 5 % of the "
         "time, or of the memory at its peak, is not told. Rules about memory want a recording of "
         "`run --memory`.\n\n"
         "With --explain the database says how it would do the queries that findings are about, as "

@@ -371,6 +371,9 @@ static PyMethodDef methods[] = {
     {"lazy_loader", pyro_sql_text_lazy_loader, METH_O,
      "lazy_loader(path) -> str or None\n\nThe function of that file that loads what an object "
      "refers to."},
+    {"lazy_relation", pyro_sql_text_lazy_relation, METH_VARARGS,
+     "lazy_relation(name, file, object) -> (str, str)\n\nThe attribute that such a function loads, "
+     "and its class."},
     {"repetition", pyro_sql_text_repetition, METH_VARARGS,
      "repetition(shape, count, distinct, unknown, many, lazily) -> str or None\n\nWhich kind of "
      "too many they are."},

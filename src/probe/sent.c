@@ -17,8 +17,10 @@ struct pyro_sent_query {
     PyObject *code; /* NULL: no line of the program's own */
     int offset;     /* in it */
     bool many, comparable;
-    bool lazily;   /* a library loads what an object refers to */
     uint64_t hash; /* of its parameters, if they are comparable */
+    PyObject *loader,
+        *loads; /* code of a library that loads what an object refers to, and its first variable; NULL */
+    PyObject *sender; /* code of _queries.py, of that function which was called; NULL */
     uint64_t began_ns, took_ns;
 };
 
@@ -64,16 +66,28 @@ static PyObject *whose(const struct pyro_sent_by *by, PyObject *path)
     return known;
 }
 
-/* Is CODE, of a file that FOUND was said of, what loads lazily there? */
-static bool loads_lazily(PyObject *code, PyObject *found)
+static void hold(PyObject **place, PyObject *object)
 {
-    return found && PyUnicode_Check(found) &&
-           PyUnicode_Tailmatch(pyro_at(code, pyro_inside.code_qualname), found, 0, PY_SSIZE_T_MAX,
-                               1) == 1;
+    PyObject *before = *place;
+    *place = Py_XNewRef(object);
+    Py_XDECREF(before);
+}
+
+/* CODE of a file that FOUND was said of, in FRAME: what is to be known of it? */
+static void pass(struct pyro_sent_query *query, const void *frame, PyObject *code, PyObject *found)
+{
+    if (found == Py_None) {
+        hold(&query->sender, code);
+    } else if (found && PyUnicode_Check(found) && !query->loader &&
+               PyUnicode_Tailmatch(pyro_at(code, pyro_inside.code_qualname), found, 0,
+                                   PY_SSIZE_T_MAX, 1) == 1) {
+        hold(&query->loader, code);
+        hold(&query->loads, pyro_frame_local(frame, 0));
+    }
 }
 
 /* The line of the program's own that is nearest, and what lies between. False: there is none. */
-static bool find_site(const struct pyro_sent_by *by, struct pyro_sent_query *query)
+static bool find_origin(const struct pyro_sent_by *by, struct pyro_sent_query *query)
 {
     void *frame = pyro_current_frame(PyThreadState_Get());
     if (frame && pyro_inside.minor >= 12 && pyro_is_shim(frame))
@@ -82,7 +96,7 @@ static bool find_site(const struct pyro_sent_by *by, struct pyro_sent_query *que
         PyObject *code = pyro_frame_code(frame);
         PyObject *found = whose(by, pyro_at(code, pyro_inside.code_file));
         if (found != Py_True) {
-            query->lazily |= loads_lazily(code, found);
+            pass(query, frame, code, found);
             continue;
         }
         query->code = Py_NewRef(code);
@@ -101,12 +115,19 @@ static bool has_greenlets(void)
 
 /* -- notes -------------------------------------------------------------------------------------- */
 
+static void let_go(struct pyro_sent_query *query)
+{
+    Py_XDECREF(query->sql);
+    Py_XDECREF(query->code);
+    Py_XDECREF(query->loader);
+    Py_XDECREF(query->loads);
+    Py_XDECREF(query->sender);
+}
+
 static void forget(struct pyro_sent_query *items, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        Py_XDECREF(items[i].sql);
-        Py_XDECREF(items[i].code);
-    }
+    for (uint32_t i = 0; i < count; i++)
+        let_go(&items[i]);
     PyMem_Free(items);
 }
 
@@ -130,11 +151,11 @@ static bool note(struct pyro_sent *sent, const struct pyro_sent_by *by, PyObject
                  PyObject *parameters, bool many)
 {
     struct pyro_sent_query query = {.many = many, .took_ns = GOES_ON};
-    bool found = find_site(by, &query);
+    bool found = find_origin(by, &query);
     query.comparable = !many && pyro_value_hash(parameters, &query.hash);
     /* look_at may have let other threads of this request run: what follows lets none */
     if (sent->queries || (!found && has_greenlets()) || !has_room(sent)) {
-        Py_XDECREF(query.code);
+        let_go(&query);
         return false;
     }
     query.sql = PyUnicode_CheckExact(sql) ? Py_NewRef(sql) : NULL;
@@ -186,18 +207,32 @@ static PyObject *number_or_none(bool known, uint64_t number)
     return known ? PyLong_FromUnsignedLongLong(number) : Py_NewRef(Py_None);
 }
 
-/* (sql, hash, many, file, line, lazily, began_ns, took_ns), as Queries.take() wants them. */
+static PyObject *or_none(PyObject *object)
+{
+    return object ? object : Py_None;
+}
+
+/* (code, line, loader, sender), as Origin there. */
+static PyObject *origin_of(const struct pyro_sent_query *query)
+{
+    int line = query->code ? pyro_python.line_of(query->code, query->offset) : 0;
+    PyObject *loader =
+        query->loader ? PyTuple_Pack(2, query->loader, or_none(query->loads)) : Py_NewRef(Py_None);
+    return loader ? Py_BuildValue("OiNO", or_none(query->code), line > 0 ? line : 0, loader,
+                                  or_none(query->sender))
+                  : NULL;
+}
+
+/* (sql, hash, many, origin, began_ns, took_ns), as Queries.take() wants them. */
 static PyObject *told(const struct pyro_sent_query *query)
 {
-    PyObject *file = query->code
-                         ? Py_NewRef((PyObject *)pyro_at(query->code, pyro_inside.code_file))
-                         : PyUnicode_FromString("");
-    int line = query->code ? pyro_python.line_of(query->code, query->offset) : 0;
-    return Py_BuildValue("ONONiOKN", query->sql ? query->sql : Py_None,
-                         number_or_none(query->comparable, query->hash),
-                         query->many ? Py_True : Py_False, file, line > 0 ? line : 0,
-                         query->lazily ? Py_True : Py_False, (unsigned long long)query->began_ns,
-                         number_or_none(query->took_ns != GOES_ON, query->took_ns));
+    PyObject *origin = origin_of(query);
+    return origin ? Py_BuildValue("ONONKN", or_none(query->sql),
+                                  number_or_none(query->comparable, query->hash),
+                                  query->many ? Py_True : Py_False, origin,
+                                  (unsigned long long)query->began_ns,
+                                  number_or_none(query->took_ns != GOES_ON, query->took_ns))
+                  : NULL;
 }
 
 static PyObject *all_told(const struct pyro_sent_query *items, uint32_t count)

@@ -11,7 +11,7 @@
 /* What the requests of a service have in common. */
 struct pyro_sent_by {
     PyObject *make; /* makes a Queries */
-    /* path -> True: the program's own; else a library's: the end of the name of its function that loads lazily, or False. And who says so. */
+    /* path -> True: the program's own; None: _queries.py; else a library's: the end of the name of its function that loads lazily, or False. And who says so. */
     PyObject *files, *look_at;
     bool reads_frames; /* else all is left to Queries */
 };

@@ -1,13 +1,16 @@
-/* probe/sql_text.c - five functions of this house, for Python. */
+/* probe/sql_text.c - six functions of this house, for Python. */
 #include "probe/sql_text.h"
 
 #if !PYRO_FREE_THREADED
 
 #include "base/repetition.h"
 #include "base/sql.h"
+#include "collect/tables.h"
 #include "probe/orms.h"
 #include "probe/values.h"
 #include "profile/paths.h"
+
+#include <string.h>
 
 /* NULL without an exception: it is no str, or one with lone surrogates. */
 static const char *text_of(PyObject *object, Py_ssize_t *ret_size)
@@ -47,6 +50,21 @@ PyObject *pyro_sql_text_lazy_loader(PyObject *self, PyObject *path)
     const char *text = text_of(path, &size);
     const char *name = text ? pyro_orm_loader_in(text) : NULL;
     return name ? PyUnicode_FromString(name) : Py_NewRef(Py_None);
+}
+
+PyObject *pyro_sql_text_lazy_relation(PyObject *self, PyObject *arguments)
+{
+    char relation[PYRO_QUERY_NAME_MAX] = "", owner[PYRO_QUERY_NAME_MAX] = "";
+    const char *name, *file;
+    PyObject *its;
+    if (!PyArg_ParseTuple(arguments, "ssO:lazy_relation", &name, &file, &its))
+        return NULL;
+    uint8_t loader = pyro_orm_loader(name, file);
+    if (loader)
+        pyro_orm_relation(loader, its, relation, sizeof(relation), owner, sizeof(owner));
+    return Py_BuildValue("NN",
+                         PyUnicode_DecodeUTF8(relation, (Py_ssize_t)strlen(relation), "replace"),
+                         PyUnicode_DecodeUTF8(owner, (Py_ssize_t)strlen(owner), "replace"));
 }
 
 PyObject *pyro_sql_text_repetition(PyObject *self, PyObject *arguments)

@@ -16,6 +16,8 @@ PyObject *pyro_sql_text_is_library(PyObject *self, PyObject *path);
 /* lazy_loader(path): what the qualified name of that file's function ends in that loads what an object refers to when it is asked for, or
  * None. */
 PyObject *pyro_sql_text_lazy_loader(PyObject *self, PyObject *path);
+/* lazy_relation(name, file, object): what that loader, whose first variable is OBJECT, loads: the attribute and its class; "" where not known. */
+PyObject *pyro_sql_text_lazy_relation(PyObject *self, PyObject *arguments);
 /* repetition(shape, count, distinct, unknown, many, lazily): as base/repetition.h judges: "n+1", "same", "writes" or None. */
 PyObject *pyro_sql_text_repetition(PyObject *self, PyObject *arguments);
 

@@ -15,6 +15,8 @@
 
 #define PYRO_STACK_ROOT 0u
 #define PYRO_NO_ID      UINT32_MAX
+#define PYRO_COUNT_MAX \
+    (UINT64_C(1) << 56) /* in one record, calls or nanoseconds: sums seldom pass 2^64, and wrap */
 
 enum pyro_function_kind {
     PYRO_FUNCTION_PYTHON,

@@ -21,9 +21,6 @@
 #define PYRO_SAMPLES_MAX     (UINT64_C(1) << 27)
 #define PYRO_KIND_SAMPLES    UINT64_C(8)
 
-#define PYRO_COUNT_MAX \
-    (UINT64_C(1) << 56) /* in one record, calls or nanoseconds: sums seldom pass 2^64, and wrap */
-
 #define PYRO_INFO_TEXTS   5 /* keys 1 ... 5 */
 #define PYRO_RECENT_KINDS 256
 

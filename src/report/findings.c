@@ -146,7 +146,7 @@ static void print_finding(FILE *out, const struct pyro_findings *findings,
 static bool is_of(const struct pyro_rule *rule, const struct pyro_findings *findings,
                   unsigned missing)
 {
-    unsigned lacks = rule->needs & findings->missing;
+    unsigned lacks = pyro_rule_lacks(rule, findings);
     if (strcmp(rule->mode, "run --memory") == 0) {
         if (!findings->profile->heaps)
             return false; /* of memory, which was not asked for */
@@ -294,7 +294,7 @@ static void json_not_looked_for(struct pyro_json *json, const struct pyro_findin
 {
     pyro_json_array(json, "not_looked_for");
     for (const struct pyro_rule *const *at = pyro_rules; *at; at++)
-        if ((*at)->needs & findings->missing)
+        if (pyro_rule_lacks(*at, findings))
             pyro_json_string(json, NULL, (*at)->name);
     pyro_json_end(json);
 }
@@ -329,8 +329,8 @@ void pyro_report_rules(FILE *out)
     for (const struct pyro_rule *const *at = pyro_rules; *at; at++) {
         const struct pyro_rule *rule = *at;
         fprintf(out, "%s### %s\n\n| | |\n|---|---|\n", at == pyro_rules ? "" : "\n", rule->name);
-        fprintf(out, "| tier | %s |\n| needs | `pyrometer %s` |\n", pyro_tier_name(rule->tier),
-                rule->mode);
+        fprintf(out, "| tier | %s |\n| needs | `pyrometer %s`%s |\n", pyro_tier_name(rule->tier),
+                rule->mode, rule->by_queries ? ", or a request recorded by `pyrometer.web`" : "");
         fprintf(out, "| looks for | %s |\n| evidence | %s |\n", rule->looks_for, rule->evidence);
         fprintf(out, "| fix | %s |\n| gain | %s |\n", rule->fix, rule->gain);
         fprintf(out, "| wrong if | %s |\n| does not see | %s |\n", rule->refuted_by,

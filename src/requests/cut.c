@@ -5,6 +5,7 @@
 #include "base/grow.h"
 #include "base/map.h"
 #include "profile/paths.h"
+#include "requests/sent.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -280,25 +281,25 @@ static void write_edges(struct renaming *renaming, const struct pyro_ring *ring)
 
 /* Sweeps without a sample of it are written, too: they share the time. */
 static void write_samples(struct renaming *renaming, struct pyro_ring *ring,
-                          const struct pyro_request *request, struct pyro_counters *counters)
+                          const struct pyro_request *request, const struct range *range,
+                          struct pyro_counters *counters)
 {
-    struct range range = find_range(ring, request);
-    uint64_t at = range.first_sample;
-    for (uint64_t sweep = range.first; sweep < range.end; sweep++) {
-        uint64_t time_ns = sweep_at(ring, sweep)->before_ns - range.begin_ns;
+    uint64_t at = range->first_sample;
+    for (uint64_t sweep = range->first; sweep < range->end; sweep++) {
+        uint64_t time_ns = sweep_at(ring, sweep)->before_ns - range->begin_ns;
         pyro_writer_sweep(renaming->to, time_ns / PYRO_NS_PER_US);
         counters->sweeps++;
-        for (; at < range.end_sample && sample_at(ring, at)->sweep <= sweep; at++) {
+        for (; at < range->end_sample && sample_at(ring, at)->sweep <= sweep; at++) {
             uint32_t base;
             const struct pyro_ring_sample *sample = sample_at(ring, at);
-            if (belongs(ring, request, &range, sample, &base) != ITS)
+            if (belongs(ring, request, range, sample, &base) != ITS)
                 continue;
             write_sample(renaming, &sample->sample, base);
             counters->samples++;
             counters->unsure += sample->sample.agreed != sample->sample.stack;
         }
     }
-    counters->duration_us = (request->end_ns - range.begin_ns) / PYRO_NS_PER_US;
+    counters->duration_us = (request->end_ns - range->begin_ns) / PYRO_NS_PER_US;
 }
 
 int pyro_request_write(struct pyro_ring *ring, const struct pyro_request *request,
@@ -306,6 +307,7 @@ int pyro_request_write(struct pyro_ring *ring, const struct pyro_request *reques
                        const char *path, struct pyro_error *error)
 {
     struct pyro_recording_info own = *info;
+    const struct range range = find_range(ring, request);
     struct renaming renaming = {.from = ring->names};
     struct pyro_counters counters = {0};
     own.command = request->title;
@@ -315,8 +317,10 @@ int pyro_request_write(struct pyro_ring *ring, const struct pyro_request *reques
     if (code < 0)
         return code;
     renaming.process = pyro_writer_process(renaming.to, info->pid, 0, request->title, info->python);
-    write_samples(&renaming, ring, request, &counters);
+    write_samples(&renaming, ring, request, &range, &counters);
     write_edges(&renaming, ring);
+    counters.queries_lost = pyro_request_put_sent(renaming.to, renaming.process, range.begin_ns,
+                                                  request->sent ? request->sent : "");
     if (source->put)
         source->put(source->roots, renaming.to);
     pyro_writer_counters(renaming.to, &counters);

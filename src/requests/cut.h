@@ -9,6 +9,7 @@ struct pyro_request {
     uint32_t slot;
     uint64_t begin_ns, end_ns; /* CLOCK_MONOTONIC */
     const char *title;         /* "GET /orders": the recording's command */
+    const char *sent; /* its queries (requests/sent.h); "" or NULL: nothing is known of them */
 };
 
 /* Who reads the program's files: PUT adds the lines that the frames known to WRITER stand at. NULL: nobody. */

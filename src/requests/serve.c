@@ -19,9 +19,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MESSAGE_MAX    1024
-#define MESSAGES       4  /* that are answered before something else has its turn */
-#define PENDING_MAX    64 /* recordings yet to be written */
+#define SAID_MAX       1024
+#define HEARD_MAX      (1 << 14) /* as MESSAGE_MAX of _sampler.py: longer ones are cut */
+#define MESSAGES       4         /* that are answered before something else has its turn */
+#define PENDING_MAX    64        /* recordings yet to be written */
 #define GO_MS          5000
 #define ATTACH_NS      (2 * PYRO_NS_PER_S)
 #define WRITE_TRIES    8 /* where the disk is full, the oldest goes each time */
@@ -31,7 +32,8 @@
 
 struct pending {
     struct pyro_request request;
-    char id[PYRO_REQUEST_ID_MAX], title[MESSAGE_MAX];
+    char id[PYRO_REQUEST_ID_MAX];
+    char *title, *sent; /* what REQUEST has; ours */
 };
 
 /* What the server says of the requests that are under way, by slot: a number each, 0 where there is none, else when it began, odd if somebody asked; and
@@ -70,7 +72,7 @@ static void say(const struct server *server, const char *text, size_t size)
 __attribute__((format(printf, 2, 3))) static void say_words(const struct server *server,
                                                             const char *format, ...)
 {
-    char text[MESSAGE_MAX];
+    char text[SAID_MAX];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
@@ -79,9 +81,9 @@ __attribute__((format(printf, 2, 3))) static void say_words(const struct server 
 }
 
 /* The next message; false: there is none now. The end of the socket is the end of us. */
-static bool hear(struct server *server, char text[MESSAGE_MAX])
+static bool hear(struct server *server, char text[HEARD_MAX])
 {
-    ssize_t size = recv(server->options->socket, text, MESSAGE_MAX - 1, MSG_DONTWAIT);
+    ssize_t size = recv(server->options->socket, text, HEARD_MAX - 1, MSG_DONTWAIT);
     if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR))
         server->stop = 1;
     if (size <= 0)
@@ -161,9 +163,10 @@ static void write_pending(struct server *server)
     struct pyro_error error = {0};
     if (!server->pending_count)
         return;
-    oldest->request.title = oldest->title;
     if (write_recording(server, &oldest->request, oldest->id, &error) < 0)
         answer(server, oldest->id, false, error.message, NULL);
+    free(oldest->title);
+    free(oldest->sent);
     server->pending_first = (server->pending_first + 1) % PENDING_MAX;
     server->pending_count--;
 }
@@ -174,9 +177,11 @@ static void put_pending(struct server *server, const struct pyro_request *reques
         write_pending(server);
     size_t next = (server->pending_first + server->pending_count++) % PENDING_MAX;
     struct pending *pending = &server->pending[next];
-    pending->request = *request;
+    *pending = (struct pending){
+        .request = *request, .title = strdup(request->title), .sent = strdup(request->sent)};
+    pending->request.title = pending->title ? pending->title : "";
+    pending->request.sent = pending->sent; /* without memory, it has no queries */
     snprintf(pending->id, sizeof(pending->id), "%s", id);
-    snprintf(pending->title, sizeof(pending->title), "%s", request->title);
 }
 
 /* Somebody may wait for the figures: the recording, which takes a hundred times as long, is written when there is time. Nothing is written of a
@@ -192,7 +197,7 @@ static void cut(struct server *server, const struct pyro_request *request, const
 }
 
 /* What is not understood is from another version, and ignored. */
-static void obey(struct server *server, const char *text)
+static void obey(struct server *server, char *text)
 {
     struct pyro_request request = {0};
     char id[PYRO_REQUEST_ID_MAX] = "";
@@ -202,13 +207,16 @@ static void obey(struct server *server, const char *text)
     if (found != 4 || !title || request.end_ns < request.begin_ns || !pyro_request_id_valid(id))
         return;
     request.title = text + title;
+    char *end = strchrnul(text + title, '\n');
+    request.sent = *end ? end + 1 : end;
+    *end = '\0';
     cut(server, &request, id);
 }
 
 static void on_swept(void *context)
 {
     struct server *server = context;
-    char text[MESSAGE_MAX];
+    char text[HEARD_MAX];
     pyro_ring_swept(&server->ring);
     for (int i = 0; i < MESSAGES && hear(server, text); i++) /* where there is never a pause */
         obey(server, text);
@@ -272,7 +280,7 @@ static void on_pause(void *context, uint64_t until_ns)
     uint64_t left_ns = until_ns > now_ns && !server->pending_count ? until_ns - now_ns : 0;
     const struct timespec timeout = {.tv_sec = (time_t)(left_ns / PYRO_NS_PER_S),
                                      .tv_nsec = (long)(left_ns % PYRO_NS_PER_S)};
-    char text[MESSAGE_MAX];
+    char text[HEARD_MAX];
     if (ppoll(&socket, 1, &timeout, NULL) > 0) {
         for (int i = 0; i < MESSAGES && hear(server, text); i++)
             obey(server, text);
@@ -285,7 +293,7 @@ static void on_pause(void *context, uint64_t until_ns)
 
 static int wait_for_go(struct server *server, struct pyro_error *error)
 {
-    char text[MESSAGE_MAX];
+    char text[HEARD_MAX];
     struct pollfd socket = {.fd = server->options->socket, .events = POLLIN};
     say_words(server, "here %d", (int)getpid());
     if (poll(&socket, 1, GO_MS) <= 0 || !hear(server, text) ||

@@ -12,7 +12,7 @@
  *                                         (sample/sampler.h)
  *     ready VERSION | error WHY           it samples from now on; or not at all, and this process ends
  *     cut SLOT BEGIN END ID TITLE         a request is over, which had that slot (requests/ring.h) from BEGIN to END,
- *                                         in nanoseconds of CLOCK_MONOTONIC; keep it as ID.pyro
+ *     [its queries]                       in nanoseconds of CLOCK_MONOTONIC; keep it as ID.pyro. Lines behind the first are of requests/sent.h
  *     {"id": ID, "recording": ...}        JSON, the answer at once, with the figures, and whether a recording will be written; if that
  *                                         fails, another one without figures. Dropped where nobody reads it
  *

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -693,6 +694,42 @@ def test_the_middleware_judges_as_findings_do(
             assert script.read_text().splitlines()[int(line) - 1].endswith(f"# {path}") and count == "300", header
             assert (kind, int(line)) in judged, (path, header, judged)
             assert kind == {"lazily": "n+1", "each": "n+1"}.get(path, path), header
+
+
+@pytest.mark.alone  # what takes less than a twentieth of the run is no finding there
+@pytest.mark.parametrize("library", ["django", "sqlalchemy"])
+@pytest.mark.parametrize("served", ["3.11", "3.13"], indirect=True)
+def test_the_recording_of_a_request_is_judged_as_that_of_a_run(
+    served: Python, library: str, pyrometer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`findings` names the same line, with the same remedy, whether the program was run by us or its requests were recorded."""
+    monkeypatch.setenv("PYTHONPATH", f"{REPOSITORY / 'python'}:{installed(served, 'web', *PINS)}")
+    monkeypatch.setenv("PYROMETER_PROGRAM", str(pyrometer))
+    monkeypatch.setenv("PYROMETER_PROBE_FILE", str(pyrometer.parent / "src" / "probe" / "_probe.abi3.so"))
+    script, run, requests = TARGETS / "web_judged.py", tmp_path / "run.pyro", tmp_path / "requests"
+    check_output(command(pyrometer, served, [script, library, tmp_path / "a"], "-o", run))
+    of_run = {one["line"]: one for one in repetitions(pyrometer, run)}
+    told = json.loads(check_output(served.command([script, library, tmp_path / "b", requests])))
+    for path, headers in told.items():
+        [name] = re.findall(r"id=(\S+)", headers[-1])
+        [found] = repetitions(pyrometer, requests / f"{name}.pyro")
+        assert script.read_text().splitlines()[found["line"] - 1].endswith(f"# {path}"), found
+        same = of_run[found["line"]]
+        assert [found[key] for key in ("file", "function", "fix", "confidence")] == [same[key] for key in ("file", "function", "fix", "confidence")]
+        assert found["title"] == same["title"].replace("7200", "300"), (found, same)
+        evidence, its = found["evidence"], same["evidence"]
+        assert evidence["shape"] == its["shape"] and (evidence["queries"], evidence["distinct"]) == (300, its["distinct"]), (evidence, its)
+        assert 0 < evidence["driver_s"] <= evidence["time_s"] < SECONDS and "per_call" not in evidence
+
+
+def repetitions(pyrometer: Path, recording: Path) -> list[dict[str, Any]]:
+    until = time.monotonic() + SECONDS
+    while not recording.exists():
+        assert time.monotonic() < until, recording
+        time.sleep(0.01)
+    found = json.loads(check_output([pyrometer, "findings", recording, "--json"]))
+    assert not {"n-plus-one", "slow-query"} & set(found["not_looked_for"])
+    return [one for one in found["findings"] if one["rule"] == "n-plus-one"]
 
 
 @pytest.mark.parametrize("served", ["3.11", "3.13"], indirect=True)

@@ -1,7 +1,7 @@
 """One service on Django or on SQLAlchemy whose requests each send too many queries of one kind, asked in the process itself: prints what
 X-Profile says of each, as JSON.
 
-    web_judged.py django|sqlalchemy DATABASE
+    web_judged.py django|sqlalchemy DATABASE [DIRECTORY for recordings]
 
 The lines that send them end in the names of the paths."""
 
@@ -9,10 +9,10 @@ import json
 import sys
 from wsgiref.util import setup_testing_defaults
 
-LIBRARY, DATABASE = sys.argv[1:]
+LIBRARY, DATABASE, *DIRECTORY = sys.argv[1:]
 ORDERS, CUSTOMERS = 300, 5  # few: each is asked for often
 CALLS = 24  # so that each is well over a twentieth of the whole, imports with it
-PROFILED = {"when": lambda environ: True}
+PROFILED = {"when": lambda environ: True, "directory": DIRECTORY[0] if DIRECTORY else None, "rate_hz": 1000, "recordings_per_s": 1000}
 
 
 def django_app():

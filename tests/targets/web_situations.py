@@ -590,7 +590,14 @@ def queries_of_no_line():
 
 
 LIBRARY = """
+class Order:
+    pass
+
+class Field:
+    name, model = "customer", Order
+
 class ForwardManyToOneDescriptor:
+    field = Field()
     def __get__(self, instance, owner):
         instance.end(instance.begin("SELECT a FROM t WHERE b = ?", (1,), False))
 
@@ -610,6 +617,31 @@ def what_is_loaded_lazily_is_no_query_again():
                 space[name]().__get__(taker, None)
             [((shape, file, line), entry)] = queries().entries.items()
             assert (file, entry.count, _queries._kind(shape, entry)) == (__file__, 20, expected), (name, entry.count, _queries._kind(shape, entry))
+            assert entry.lazily == (("customer", "Order") if told_apart and expected == "n+1" else None), (name, entry.lazily)
+
+
+def queries_are_written_for_their_recording():
+    """A line each, whatever is in their names, and no more than there is room for; the numbers are those that were kept."""
+    for taker, queries in takers():
+        sent = "def sender():\n for at in range(3): taker.end(taker.begin('SELECT a FROM t WHERE b = ?', (at // 2,), False))\n taker.begin('SELECT c', None, True)"
+        space = {"taker": taker}
+        exec(compile(sent, "/srv/odd\tname\n.py", "exec"), space)
+        space["sender"]()
+        all_, first, second, *rest = queries().written().split("\n")
+        assert all_ == "4" and rest == [""], rest
+        numbers, function, file, sender, sender_file, relation, owner, shape = first.split("\t")
+        assert (function, file, relation, owner) == ("sender", "/srv/odd name .py", "", ""), first
+        count, timed, time_ns, longest_ns, distinct, unknown, many, first_ns, last_ns, line, first_line, _ = map(int, numbers.split())
+        told_apart = _queries._value_hash((1,)) is not None
+        assert (count, timed, many, line, first_line) == (3, 3, 0, 2, 1), first
+        assert (distinct, unknown) == ((2, 0) if told_apart else (0, 3)), first
+        assert 0 < longest_ns <= time_ns < 60e9 and 0 < first_ns <= last_ns <= time.monotonic_ns(), first
+        assert second.split("\t")[0].split()[:7] == ["1", "0", "0", "0", "0", "1", "1"], second
+    many = _queries.Queries()
+    for at in range(100):
+        many.end(many.begin(f"SELECT {'a' * 3000} FROM t{at}", (), False))
+    lines = many.written().splitlines()
+    assert lines[0] == "100" and len(lines) == 1 + _queries.WRITTEN_MAX and max(map(len, lines)) < 4 * _queries.TEXT_MAX
 
 
 def the_parameters_of_a_query_are_not_kept():
@@ -723,7 +755,7 @@ class Cuts:
     def __init__(self):
         self.told, self.slots = [], None
 
-    def cut(self, id_, slot, begin_ns, end_ns, title, wanted):
+    def cut(self, id_, slot, begin_ns, end_ns, title, wanted, sent):
         self.told.append((slot, begin_ns, end_ns, slot in self.slots.free))
 
     def wait(self, id_, seconds=0):

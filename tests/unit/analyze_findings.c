@@ -117,6 +117,49 @@ static void an_n_plus_one_is_found_with_its_line_source_and_fix(void)
     fixture_end(story.profile, findings);
 }
 
+/* pyrometer.web tells the queries of a request: no calls are counted, and what sends them is its own hook. */
+static void the_queries_of_a_request_are_enough(void)
+{
+    struct story story = n_plus_one();
+    struct pyro_profile *profile = story.profile;
+    uint32_t hook = function_of(
+        &story, fixture_code(profile, "_django_wrapper",
+                             "/usr/lib/python3/dist-packages/pyrometer/web/_queries.py", 210));
+    profile->call_count = 0;
+    for (size_t i = 0; i < profile->query_count; i++)
+        profile->queries[i].sender = hook;
+    struct pyro_findings *findings = ask(&story);
+    CHECK_EQ(findings->count, 1);
+    const struct pyro_finding *finding = &findings->items[0];
+    CHECK_EQ(pyro_rule_lacks(finding->rule, findings), 0);
+    CHECK_STR(finding->title, "N+1: 846 queries of one shape");
+    CHECK_STR(finding->why, "all in one request; 846 of them are different");
+    CHECK_STR(finding->fix, ".select_related(\"customer\") on the query of views.py:46");
+    CHECK_EQ(finding->confidence, PYRO_CONFIDENCE_HIGH);
+    for (size_t i = 0; i < finding->evidence_count; i++)
+        CHECK(strcmp(finding->evidence[i].key, "per_call") != 0 &&
+              strcmp(finding->evidence[i].key, "loop") != 0);
+    pyro_findings_free(findings);
+    size_t samples = profile->samples.count;
+    profile->samples.count = 1; /* which says next to nothing: not more than all is won */
+    findings = ask(&story);
+    CHECK_EQ(findings->count, 1);
+    CHECK(findings->total_s < 0.002 && findings->items[0].gain_high_s == findings->total_s);
+    pyro_findings_free(findings);
+    profile->samples.count = samples;
+    profile->queries[1].count = 9; /* too few to be a loop */
+    findings = ask(&story);
+    CHECK_EQ(findings->count, 0);
+    pyro_findings_free(findings);
+    profile->queries[1].time_ns = 900000000; /* but slow */
+    profile->queries[1].count = 2;
+    findings = ask(&story);
+    CHECK_EQ(findings->count, 1);
+    CHECK_STR(findings->items[0].rule->name, "slow-query");
+    CHECK_EQ(pyro_rule_lacks(findings->items[0].rule, findings), 0);
+    fixture_end(profile, findings);
+}
+
 /* A driver may take objects for statements. */
 static void queries_of_unknown_text_are_found(void)
 {
@@ -1651,7 +1694,8 @@ int main(void)
 {
     return CHECK_MAIN(
         TEST(an_n_plus_one_is_found_with_its_line_source_and_fix),
-        TEST(queries_of_unknown_text_are_found), TEST(the_gain_is_the_sampled_time_of_the_line),
+        TEST(the_queries_of_a_request_are_enough), TEST(queries_of_unknown_text_are_found),
+        TEST(the_gain_is_the_sampled_time_of_the_line),
         TEST(few_queries_or_little_time_are_left_alone), TEST(one_query_a_request_is_no_loop),
         TEST(the_same_query_again_is_told_apart),
         TEST(a_page_that_is_asked_for_again_is_judged_as_once),

@@ -60,7 +60,7 @@ static void sweep(uint64_t before_ms, uint64_t after_ms, uint32_t stack, uint32_
 static struct pyro_request_figures figures_of(uint32_t slot, uint64_t begin_ms, uint64_t end_ms)
 {
     struct pyro_request_figures figures;
-    const struct pyro_request request = {slot, begin_ms * MS, end_ms * MS, "GET /"};
+    const struct pyro_request request = {slot, begin_ms * MS, end_ms * MS, "GET /", NULL};
     CHECK_EQ(pyro_request_figures(&ring, &request, &figures), 0);
     return figures;
 }
@@ -181,7 +181,7 @@ static void written(void)
     sweep(110, 111, a, a, PYRO_STATE_RUNNING);
     sweep(120, 121, deep, deep, PYRO_STATE_RUNNING);
     sweep(130, 131, 0, 0, PYRO_STATE_UNKNOWN);
-    const struct pyro_request request = {9, 100 * MS, 140 * MS, "GET /orders"};
+    const struct pyro_request request = {9, 100 * MS, 140 * MS, "GET /orders", ""};
     const struct pyro_recording_info info = {
         .python = "3.13.0", .mode = "wall", .pid = 1, .rate_hz = 100};
     const struct pyro_source source = {put_source, "return a"};
@@ -207,6 +207,92 @@ static void written(void)
               "return a");
     pyro_profile_free(profile);
     end();
+}
+
+/* A request with one sample that sent what SENT tells, written and read. */
+static struct pyro_profile *profile_of(const char *sent)
+{
+    begin();
+    uint32_t slot = push(PYRO_STACK_ROOT, SLOTS_FILE, "pyrometer_request_9", 30);
+    uint32_t orders = push(slot, "/srv/app/views.py", "orders", 46);
+    sweep(90, 91, 0, 0, PYRO_STATE_UNKNOWN); /* nothing is missed */
+    sweep(120, 121, orders, orders, PYRO_STATE_RUNNING);
+    const struct pyro_request request = {9, 100 * MS, 140 * MS, "GET /orders", sent};
+    const struct pyro_recording_info info = {.python = "3.13.0", .mode = "wall", .pid = 1};
+    const struct pyro_source source = {put_source, "of each line"};
+    struct pyro_profile *profile;
+    CHECK_EQ(pyro_request_write(&ring, &request, &info, &source, cut_path, NULL), 0);
+    CHECK_EQ(pyro_profile_read(cut_path, &profile, NULL), 0);
+    unlink(cut_path);
+    end();
+    return profile;
+}
+
+#define HOOK "_django_wrapper\t/x/pyrometer/web/_queries.py"
+
+static void its_queries(void)
+{
+    struct pyro_profile *profile =
+        profile_of("850\n"
+                   "847 846 3600000 9000 840 2 0 103000000 130000000 47 1 210\torders\t"
+                   "/srv/app/views.py\t" HOOK "\tcustomer\tOrder\tSELECT ? FROM c\n"
+                   "2 2 5000 4000 0 0 2 90000000 90000000 0 0 0\t\t\t\t\t\t\tINSERT ?\n");
+    CHECK_EQ(profile->query_count, 2);
+    CHECK_EQ(profile->counters.queries_lost, 1);
+    const struct pyro_query *first = &profile->queries[1], *other = &profile->queries[0];
+    CHECK_STR(pyro_profile_text(profile, profile->functions[first->site].name), "orders");
+    CHECK_EQ(first->site, pyro_profile_function_of(profile, pyro_sample_stack(profile, 0)));
+    CHECK_EQ(first->line, 47); /* at which no sample stands */
+    CHECK_STR(pyro_profile_source(profile, profile->functions[first->site].file, 47),
+              "of each line");
+    const struct pyro_function *sender = &profile->functions[first->sender];
+    CHECK_STR(pyro_profile_text(profile, sender->name), "_django_wrapper");
+    CHECK_STR(pyro_profile_text(profile, sender->file), "/x/pyrometer/web/_queries.py");
+    CHECK_EQ(sender->first_line, 210);
+    CHECK_STR(pyro_profile_text(profile, first->relation), "customer");
+    CHECK_STR(pyro_profile_text(profile, first->owner), "Order");
+    CHECK_STR(pyro_profile_text(profile, first->shape), "SELECT ? FROM c");
+    CHECK(first->count == 847 && first->timed == 846 && first->time_ns == 3600000);
+    CHECK(first->longest_ns == 9000 && first->distinct == 840 && first->unknown == 2);
+    CHECK(!first->many && first->first_us == 3000 && first->last_us == 30000);
+    CHECK(other->site == PYRO_NO_ID && other->many && other->first_us == 0); /* before we began */
+    CHECK_STR(pyro_profile_text(profile, other->shape), "INSERT ?");
+    pyro_profile_free(profile);
+}
+
+/* What is wrong is left out, and its queries are lost; what is right is there. */
+static void queries_that_are_no_such_lines(void)
+{
+#define TEXTS "\tf\t/a.py\ts\t/b.py\t\t\tSELECT ?"
+    static const char *const wrong[] = {
+        "",
+        "5",
+        "x\n",
+        "-5\n5 5 1 1 0 0 0 1 1 1 1 1" TEXTS "\n",
+        "99999999999999999999999\n5 5 1 1 0 0 0 1 1 1 1 1" TEXTS "\n",
+        "5\n5 5 1 1 0 0 0 1 1 1 1 1" TEXTS,               /* cut off */
+        "5\n5 5 1 1 0 0 0 1 1 1 1" TEXTS "\n",            /* a number too few */
+        "5\n5 5 1 1 0 0 0 1 1 1 1 1 1" TEXTS "\n",        /* or too many */
+        "5\n5 5 1 1 0 0 0 1 1 1 1 -1" TEXTS "\n",         /* below 0 */
+        "5\n5 5 1 1 0 0 0 1 1 4294967295 1 1" TEXTS "\n", /* no line */
+        "5\n5 5 99999999999999999999 1 0 0 0 1 1 1 1 1" TEXTS "\n",
+        "5\n5 5 72057594037927937 1 0 0 0 1 1 1 1 1" TEXTS "\n",        /* more than is read */
+        "5\n5 5 1 1 0 0 0 1 1 1 1 1\tf\t/a.py\ts\t/b.py\t\tSELECT ?\n", /* a text too few */
+        "5\n6 6 1 1 0 0 0 1 1 1 1 1" TEXTS "\n",                        /* more than all */
+        "5\n\n\n\t\t\t\t\t\t\t\n          \n",
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct pyro_profile *profile = profile_of(wrong[i]);
+        CHECK_EQ(profile->query_count, 0);
+        CHECK_EQ(profile->counters.queries_lost, strncmp(wrong[i], "5\n", 2) == 0 ? 5 : 0);
+        pyro_profile_free(profile);
+    }
+    struct pyro_profile *profile = profile_of("7\nwhat?\n5 5 1 1 0 0 0 1 1 1 1 1" TEXTS "\n"
+                                              "3 3 1 1 0 0 0 1 1 2 1 1" TEXTS "\n"
+                                              "2 2 1 1 0 0 0 1 1 3 1 1" TEXTS "\n");
+    CHECK_EQ(profile->query_count, 2); /* of the two that remain there are no three */
+    CHECK_EQ(profile->counters.queries_lost, 0);
+    pyro_profile_free(profile);
 }
 
 static void touch(const char *path, size_t size)
@@ -305,5 +391,7 @@ static void spool_between_readings(void)
 int main(void)
 {
     return CHECK_MAIN(TEST(only_its_own), TEST(looks_stand_for_their_rate), TEST(nested_ones),
-                      TEST(missed), TEST(written), TEST(spool), TEST(spool_between_readings));
+                      TEST(missed), TEST(written), TEST(its_queries),
+                      TEST(queries_that_are_no_such_lines), TEST(spool),
+                      TEST(spool_between_readings));
 }

@@ -8,6 +8,7 @@ timed, and told apart by a hash of their text.
 
 from __future__ import annotations
 
+import re
 import sys
 from contextvars import ContextVar
 from time import monotonic_ns
@@ -15,30 +16,38 @@ from time import monotonic_ns
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from typing import Any, ClassVar
+    from typing import Any, ClassVar, Union
+
+    # The code and line of the program's own that is nearest: None, 0: there is none. What loads lazily between there and here: a frame, or a code and its first
+    # variable; None: nothing does. The function of this file that was called: of the others, a library's.
+    Origin = tuple[Any, int, Union[Any, tuple[Any, Any], None], Any]
 
 QUERIES_MIN = 10  # of one shape from one line: fewer are not worth a change (src/base/repetition.h)
 ENTRIES_MAX = 1000  # of one request: what comes on top is counted in all, not by line
 PARAMETERS_MAX = 4096  # that are remembered for each
 FRAMES_MAX = 200  # that are searched for a line of the program's own
+WRITTEN_MAX = 30  # entries that go into the request's recording
+TEXT_MAX = 1000  # of a shape or path there
 READS, WRITES = ("SELECT", "WITH"), ("INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE")
 
 
 class Entry:
     """Queries of one shape from one line."""
 
-    __slots__ = ("count", "lazily", "many", "parameters", "time_ns", "unknown")
+    __slots__ = ("code", "count", "first_ns", "last_ns", "lazily", "longest_ns", "many", "parameters", "sender", "time_ns", "timed", "unknown")
 
-    def __init__(self) -> None:
-        self.count = self.time_ns = self.unknown = self.many = 0
-        self.lazily = False
+    def __init__(self, origin: Origin, began_ns: int) -> None:
+        self.code, _, loader, self.sender = origin
+        self.lazily = None if loader is None else _lazily(loader)  # the attribute that is loaded so, and its class; "" where not known
+        self.first_ns = self.last_ns = began_ns
+        self.count = self.timed = self.time_ns = self.longest_ns = self.unknown = self.many = 0
         self.parameters: set[int] = set()
 
 
 class Queries:
     """Those of one request; its threads and tasks may add at a time."""
 
-    files: ClassVar[dict[str, bool | str]] = {}
+    files: ClassVar[dict[str, bool | str | None]] = {}
     """Of paths that were asked about: look_at()."""
 
     def __init__(self) -> None:
@@ -46,15 +55,16 @@ class Queries:
         self.entries: dict[tuple[str, str, int], Entry] = {}
 
     @staticmethod
-    def look_at(path: str) -> bool | str:
-        """True: that file is the program's own. Else it is a library's: the end of the name of its function that loads lazily, or False."""
+    def look_at(path: str) -> bool | str | None:
+        """True: that file is the program's own; None: it is this one. Else it is a library's: the end of the name of its function that loads lazily, or False."""
         own = not path.startswith(_PACKAGE) and not _is_library(path)
-        found = Queries.files[path] = own or _lazy_loader(path) or False
+        found = Queries.files[path] = None if path == _HERE else own or _lazy_loader(path) or False
         return found
 
     def begin(self, sql: object, parameters: object, many: bool) -> tuple[Entry | None, int]:
         """A query begins: what end() wants."""
-        entry = self._note(sql, None if many else _value_hash(parameters), many, *_site())
+        origin = _origin()
+        entry = self._note(sql, None if many else _value_hash(parameters), many, origin, monotonic_ns())
         return entry, monotonic_ns()
 
     def end(self, begun: tuple[Entry | None, int]) -> None:
@@ -62,30 +72,33 @@ class Queries:
         entry, began_ns = begun
         self._took(entry, monotonic_ns() - began_ns)
 
-    def take(self, sent: list[tuple[object, int | None, bool, str, int, bool, int, int | None]]) -> list[tuple[Entry | None, int]]:
-        """Queries that began before anybody asked (src/probe/sent.c): text, hash of the parameters, many, file, line, whether they load lazily,
-        when they began, and how long they took, if they ended. Of each, what end() wants."""
+    def take(self, sent: list[tuple[object, int | None, bool, Origin, int, int | None]]) -> list[tuple[Entry | None, int]]:
+        """Queries that began before anybody asked (src/probe/sent.c): text, hash of the parameters, many, where from, when they began, and how long
+        they took, if they ended. Of each, what end() wants."""
         begun = []
-        for sql, value, many, file, line, lazily, began_ns, took_ns in sent:
-            entry = self._note(sql, value, many, file, line, lazily)
+        for sql, value, many, origin, began_ns, took_ns in sent:
+            entry = self._note(sql, value, many, origin, began_ns)
             if took_ns is not None:
                 self._took(entry, took_ns)
             begun.append((entry, began_ns))
         return begun
 
-    def _note(self, sql: object, value: int | None, many: bool, file: str, line: int, lazily: bool) -> Entry | None:
+    def _note(self, sql: object, value: int | None, many: bool, origin: Origin, began_ns: int) -> Entry | None:
         """None: its time goes nowhere but into that of all."""
         self.count += 1
-        key = (_shape(sql), file, line)
+        code, line, loader, _ = origin
+        key = (_shape(sql), "" if code is None else code.co_filename, line)
         entry = self.entries.get(key)
         if entry is None:
             if len(self.entries) >= ENTRIES_MAX:
                 self.lost += 1
                 return None
-            entry = self.entries.setdefault(key, Entry())
+            entry = self.entries.setdefault(key, Entry(origin, began_ns))
+        elif loader is not None and entry.lazily is None:
+            entry.lazily = _lazily(loader)
         entry.count += 1
+        entry.last_ns = began_ns
         entry.many += many
-        entry.lazily |= lazily
         if value is None or len(entry.parameters) >= PARAMETERS_MAX:
             entry.unknown += 1
         else:
@@ -95,7 +108,9 @@ class Queries:
     def _took(self, entry: Entry | None, took_ns: int) -> None:
         self.time_ns += took_ns
         if entry is not None:
+            entry.timed += 1
             entry.time_ns += took_ns
+            entry.longest_ns = max(entry.longest_ns, took_ns)
 
     def verdict(self) -> tuple[str, str, int, int] | None:
         """The worst repetition: "n+1", "same" or "writes", the file and line it comes from, how often. None: there is none."""
@@ -117,10 +132,40 @@ class Queries:
         """How many one line sent."""
         return sum(entry.count for (_, its, at), entry in list(self.entries.items()) if (its, at) == (file, line))
 
+    def written(self) -> str:
+        """For the request's recording (src/requests/sent.h): how many, and those that took the most time."""
+        entries = sorted(self.entries.items(), key=lambda item: item[1].time_ns, reverse=True)[:WRITTEN_MAX]
+        return "".join([f"{self.count}\n", *(_written(shape, file, line, entry) for (shape, file, line), entry in entries)])
+
 
 def _kind(shape: str, entry: Entry) -> str | None:
-    found: str | None = _repetition(shape, entry.count, len(entry.parameters), entry.unknown, entry.many > 0, entry.lazily)
+    found: str | None = _repetition(shape, entry.count, len(entry.parameters), entry.unknown, entry.many > 0, entry.lazily is not None)
     return found
+
+
+def _written(shape: str, file: str, line: int, entry: Entry) -> str:
+    """A line: numbers, and texts behind tabulators."""
+    sender, own = entry.sender, entry.code
+    numbers = (
+        entry.count, entry.timed, entry.time_ns, entry.longest_ns, len(entry.parameters), entry.unknown, entry.many, entry.first_ns, entry.last_ns,
+        line, _first_line(own), _first_line(sender),
+    )  # fmt: skip
+    texts = (_name(own), file, _name(sender), "" if sender is None else sender.co_filename, *(entry.lazily or ("", "")), shape)
+    return "\t".join([" ".join(map(str, numbers)), *(_AT_AN_END.sub(" ", text)[:TEXT_MAX] for text in texts)]) + "\n"
+
+
+def _name(code: Any) -> str:
+    """As the sampler calls it."""
+    name: str = "" if code is None else getattr(code, "co_qualname", code.co_name)
+    return name
+
+
+def _first_line(code: Any) -> int:
+    line: int = 0 if code is None else code.co_firstlineno
+    return line
+
+
+_AT_AN_END = re.compile("[\t\n\0]")  # of a text, and of a line
 
 
 current: ContextVar[Any] = ContextVar("pyrometer_queries", default=None)
@@ -132,15 +177,15 @@ errors = 0
 # -- texts, values and lines -----------------------------------------------------------------------
 
 
-def _load() -> tuple[Any, Any, Any, Any, Any]:
+def _load() -> tuple[Any, Any, Any, Any, Any, Any]:
     try:
         from pyrometer._find import find_probe
 
         find_probe()
-        from pyrometer._probe import is_library, lazy_loader, repetition, sql_shape, value_hash
+        from pyrometer._probe import is_library, lazy_loader, lazy_relation, repetition, sql_shape, value_hash
     except ImportError:
-        return _shape_by_hash, lambda value: None, _is_library_by_name, lambda path: None, _repetition_by_verb
-    return sql_shape, value_hash, is_library, lazy_loader, repetition
+        return _shape_by_hash, lambda value: None, _is_library_by_name, lambda path: None, lambda *of: ("", ""), _repetition_by_verb
+    return sql_shape, value_hash, is_library, lazy_loader, lazy_relation, repetition
 
 
 def _shape_by_hash(sql: object) -> str:
@@ -163,7 +208,7 @@ def _repetition_by_verb(shape: str, count: int, distinct: int, unknown: int, man
     return "writes" if verb.startswith(WRITES) else "n+1"
 
 
-_shape, _value_hash, _is_library, _lazy_loader, _repetition = _load()
+_shape, _value_hash, _is_library, _lazy_loader, _lazy_relation, _repetition = _load()
 
 
 def _waiting_frame() -> Any:
@@ -174,27 +219,40 @@ def _waiting_frame() -> Any:
     return waiting.gr_frame if waiting is not None else None
 
 
-def _site() -> tuple[str, int, bool]:
-    """The line of the program's own that is nearest; ("", 0): there is none. And does a library load lazily in between?"""
+def _origin() -> Origin:
+    """Of the query that begins."""
     frame: Any = sys._getframe(2)
-    known, waiting, lazily = Queries.files.get, True, False
+    files, waiting, loader, sender = Queries.files, True, None, None
     for _ in range(FRAMES_MAX):
-        path = frame.f_code.co_filename
-        found = known(path)
-        if found is None:
-            found = Queries.look_at(path)
+        code = frame.f_code
+        path = code.co_filename
+        found = files[path] if path in files else Queries.look_at(path)
         if found is True:
-            return path, frame.f_lineno, lazily
-        if found:
-            lazily = lazily or frame.f_code.co_qualname.endswith(found)
+            return code, frame.f_lineno, loader, sender
+        if found is None:
+            sender = code
+        elif found and loader is None and code.co_qualname.endswith(found):
+            loader = frame
         frame = frame.f_back
         if frame is None and waiting:
             waiting, frame = False, _waiting_frame()
         if frame is None:
             break
-    return "", 0, lazily
+    return None, 0, loader, sender
 
 
+def _lazily(loader: Any) -> tuple[str, str]:
+    """What the function of that frame loads, or that object by the function of that code: an attribute and its class, "" where not known."""
+    try:
+        code, its = loader if isinstance(loader, tuple) else (loader.f_code, loader.f_locals[loader.f_code.co_varnames[0]])
+        found: tuple[str, str] = _lazy_relation(code.co_qualname, code.co_filename, its)
+    except Exception:
+        _failed()
+        return "", ""
+    return found
+
+
+_HERE = _origin.__code__.co_filename
 _PACKAGE = __file__[: -len("web/_queries.py")]
 
 

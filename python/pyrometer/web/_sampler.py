@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-MESSAGE_MAX = 4096
+ANSWER_MAX = 4096
+MESSAGE_MAX = 1 << 14
+HEAD_MAX = 1000  # of that, without the queries
 START_S = 2.0  # for the helper to say that it is there
 STEP_S = 0.002  # after which a thread that waits looks whether another one heard its answer
 RETRY_S = 60.0  # after it ended, or could not be started
@@ -114,7 +116,7 @@ class Sampler:
             if done.returncode != 0:
                 raise OSError(done.stderr.decode("utf-8", "replace").strip() or f"status {done.returncode}")
             ours.settimeout(START_S)
-            word, pid = ours.recv(MESSAGE_MAX).decode().split()
+            word, pid = ours.recv(ANSWER_MAX).decode().split()
             _let_look(int(pid))
             ours.send(self._go)
             ours.setblocking(False)
@@ -132,8 +134,9 @@ class Sampler:
         self._lock = Lock()
         self.socket, self._retry_s, self.state = None, 0.0, "not started"
 
-    def cut(self, id_: str, slot: int, begin_ns: int, end_ns: int, title: str, wanted: bool) -> bool:
-        """Have a request kept. Its answer goes to answered(), and with WANTED to answer(). False: there is nobody to ask."""
+    def cut(self, id_: str, slot: int, begin_ns: int, end_ns: int, title: str, wanted: bool, sent: str = "") -> bool:
+        """Have a request kept, with the queries that it SENT (Queries.written()). Its answer goes to answered(), and with WANTED to answer().
+        False: there is nobody to ask."""
         if self.socket is None:
             return False
         with self._lock:
@@ -141,10 +144,11 @@ class Sampler:
                 self._hear()
             if not self.state.startswith("ready"):
                 return False
-            sent = self._send(f"cut {slot} {begin_ns} {end_ns} {id_} {title}".encode()[:1000])
-            if sent and wanted:
+            head = f"cut {slot} {begin_ns} {end_ns} {id_} {title}".encode()[:HEAD_MAX]
+            asked = self._send((head + b"\n" + sent.encode("utf-8", "replace"))[: MESSAGE_MAX - 1] if sent else head)
+            if asked and wanted:
                 self._wanted.add(id_)
-            return sent
+            return asked
 
     def answer(self, id_: str) -> dict[str, Any] | None:
         """What was answered; None: nothing yet."""
@@ -196,7 +200,7 @@ class Sampler:
         """All that is there, or what came before that answer."""
         while self.socket is not None and id_ not in self._answers:
             try:
-                message = self.socket.recv(MESSAGE_MAX)
+                message = self.socket.recv(ANSWER_MAX)
             except BlockingIOError:
                 return
             except OSError:

@@ -312,7 +312,8 @@ class Service:
 
     def _keep(self, why: str, watched: Any, ended_ns: int, status: int, told: Told | None) -> Kept:
         _, slot, method, path, encoding = watched.info
-        kept = Kept(why, method, path.encode(encoding, "replace"), ended_ns - watched.began_ns, status, watched.queries())
+        queries = watched.queries()
+        kept = Kept(why, method, path.encode(encoding, "replace"), ended_ns - watched.began_ns, status, queries)
         self.counts["kept"] += 1
         self.recent.append(kept)
         limited = told is not None and told.limited
@@ -327,7 +328,8 @@ class Service:
         else:
             kept.id = _new_id(kept.when_s)
             waits = told is not None and not told.lost
-            kept.asked = slot is not None and self.sampler.cut(kept.id, slot, watched.began_ns, ended_ns, kept.title, waits)
+            sent = queries.written() if queries.count else ""
+            kept.asked = slot is not None and self.sampler.cut(kept.id, slot, watched.began_ns, ended_ns, kept.title, waits, sent)
             self.counts["unsampled"] += not kept.asked
         return kept
 

@@ -15,6 +15,7 @@
 
 #define SOLE_SHARE    0.8    /* of the time of all queries from there: the others do not count */
 #define POLL_PAUSE_US 100000 /* longer pauses between queries are somebody's intent */
+#define HOOKS         "/pyrometer/web/_queries.py" /* of libraries: they are senders, too */
 
 /* What is left when it is done right: one larger query, rows to be made into objects. */
 #define JOINED_LEFT_LIKELY 0.10
@@ -48,6 +49,22 @@ static bool contains(const struct pyro_rule_context *context, const struct suspe
 static bool is_lazy(const struct pyro_rule_context *context, const struct pyro_query *query)
 {
     return *text(context, query->relation) != '\0';
+}
+
+static bool is_counted(const struct pyro_rule_context *context)
+{
+    return context->counted.edge_count > 0;
+}
+
+/* Where no calls are counted, it is a request of pyrometer.web, which is one call of whatever sends them. */
+static struct pyro_loop loop_of(const struct pyro_rule_context *context,
+                                const struct pyro_query *query)
+{
+    if (is_counted(context))
+        return pyro_loop_find(context, query->site, PYRO_NO_ID, query->count, PYRO_LOOP_CALLS);
+    bool is_loop = query->count >= PYRO_LOOP_CALLS;
+    return (struct pyro_loop){is_loop ? query->site : PYRO_NO_ID, PYRO_NO_ID, query->count,
+                              query->count};
 }
 
 static uint64_t calls_of(const struct pyro_loop *loop)
@@ -157,10 +174,14 @@ enum library { DJANGO, SQLALCHEMY, OTHER };
 
 static enum library library_of(const struct pyro_rule_context *context, uint32_t sender)
 {
-    const char *file = text(context, context->profile->functions[sender].file);
-    if (strstr(file, "/django/"))
+    const struct pyro_function *function = &context->profile->functions[sender];
+    const char *file = text(context, function->file), *name = text(context, function->name);
+    bool hook = strstr(file, HOOKS) != NULL;
+    if (strstr(file, "/django/") || (hook && strcmp(name, "_django_wrapper") == 0))
         return DJANGO;
-    return strstr(file, "/sqlalchemy/") ? SQLALCHEMY : OTHER;
+    return strstr(file, "/sqlalchemy/") || (hook && strncmp(name, "_sqlalchemy", 11) == 0)
+               ? SQLALCHEMY
+               : OTHER;
 }
 
 /* "the query of views.py:15", or in general. */
@@ -242,6 +263,12 @@ static const char *title_of(struct pyro_rule_context *context, const struct susp
 static const char *why_of(struct pyro_rule_context *context, const struct suspect *suspect)
 {
     const struct pyro_query *query = suspect->query;
+    if (!is_counted(context))
+        return query->unknown
+                   ? "all in one request"
+                   : pyro_finding_text(context,
+                                       "all in one request; %" PRIu64 " of them are different",
+                                       query->distinct);
     const char *loop = text(context, context->profile->functions[suspect->loop.function].name);
     if (query->unknown)
         return pyro_finding_text(context, "%" PRIu64 " for each call of %s", suspect->loop.per_call,
@@ -258,8 +285,10 @@ static void put_evidence(const struct pyro_rule_context *context, const struct s
     pyro_finding_count(finding, "queries", query->count);
     if (!query->unknown)
         pyro_finding_count(finding, "distinct", query->distinct);
-    pyro_finding_count(finding, "per_call", suspect->loop.per_call);
-    pyro_finding_place(finding, "loop", suspect->loop.function, 0);
+    if (is_counted(context)) {
+        pyro_finding_count(finding, "per_call", suspect->loop.per_call);
+        pyro_finding_place(finding, "loop", suspect->loop.function, 0);
+    }
     pyro_finding_say(finding, "shape", text(context, query->shape));
     pyro_finding_seconds(finding, "time_s", suspect->site.time_us / 1e6);
     pyro_finding_seconds(finding, "driver_s", (double)query->time_ns / 1e9);
@@ -321,8 +350,7 @@ static int look_at_queries(struct pyro_rule_context *context)
         struct suspect suspect = {.query = &profile->queries[i]};
         if (suspect.query->site == PYRO_NO_ID)
             continue;
-        suspect.loop = pyro_loop_find(context, suspect.query->site, PYRO_NO_ID,
-                                      suspect.query->count, PYRO_LOOP_CALLS);
+        suspect.loop = loop_of(context, suspect.query);
         if (suspect.loop.function == PYRO_NO_ID || context->library[suspect.loop.function])
             continue;
         suspect.kind = kind_of(context, suspect.query, &suspect.loop);
@@ -400,6 +428,7 @@ const struct pyro_rule pyro_rule_n_plus_one = {
     .name = "n-plus-one",
     .tier = PYRO_TIER_ALGORITHM,
     .needs = PYRO_NEED_CALLS,
+    .by_queries = true,
     .mode = "run",
     .looks_for =
         "queries of one shape that one line sends in a loop: for each row of another query "
@@ -415,7 +444,8 @@ const struct pyro_rule pyro_rule_n_plus_one = {
     .refuted_by =
         "the program paused between the queries, or each depends on the answer to the one "
         "before",
-    .blind_spots = "loops in libraries (a server's requests); a database that answers slowly from "
-                   "time to time; asyncpg, MongoDB, Redis; Python before 3.11",
+    .blind_spots = "loops in libraries (a server's requests); in the recording of a request, loops "
+                   "above the line that sends; a database that answers slowly from time to time; "
+                   "asyncpg, MongoDB, Redis; Python before 3.11",
     .find = find,
 };

@@ -111,6 +111,7 @@ const struct pyro_rule pyro_rule_slow_query = {
     .name = "slow-query",
     .tier = PYRO_TIER_WAITING,
     .needs = PYRO_NEED_CALLS,
+    .by_queries = true,
     .mode = "run",
     .looks_for = "reading queries that take 0.1 s or longer each",
     .evidence =
