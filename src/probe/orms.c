@@ -84,6 +84,15 @@ const char *pyro_orm_loader_in(const char *file)
     return NULL;
 }
 
+bool pyro_orm_has_self(PyObject *code)
+{
+    PyObject *count = PyObject_GetAttrString(code, "co_argcount");
+    bool has = count && PyLong_AsLong(count) > 0;
+    Py_XDECREF(count);
+    PyErr_Clear();
+    return has;
+}
+
 static bool is_slot_or_value(PyObject *found)
 {
     return Py_TYPE(found) == &PyMemberDescr_Type ||

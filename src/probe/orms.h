@@ -20,6 +20,8 @@ const struct pyro_orm_sender *pyro_orm_sender(const char *name, const char *file
 const char *pyro_orm_loader_in(const char *file);
 /* 1 and up: a lazy loader; 0: it is none. */
 uint8_t pyro_orm_loader(const char *name, const char *file);
+/* Has CODE, of a function that is called like a loader, a parameter? Else its frame has no `self` to be read. */
+bool pyro_orm_has_self(PyObject *code);
 /* What the lazy loader SELF loads: the attribute of a class, as texts that are cut to the sizes, "" where not known. */
 void pyro_orm_relation(uint8_t loader, PyObject *self, char *relation, size_t relation_size,
                        char *owner, size_t owner_size);

@@ -392,6 +392,8 @@ void pyro_queries_recognise(PyObject *code, const char *name, const char *file,
     if (!recognises)
         return;
     record->loader = pyro_orm_loader(name, file);
+    if (record->loader && !pyro_orm_has_self(code))
+        record->loader = 0;
     const struct pyro_orm_sender *sender = pyro_orm_sender(name, file);
     int slot = sender ? find_parameter(code, sender->text) : -1;
     if (slot < 0 || slot > UINT8_MAX)

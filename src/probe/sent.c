@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "probe/inside.h"
+#include "probe/orms.h"
 #include "probe/values.h"
 
 #define SENT_FIRST 4  /* of most requests: room for so many */
@@ -66,27 +67,21 @@ static PyObject *whose(const struct pyro_sent_by *by, PyObject *path)
     return known;
 }
 
-static void hold(PyObject **place, PyObject *object)
-{
-    PyObject *before = *place;
-    *place = Py_XNewRef(object);
-    Py_XDECREF(before);
-}
-
 /* CODE of a file that FOUND was said of, in FRAME: what is to be known of it? */
 static void pass(struct pyro_sent_query *query, const void *frame, PyObject *code, PyObject *found)
 {
     if (found == Py_None) {
-        hold(&query->sender, code);
+        query->sender = code;
     } else if (found && PyUnicode_Check(found) && !query->loader &&
                PyUnicode_Tailmatch(pyro_at(code, pyro_inside.code_qualname), found, 0,
-                                   PY_SSIZE_T_MAX, 1) == 1) {
-        hold(&query->loader, code);
-        hold(&query->loads, pyro_frame_local(frame, 0));
+                                   PY_SSIZE_T_MAX, 1) == 1 &&
+               pyro_orm_has_self(code)) {
+        query->loader = code;
+        query->loads = pyro_frame_local(frame, 0);
     }
 }
 
-/* The line of the program's own that is nearest, and what lies between. False: there is none. */
+/* The line of the program's own that is nearest, and what lies between: borrowed, these frames have it. False: there is none. */
 static bool find_origin(const struct pyro_sent_by *by, struct pyro_sent_query *query)
 {
     void *frame = pyro_current_frame(PyThreadState_Get());
@@ -99,7 +94,7 @@ static bool find_origin(const struct pyro_sent_by *by, struct pyro_sent_query *q
             pass(query, frame, code, found);
             continue;
         }
-        query->code = Py_NewRef(code);
+        query->code = code;
         query->offset = pyro_frame_offset(frame, code);
         return true;
     }
@@ -114,6 +109,15 @@ static bool has_greenlets(void)
 }
 
 /* -- notes -------------------------------------------------------------------------------------- */
+
+static void hold(struct pyro_sent_query *query)
+{
+    Py_XINCREF(query->sql);
+    Py_XINCREF(query->code);
+    Py_XINCREF(query->loader);
+    Py_XINCREF(query->loads);
+    Py_XINCREF(query->sender);
+}
 
 static void let_go(struct pyro_sent_query *query)
 {
@@ -154,11 +158,10 @@ static bool note(struct pyro_sent *sent, const struct pyro_sent_by *by, PyObject
     bool found = find_origin(by, &query);
     query.comparable = !many && pyro_value_hash(parameters, &query.hash);
     /* look_at may have let other threads of this request run: what follows lets none */
-    if (sent->queries || (!found && has_greenlets()) || !has_room(sent)) {
-        let_go(&query);
+    if (sent->queries || (!found && has_greenlets()) || !has_room(sent))
         return false;
-    }
-    query.sql = PyUnicode_CheckExact(sql) ? Py_NewRef(sql) : NULL;
+    query.sql = PyUnicode_CheckExact(sql) ? sql : NULL;
+    hold(&query);
     query.began_ns = pyro_clock_ns();
     sent->items[sent->count++] = query;
     return true;

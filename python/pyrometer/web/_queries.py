@@ -231,7 +231,7 @@ def _origin() -> Origin:
             return code, frame.f_lineno, loader, sender
         if found is None:
             sender = code
-        elif found and loader is None and code.co_qualname.endswith(found):
+        elif found and loader is None and code.co_qualname.endswith(found) and code.co_argcount:
             loader = frame
         frame = frame.f_back
         if frame is None and waiting:
