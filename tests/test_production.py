@@ -163,8 +163,8 @@ def test_looking_closer(shop: Shop) -> None:
     found = told(shop, commands(4)[0])
     said = shop.typed(asks, **{asks.split("/")[1].removesuffix(".pyro"): found["id"]})
     shown = step(5).partition(f"$ {asks}\n")[2].partition("```")[0]
-    measured = re.compile(r"^    gain .*\n", re.M)
-    assert len(measured.findall(said)) == 1 and measured.sub("", said) == measured.sub("", shown), said
+    measured = re.compile(r"^    gain .*\n|, by way of shop\.py:19", re.M)  # perhaps no sample met that line
+    assert "gain" in measured.search(said)[0] and measured.sub("", said) == measured.sub("", shown), said
 
 
 def test_what_was_slow_while_nobody_looked(shop: Shop) -> None:

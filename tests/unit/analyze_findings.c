@@ -133,13 +133,20 @@ static void the_queries_of_a_request_are_enough(void)
     const struct pyro_finding *finding = &findings->items[0];
     CHECK_EQ(pyro_rule_lacks(finding->rule, findings), 0);
     CHECK_STR(finding->title, "N+1: 846 queries of one shape");
-    CHECK_STR(finding->why, "all in one request; 846 of them are different");
+    CHECK_STR(finding->why, "all in one request, by way of orders.py:2; 846 of them are different");
     CHECK_STR(finding->fix, ".select_related(\"customer\") on the query of views.py:46");
     CHECK_EQ(finding->confidence, PYRO_CONFIDENCE_HIGH);
     for (size_t i = 0; i < finding->evidence_count; i++)
         CHECK(strcmp(finding->evidence[i].key, "per_call") != 0 &&
               strcmp(finding->evidence[i].key, "loop") != 0);
     pyro_findings_free(findings);
+    profile->queries[1].unknown = 1;
+    profile->functions[function_of(&story, story.module)].file =
+        fixture_text(profile, "/usr/lib/python3/dist-packages/gunicorn/sync.py");
+    findings = ask(&story);
+    CHECK_STR(findings->items[0].why, "all in one request"); /* a server called it */
+    pyro_findings_free(findings);
+    profile->queries[1].unknown = 0;
     size_t samples = profile->samples.count;
     profile->samples.count = 1; /* which says next to nothing: not more than all is won */
     findings = ask(&story);

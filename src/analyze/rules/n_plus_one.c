@@ -260,15 +260,47 @@ static const char *title_of(struct pyro_rule_context *context, const struct susp
     return pyro_finding_text(context, "N+1: %" PRIu64 " queries%s", count, form);
 }
 
+/* Who has nearly all the sampled time of FUNCTION, and is the program's own; PYRO_NO_ID: nobody. */
+static uint32_t sampled_caller(const struct pyro_rule_context *context, uint32_t function)
+{
+    const struct pyro_totals *totals = &context->totals;
+    const struct pyro_edge_total *most = NULL;
+    double all_us = 0;
+    for (size_t i = 0; i < totals->edge_count; i++) {
+        const struct pyro_edge_total *edge = &totals->edges[i];
+        if (edge->callee != function)
+            continue;
+        all_us += edge->total_us;
+        if (!most || edge->total_us > most->total_us)
+            most = edge;
+    }
+    bool is_own = most && most->caller != PYRO_NO_ID && !context->library[most->caller];
+    return is_own && most->total_us >= SOLE_SHARE * all_us ? most->caller : PYRO_NO_ID;
+}
+
+/* Of a request: the loop may be where what sends them is called, which samples alone tell. */
+static const char *why_of_request(struct pyro_rule_context *context, const struct suspect *suspect)
+{
+    const struct pyro_query *query = suspect->query;
+    uint32_t caller = sampled_caller(context, query->site);
+    uint32_t line = caller == PYRO_NO_ID ? 0 : pyro_loop_line(context, caller, query->site);
+    const char *way = "all in one request";
+    if (line) {
+        uint32_t file = context->profile->functions[caller].file;
+        way = pyro_finding_text(context, "%s, by way of %s:%u", way,
+                                pyro_path_basename(text(context, file)), line);
+    }
+    if (!way || query->unknown)
+        return way;
+    return pyro_finding_text(context, "%s; %" PRIu64 " of them are different", way,
+                             query->distinct);
+}
+
 static const char *why_of(struct pyro_rule_context *context, const struct suspect *suspect)
 {
     const struct pyro_query *query = suspect->query;
     if (!is_counted(context))
-        return query->unknown
-                   ? "all in one request"
-                   : pyro_finding_text(context,
-                                       "all in one request; %" PRIu64 " of them are different",
-                                       query->distinct);
+        return why_of_request(context, suspect);
     const char *loop = text(context, context->profile->functions[suspect->loop.function].name);
     if (query->unknown)
         return pyro_finding_text(context, "%" PRIu64 " for each call of %s", suspect->loop.per_call,
