@@ -145,13 +145,17 @@ def _kind(shape: str, entry: Entry) -> str | None:
 
 def _written(shape: str, file: str, line: int, entry: Entry) -> str:
     """A line: numbers, and texts behind tabulators."""
-    sender, own = entry.sender, entry.code
+    own, sender, (relation, owner) = entry.code, entry.sender, entry.lazily or ("", "")
+    sender_file = "" if sender is None else sender.co_filename
     numbers = (
-        entry.count, entry.timed, entry.time_ns, entry.longest_ns, len(entry.parameters), entry.unknown, entry.many, entry.first_ns, entry.last_ns,
-        line, _first_line(own), _first_line(sender),
-    )  # fmt: skip
-    texts = (_name(own), file, _name(sender), "" if sender is None else sender.co_filename, *(entry.lazily or ("", "")), shape)
-    return "\t".join([" ".join(map(str, numbers)), *(_AT_AN_END.sub(" ", text)[:TEXT_MAX] for text in texts)]) + "\n"
+        f"{entry.count} {entry.timed} {entry.time_ns} {entry.longest_ns} {len(entry.parameters)} {entry.unknown} {entry.many} {entry.first_ns} {entry.last_ns} "
+        f"{line} {_first_line(own)} {_first_line(sender)}"
+    )
+    texts = (_name(own), file, _name(sender), sender_file, relation, owner, shape)
+    joined = "\t".join(texts)
+    if len(joined) > TEXT_MAX or joined.count("\t") >= len(texts) or "\n" in joined or "\0" in joined:
+        joined = "\t".join([_AT_AN_END.sub(" ", text)[:TEXT_MAX] for text in texts])
+    return f"{numbers}\t{joined}\n"
 
 
 def _name(code: Any) -> str:
