@@ -44,7 +44,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(profile->queries[i].sender < profile->function_count);
         lost += profile->queries[i].count;
     }
-    require(lost == 0 || lost == all);
+    size_t digits = strspn(text, "0123456789");
+    bool told =
+        digits > 0 && digits < 17 && text[digits] == '\n'; /* so many are no more than 2^56 */
+    require(told ? lost >= all : lost == 0 || lost >= all);
     pyro_profile_free(profile);
     close(fd);
     free(text);

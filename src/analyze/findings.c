@@ -187,11 +187,18 @@ static unsigned what_is_missing(const struct pyro_rule_context *context)
     return profile->stateless ? missing | PYRO_NEED_STATES : missing;
 }
 
+bool pyro_is_of_request(const struct pyro_profile *profile)
+{
+    return profile->query_count && !profile->probes && !profile->call_count &&
+           !profile->traced_count;
+}
+
 unsigned pyro_rule_lacks(const struct pyro_rule *rule, const struct pyro_findings *findings)
 {
     unsigned lacks = rule->needs & findings->missing;
-    return rule->by_queries && findings->profile->query_count ? lacks & ~(unsigned)PYRO_NEED_CALLS
-                                                              : lacks;
+    return rule->by_queries && pyro_is_of_request(findings->profile)
+               ? lacks & ~(unsigned)PYRO_NEED_CALLS
+               : lacks;
 }
 
 static int context_make(struct pyro_rule_context *context)
@@ -279,7 +286,7 @@ static void keep_to_all(const struct pyro_findings *findings, struct pyro_findin
 {
     double *const gains[] = {&finding->gain_low_s, &finding->gain_s, &finding->gain_high_s};
     for (size_t i = 0; i < sizeof(gains) / sizeof(gains[0]); i++)
-        if (*gains[i] > findings->total_s)
+        if (findings->total_s > 0 && *gains[i] > findings->total_s)
             *gains[i] = findings->total_s;
 }
 

@@ -68,6 +68,9 @@ double pyro_loop_time_s(const struct pyro_rule_context *context, uint32_t functi
 
 /* -- queries ------------------------------------------------------------------------------------ */
 
+/* Is it a request that pyrometer.web recorded? Then its queries were told, and no calls counted. */
+bool pyro_is_of_request(const struct pyro_profile *profile);
+
 /* A line of the program, and what it led to. */
 struct pyro_site {
     uint32_t function, line;

@@ -201,3 +201,25 @@ int pyro_inside_init(void)
         pyro_current_find();
     return result;
 }
+
+bool pyro_inside_proves_locals(void)
+{
+    static bool proved;
+    if (proved)
+        return true; /* f_locals may leave the frame a dictionary of all (up to 3.12) */
+    const void *frame = pyro_current_frame(PyThreadState_Get());
+    PyObject *object = (PyObject *)PyEval_GetFrame();
+    PyObject *names = NULL, *locals = NULL, *value = NULL;
+    if (object && frame)
+        names = PyObject_GetAttrString(pyro_frame_code(frame), "co_varnames");
+    if (names && PyTuple_Size(names) > 0)
+        locals = PyObject_GetAttrString(object, "f_locals");
+    if (locals)
+        value = PyObject_GetItem(locals, PyTuple_GetItem(names, 0));
+    proved = value && pyro_frame_local(frame, 0) == value;
+    Py_XDECREF(value);
+    Py_XDECREF(locals);
+    Py_XDECREF(names);
+    PyErr_Clear();
+    return proved;
+}

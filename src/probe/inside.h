@@ -35,6 +35,8 @@ struct pyro_code_extras { /* _PyCodeObjectExtra, Objects/codeobject.c */
  * pyro_records_died() is told. -1 with an exception: this
  * is no place for a probe. */
 int pyro_inside_init(void);
+/* Of variables that init does not prove: pyro_frame_local() is right, by the first one of the Python function that runs, which its f_locals has. */
+bool pyro_inside_proves_locals(void);
 
 #define PYRO_OWNER_SHIM_MIN 3 /* 3.12+: frames of the C stack and the interpreter */
 

@@ -405,30 +405,10 @@ void pyro_queries_recognise(PyObject *code, const char *name, const char *file,
 
 /* -- start and stop ----------------------------------------------------------------------------- */
 
-/* The variables of the frame that runs are where we look: its first parameter is one that its f_locals has. */
-static bool prove_locals(void)
-{
-    const void *frame = pyro_current_frame(PyThreadState_Get());
-    PyObject *object = (PyObject *)PyEval_GetFrame();
-    PyObject *names = NULL, *locals = NULL, *value = NULL;
-    if (object && frame)
-        names = PyObject_GetAttrString(pyro_frame_code(frame), "co_varnames");
-    if (names && PyTuple_Size(names) > 0)
-        locals = PyObject_GetAttrString(object, "f_locals");
-    if (locals)
-        value = PyObject_GetItem(locals, PyTuple_GetItem(names, 0));
-    bool same = value && pyro_frame_local(frame, 0) == value;
-    Py_XDECREF(value);
-    Py_XDECREF(locals);
-    Py_XDECREF(names);
-    PyErr_Clear();
-    return same;
-}
-
 bool pyro_queries_start(int (*watch)(PyObject *code))
 {
     watch_code = watch;
-    recognises = prove_locals();
+    recognises = pyro_inside_proves_locals();
     if (!recognises)
         pyro_blocks_say("queries are not seen: the frames of this Python keep their variables "
                         "elsewhere");

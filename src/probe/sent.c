@@ -40,6 +40,7 @@ int pyro_sent_by_init(struct pyro_sent_by *by, PyObject *make)
         return -1;
     }
     by->reads_frames = pyro_inside_init() == 0;
+    by->reads_locals = by->reads_frames && pyro_inside_proves_locals();
     PyErr_Clear(); /* why not: the probe says that where it is wanted */
     return 0;
 }
@@ -68,7 +69,8 @@ static PyObject *whose(const struct pyro_sent_by *by, PyObject *path)
 }
 
 /* CODE of a file that FOUND was said of, in FRAME: what is to be known of it? */
-static void pass(struct pyro_sent_query *query, const void *frame, PyObject *code, PyObject *found)
+static void pass(const struct pyro_sent_by *by, struct pyro_sent_query *query, const void *frame,
+                 PyObject *code, PyObject *found)
 {
     if (found == Py_None) {
         query->sender = code;
@@ -77,12 +79,12 @@ static void pass(struct pyro_sent_query *query, const void *frame, PyObject *cod
                                    PY_SSIZE_T_MAX, 1) == 1 &&
                pyro_orm_has_self(code)) {
         query->loader = code;
-        query->loads = pyro_frame_local(frame, 0);
+        query->loads = by->reads_locals ? pyro_frame_local(frame, 0) : NULL;
     }
 }
 
-/* The line of the program's own that is nearest, and what lies between: borrowed, these frames have it. False: there is none. */
-static bool find_origin(const struct pyro_sent_by *by, struct pyro_sent_query *query)
+/* The line of the program's own that is nearest, and what lies between: borrowed, these frames have it. */
+static void find_origin(const struct pyro_sent_by *by, struct pyro_sent_query *query)
 {
     void *frame = pyro_current_frame(PyThreadState_Get());
     if (frame && pyro_inside.minor >= 12 && pyro_is_shim(frame))
@@ -91,14 +93,13 @@ static bool find_origin(const struct pyro_sent_by *by, struct pyro_sent_query *q
         PyObject *code = pyro_frame_code(frame);
         PyObject *found = whose(by, pyro_at(code, pyro_inside.code_file));
         if (found != Py_True) {
-            pass(query, frame, code, found);
+            pass(by, query, frame, code, found);
             continue;
         }
         query->code = code;
         query->offset = pyro_frame_offset(frame, code);
-        return true;
+        return;
     }
-    return false;
 }
 
 /* Then the line may be in a greenlet that waits, which is not among these frames. */
@@ -155,10 +156,10 @@ static bool note(struct pyro_sent *sent, const struct pyro_sent_by *by, PyObject
                  PyObject *parameters, bool many)
 {
     struct pyro_sent_query query = {.many = many, .took_ns = GOES_ON};
-    bool found = find_origin(by, &query);
+    find_origin(by, &query);
     query.comparable = !many && pyro_value_hash(parameters, &query.hash);
     /* look_at may have let other threads of this request run: what follows lets none */
-    if (sent->queries || (!found && has_greenlets()) || !has_room(sent))
+    if (sent->queries || (!query.code && has_greenlets()) || !has_room(sent))
         return false;
     query.sql = PyUnicode_CheckExact(sql) ? sql : NULL;
     hold(&query);
@@ -262,12 +263,12 @@ static int hand_over(struct pyro_sent *sent, PyObject *queries)
     PyObject *list = all_told(items, count);
     PyObject *begun = list ? PyObject_CallMethod(queries, "take", "(O)", list) : NULL;
     Py_XDECREF(list);
-    forget(items, count);
     if (begun && !PyList_Check(begun)) {
         PyErr_SetString(PyExc_TypeError, "take() returned no list");
         Py_CLEAR(begun);
     }
     sent->begun = begun;
+    forget(items, count);
     return begun ? 0 : -1;
 }
 
@@ -284,6 +285,15 @@ PyObject *pyro_sent_queries(struct pyro_sent *sent, const struct pyro_sent_by *b
     }
     Py_DECREF(made);
     return Py_NewRef(sent->queries); /* perhaps another thread's, meanwhile */
+}
+
+int pyro_sent_traverse(struct pyro_sent *sent, visitproc visit, void *arg)
+{
+    for (uint32_t i = 0; i < sent->count; i++)
+        Py_VISIT(sent->items[i].loads); /* no other of them refers to anything */
+    Py_VISIT(sent->queries);
+    Py_VISIT(sent->begun);
+    return 0;
 }
 
 void pyro_sent_clear(struct pyro_sent *sent)

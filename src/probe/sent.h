@@ -14,6 +14,7 @@ struct pyro_sent_by {
     /* path -> True: the program's own; None: _queries.py; else a library's: the end of the name of its function that loads lazily, or False. And who says so. */
     PyObject *files, *look_at;
     bool reads_frames; /* else all is left to Queries */
+    bool reads_locals; /* of these frames */
 };
 
 /* Of MAKE, with its attributes `files`, a dict, and `look_at`. -1: it has them not. */
@@ -37,6 +38,7 @@ int pyro_sent_end(struct pyro_sent *sent, PyObject *begun);
 /* All of them. */
 PyObject *pyro_sent_queries(struct pyro_sent *sent, const struct pyro_sent_by *by);
 
+int pyro_sent_traverse(struct pyro_sent *sent, visitproc visit, void *arg);
 void pyro_sent_clear(struct pyro_sent *sent);
 
 #endif

@@ -322,9 +322,7 @@ static int watched_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(watched->inner);
     Py_VISIT(watched->info);
     Py_VISIT(watched->before);
-    Py_VISIT(watched->sent.queries);
-    Py_VISIT(watched->sent.begun);
-    return 0;
+    return pyro_sent_traverse(&watched->sent, visit, arg);
 }
 
 static int watched_clear(PyObject *self)

@@ -31,7 +31,7 @@ struct told {
     } texts[TEXTS];
 };
 
-/* What follows a number that ends in END, in *TEXT; false: there is none. */
+/* What follows a number that ends in END, in *TEXT; false: there is none. Times since the machine was started may be larger than counts. */
 static bool take_number(const char **text, char end, uint64_t *ret_number)
 {
     char *behind;
@@ -39,7 +39,7 @@ static bool take_number(const char **text, char end, uint64_t *ret_number)
     if (!isdigit((unsigned char)**text))
         return false;
     *ret_number = strtoull(*text, &behind, 10);
-    if (errno || *behind != end || *ret_number > PYRO_COUNT_MAX)
+    if (errno || *behind != end)
         return false;
     *text = behind + 1;
     return true;
@@ -49,7 +49,8 @@ static bool take_number(const char **text, char end, uint64_t *ret_number)
 static bool read_line(const char *text, const char *end, struct told *told)
 {
     for (int i = 0; i < NUMBERS; i++)
-        if (!take_number(&text, i < NUMBERS - 1 ? ' ' : '\t', &told->numbers[i]))
+        if (!take_number(&text, i < NUMBERS - 1 ? ' ' : '\t', &told->numbers[i]) ||
+            (i != FIRST_NS && i != LAST_NS && told->numbers[i] > PYRO_COUNT_MAX))
             return false;
     for (int i = 0; i < TEXTS; i++) {
         const char *stop = i < TEXTS - 1 ? memchr(text, '\t', (size_t)(end - text)) : end;
@@ -117,13 +118,14 @@ uint64_t pyro_request_put_sent(struct pyro_writer *writer, uint32_t process, uin
 {
     uint64_t left;
     const char *end;
-    if (!take_number(&text, '\n', &left))
+    if (!take_number(&text, '\n', &left) || left > PYRO_COUNT_MAX)
         return 0;
     for (; (end = strchr(text, '\n')); text = end + 1) {
         struct told told;
-        if (!read_line(text, end, &told) || told.numbers[COUNT] > left)
+        if (!read_line(text, end, &told))
             continue;
-        left -= told.numbers[COUNT];
+        left -= told.numbers[COUNT] < left ? told.numbers[COUNT]
+                                           : left; /* all counted a moment before */
         put(writer, process, begin_ns, &told);
     }
     return left;

@@ -19,10 +19,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SAID_MAX       1024
-#define HEARD_MAX      (1 << 14) /* as MESSAGE_MAX of _sampler.py: longer ones are cut */
-#define MESSAGES       4         /* that are answered before something else has its turn */
-#define PENDING_MAX    64        /* recordings yet to be written */
+#define SAID_MAX 1024
+#define HEARD_MAX \
+    (1 << 14) /* HEAD_MAX of _sampler.py and WRITTEN_BYTES of _queries.py: longer ones are cut */
+#define MESSAGES       4  /* that are answered before something else has its turn */
+#define PENDING_MAX    64 /* recordings yet to be written */
 #define GO_MS          5000
 #define ATTACH_NS      (2 * PYRO_NS_PER_S)
 #define WRITE_TRIES    8 /* where the disk is full, the oldest goes each time */

@@ -8,6 +8,7 @@ timed, and told apart by a hash of their text.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from contextvars import ContextVar
@@ -26,8 +27,7 @@ QUERIES_MIN = 10  # of one shape from one line: fewer are not worth a change (sr
 ENTRIES_MAX = 1000  # of one request: what comes on top is counted in all, not by line
 PARAMETERS_MAX = 4096  # that are remembered for each
 FRAMES_MAX = 200  # that are searched for a line of the program's own
-WRITTEN_MAX = 30  # entries that go into the request's recording
-TEXT_MAX = 1000  # of a shape or path there
+WRITTEN_MAX, WRITTEN_BYTES = 30, 15_000  # entries that go into the request's recording, and their bytes
 READS, WRITES = ("SELECT", "WITH"), ("INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE")
 
 
@@ -97,7 +97,7 @@ class Queries:
         elif loader is not None and entry.lazily is None:
             entry.lazily = _lazily(loader)
         entry.count += 1
-        entry.last_ns = began_ns
+        entry.first_ns, entry.last_ns = min(entry.first_ns, began_ns), max(entry.last_ns, began_ns)
         entry.many += many
         if value is None or len(entry.parameters) >= PARAMETERS_MAX:
             entry.unknown += 1
@@ -134,8 +134,14 @@ class Queries:
 
     def written(self) -> str:
         """For the request's recording (src/requests/sent.h): how many, and those that took the most time."""
-        entries = sorted(self.entries.items(), key=lambda item: item[1].time_ns, reverse=True)[:WRITTEN_MAX]
-        return "".join([f"{self.count}\n", *(_written(shape, file, line, entry) for (shape, file, line), entry in entries)])
+        lines, left = [], WRITTEN_BYTES
+        for (shape, file, line), entry in sorted(self.entries.items(), key=lambda item: item[1].time_ns, reverse=True)[:WRITTEN_MAX]:
+            made = _written(shape, file, line, entry)
+            size = len(made.encode("utf-8", "replace"))
+            if size <= left:  # a shape is whole, or not there
+                lines.append(made)
+                left -= size
+        return f"{self.count}\n" + "".join(lines)  # counted last: others may add to it
 
 
 def _kind(shape: str, entry: Entry) -> str | None:
@@ -153,8 +159,8 @@ def _written(shape: str, file: str, line: int, entry: Entry) -> str:
     )
     texts = (_name(own), file, _name(sender), sender_file, relation, owner, shape)
     joined = "\t".join(texts)
-    if len(joined) > TEXT_MAX or joined.count("\t") >= len(texts) or "\n" in joined or "\0" in joined:
-        joined = "\t".join([_AT_AN_END.sub(" ", text)[:TEXT_MAX] for text in texts])
+    if joined.count("\t") >= len(texts) or "\n" in joined or "\0" in joined:
+        joined = "\t".join([_AT_AN_END.sub(" ", text) for text in texts])
     return f"{numbers}\t{joined}\n"
 
 
@@ -192,11 +198,14 @@ def _load() -> tuple[Any, Any, Any, Any, Any, Any]:
     return sql_shape, value_hash, is_library, lazy_loader, lazy_relation, repetition
 
 
+_SALT = os.urandom(8)  # a recording has the hash, which is not to tell of the text, whatever PYTHONHASHSEED is
+
+
 def _shape_by_hash(sql: object) -> str:
     """The verb is no secret; the rest is not to be seen."""
     text = sql if isinstance(sql, str) else ""
     verb = text.lstrip().split(None, 1)[0] if text.strip() else ""
-    return f"{verb[:10] if verb.isalpha() else ''} ? {hash(text):x}"
+    return f"{verb[:10] if verb.isalpha() else ''} ? {hash((text, _SALT)):x}"
 
 
 def _is_library_by_name(path: str) -> bool:
@@ -232,7 +241,7 @@ def _origin() -> Origin:
         path = code.co_filename
         found = files[path] if path in files else Queries.look_at(path)
         if found is True:
-            return code, frame.f_lineno, loader, sender
+            return code, frame.f_lineno or 0, loader, sender
         if found is None:
             sender = code
         elif found and loader is None and code.co_qualname.endswith(found) and code.co_argcount:
@@ -355,13 +364,13 @@ def _sqlalchemy(name: str, context: Any, statement: Any, parameters: Any, args: 
     begun = _begin(statement, parameters, bool(getattr(context, "executemany", False)))
     if begun is None:
         return False
-    alone = _is_alone(name, context)
+    if not _is_alone(name, context):
+        return False
     try:
-        if alone:
-            getattr(context.dialect, name)(*args)
+        getattr(context.dialect, name)(*args)
     finally:
         _end(begun)
-    return alone
+    return True
 
 
 def _is_alone(name: str, context: Any) -> bool:

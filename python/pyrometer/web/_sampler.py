@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 ANSWER_MAX = 4096
-MESSAGE_MAX = 1 << 14
-HEAD_MAX = 1000  # of that, without the queries
+HEAD_MAX = 1000  # of a message to it, without the queries
 START_S = 2.0  # for the helper to say that it is there
 STEP_S = 0.002  # after which a thread that waits looks whether another one heard its answer
 RETRY_S = 60.0  # after it ended, or could not be started
@@ -145,7 +144,8 @@ class Sampler:
             if not self.state.startswith("ready"):
                 return False
             head = f"cut {slot} {begin_ns} {end_ns} {id_} {title}".encode()[:HEAD_MAX]
-            asked = self._send((head + b"\n" + sent.encode("utf-8", "replace"))[: MESSAGE_MAX - 1] if sent else head)
+            whole = head + b"\n" + sent.encode("utf-8", "replace") if sent else head
+            asked = self._send(whole) or (bool(sent) and self._send(head))  # where there is no room for the queries, without them
             if asked and wanted:
                 self._wanted.add(id_)
             return asked

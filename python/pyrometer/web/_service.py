@@ -328,7 +328,7 @@ class Service:
         else:
             kept.id = _new_id(kept.when_s)
             waits = told is not None and not told.lost
-            sent = queries.written() if queries.count else ""
+            sent = queries.written() if queries.count and slot is not None else ""
             kept.asked = slot is not None and self.sampler.cut(kept.id, slot, watched.began_ns, ended_ns, kept.title, waits, sent)
             self.counts["unsampled"] += not kept.asked
         return kept

@@ -51,16 +51,11 @@ static bool is_lazy(const struct pyro_rule_context *context, const struct pyro_q
     return *text(context, query->relation) != '\0';
 }
 
-static bool is_counted(const struct pyro_rule_context *context)
-{
-    return context->counted.edge_count > 0;
-}
-
-/* Where no calls are counted, it is a request of pyrometer.web, which is one call of whatever sends them. */
+/* A request is one call of whatever sends them. */
 static struct pyro_loop loop_of(const struct pyro_rule_context *context,
                                 const struct pyro_query *query)
 {
-    if (is_counted(context))
+    if (!pyro_is_of_request(context->profile))
         return pyro_loop_find(context, query->site, PYRO_NO_ID, query->count, PYRO_LOOP_CALLS);
     bool is_loop = query->count >= PYRO_LOOP_CALLS;
     return (struct pyro_loop){is_loop ? query->site : PYRO_NO_ID, PYRO_NO_ID, query->count,
@@ -299,7 +294,7 @@ static const char *why_of_request(struct pyro_rule_context *context, const struc
 static const char *why_of(struct pyro_rule_context *context, const struct suspect *suspect)
 {
     const struct pyro_query *query = suspect->query;
-    if (!is_counted(context))
+    if (pyro_is_of_request(context->profile))
         return why_of_request(context, suspect);
     const char *loop = text(context, context->profile->functions[suspect->loop.function].name);
     if (query->unknown)
@@ -317,7 +312,7 @@ static void put_evidence(const struct pyro_rule_context *context, const struct s
     pyro_finding_count(finding, "queries", query->count);
     if (!query->unknown)
         pyro_finding_count(finding, "distinct", query->distinct);
-    if (is_counted(context)) {
+    if (!pyro_is_of_request(context->profile)) {
         pyro_finding_count(finding, "per_call", suspect->loop.per_call);
         pyro_finding_place(finding, "loop", suspect->loop.function, 0);
     }
@@ -476,8 +471,10 @@ const struct pyro_rule pyro_rule_n_plus_one = {
     .refuted_by =
         "the program paused between the queries, or each depends on the answer to the one "
         "before",
-    .blind_spots = "loops in libraries (a server's requests); in the recording of a request, loops "
-                   "above the line that sends; a database that answers slowly from time to time; "
-                   "asyncpg, MongoDB, Redis; Python before 3.11",
+    .blind_spots =
+        "loops in libraries (a server's requests); in the recording of a request, whether the "
+        "line that sends is in the loop or called there; a database that answers slowly from time "
+        "to time; "
+        "asyncpg, MongoDB, Redis; Python before 3.11",
     .find = find,
 };
