@@ -35,8 +35,7 @@ struct pyro_rule {
     const char *name;
     enum pyro_tier tier;
     unsigned needs;
-    bool
-        by_queries; /* where no calls are counted, queries do, as pyrometer.web tells them of a request */
+    bool by_queries;  /* of a request, its queries do in place of calls */
     const char *mode; /* what must be recorded: "run" is plain `pyrometer run`, "run --memory" */
     const char *looks_for, *evidence, *fix, *gain, *refuted_by, *blind_spots;
     int (*find)(struct pyro_rule_context *context); /* 0 or -ENOMEM */

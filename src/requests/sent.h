@@ -12,8 +12,8 @@
 
 #include "profile/writer.h"
 
-/* Write what TEXT tells as sent by PROCESS, with frames for their lines; the recording begins at BEGIN_NS. A line that is not as above, or cut off, is left out. Returns
- * how many queries are in none that was written. */
+/* Write what TEXT tells as sent by PROCESS, with frames for their lines; the recording begins at BEGIN_NS. A line that is not as above, or
+ * cut off, is left out. Returns how many queries are in none that was written. */
 uint64_t pyro_request_put_sent(struct pyro_writer *writer, uint32_t process, uint64_t begin_ns,
                                const char *text);
 

@@ -228,12 +228,17 @@ def token(path: str, expires_s: float, secret: bytes = SECRET) -> str:
     return f"1.{int(expires_s)}.{hmac.new(secret, message, hashlib.sha256).hexdigest()}"
 
 
-def functions_of(pyrometer: Path, recording: Path) -> dict[str, float]:
-    """The total time of each function of the recording, which is whole as soon as it is there."""
+def wait_for(recording: Path) -> None:
+    """It is whole as soon as it is there."""
     until = time.monotonic() + SECONDS
     while not recording.exists():
         assert time.monotonic() < until, recording
         time.sleep(0.01)
+
+
+def functions_of(pyrometer: Path, recording: Path) -> dict[str, float]:
+    """The total time of each function of the recording."""
+    wait_for(recording)
     asked = subprocess.run([pyrometer, "stats", recording, "--json", "-n", "0"], capture_output=True, text=True, check=True)
     return {row["name"]: row["cumtime_s"] for row in json.loads(asked.stdout)["functions"]}
 
@@ -682,6 +687,13 @@ def test_greenlets(one: Python, pyrometer: Path, tmp_path: Path) -> None:
         assert not {f"work_{other}", f"view_{other}"} & set(found), found
 
 
+def find_web(monkeypatch: pytest.MonkeyPatch, served: Python, pyrometer: Path, sampler: str) -> None:
+    """For programs that are started: the middleware, what they are made with, and which program samples them."""
+    monkeypatch.setenv("PYTHONPATH", f"{REPOSITORY / 'python'}:{installed(served, 'web', *PINS)}")
+    monkeypatch.setenv("PYROMETER_PROGRAM", sampler)
+    monkeypatch.setenv("PYROMETER_PROBE_FILE", str(pyrometer.parent / "src" / "probe" / "_probe.abi3.so"))
+
+
 @pytest.mark.alone  # what takes less than a twentieth of the time is no finding
 @pytest.mark.parametrize("library", ["django", "sqlalchemy"])
 @pytest.mark.parametrize("served", ["3.11", "3.13"], indirect=True)
@@ -689,9 +701,7 @@ def test_the_middleware_judges_as_findings_do(
     served: Python, library: str, pyrometer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same requests of one program: X-Profile and `findings` name the same lines, and what is wrong there."""
-    monkeypatch.setenv("PYTHONPATH", f"{REPOSITORY / 'python'}:{installed(served, 'web', *PINS)}")
-    monkeypatch.setenv("PYROMETER_PROGRAM", "/nonexistent")
-    monkeypatch.setenv("PYROMETER_PROBE_FILE", str(pyrometer.parent / "src" / "probe" / "_probe.abi3.so"))
+    find_web(monkeypatch, served, pyrometer, sampler="/nonexistent")
     script, recording = TARGETS / "web_judged.py", tmp_path / "x.pyro"
     told = check_output(command(pyrometer, served, [script, library, tmp_path / "database"], "-o", recording))
     found = json.loads(check_output([pyrometer, "findings", recording, "--json"]))["findings"]
@@ -714,9 +724,7 @@ def test_the_recording_of_a_request_is_judged_as_that_of_a_run(
     served: Python, library: str, pyrometer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`findings` names the same line, with the same remedy, whether the program was run by us or its requests were recorded."""
-    monkeypatch.setenv("PYTHONPATH", f"{REPOSITORY / 'python'}:{installed(served, 'web', *PINS)}")
-    monkeypatch.setenv("PYROMETER_PROGRAM", str(pyrometer))
-    monkeypatch.setenv("PYROMETER_PROBE_FILE", str(pyrometer.parent / "src" / "probe" / "_probe.abi3.so"))
+    find_web(monkeypatch, served, pyrometer, sampler=str(pyrometer))
     script, run, requests = TARGETS / "web_judged.py", tmp_path / "run.pyro", tmp_path / "requests"
     check_output(command(pyrometer, served, [script, library, tmp_path / "a"], "-o", run))
     of_run = {one["line"]: one for one in repetitions(pyrometer, run)}
@@ -734,10 +742,8 @@ def test_the_recording_of_a_request_is_judged_as_that_of_a_run(
 
 
 def repetitions(pyrometer: Path, recording: Path) -> list[dict[str, Any]]:
-    until = time.monotonic() + SECONDS
-    while not recording.exists():
-        assert time.monotonic() < until, recording
-        time.sleep(0.01)
+    """What `findings` says of its queries that are sent again and again."""
+    wait_for(recording)
     found = json.loads(check_output([pyrometer, "findings", recording, "--json"]))
     assert not {"n-plus-one", "slow-query"} & set(found["not_looked_for"])
     return [one for one in found["findings"] if one["rule"] == "n-plus-one"]
@@ -746,8 +752,7 @@ def repetitions(pyrometer: Path, recording: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("served", ["3.11", "3.13"], indirect=True)
 def test_sqlalchemy_goes_on_as_before(served: Python, pyrometer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each query is counted once, with its time; what it returns or raises, and who else listens, is as without us."""
-    monkeypatch.setenv("PYTHONPATH", f"{REPOSITORY / 'python'}:{installed(served, 'web', *PINS)}")
-    monkeypatch.setenv("PYROMETER_PROBE_FILE", str(pyrometer.parent / "src" / "probe" / "_probe.abi3.so"))
+    find_web(monkeypatch, served, pyrometer, sampler="/nonexistent")
     assert check_output(served.command([TARGETS / "web_sqlalchemy.py"])) == "ok\n"
 
 

@@ -296,6 +296,8 @@ def _failed() -> None:
     errors += 1
 
 
+# Those of Django and SQLAlchemy are known by these names where a recording is judged (src/analyze/rules/n_plus_one.c).
+
 # -- Django ----------------------------------------------------------------------------------------
 
 

@@ -327,9 +327,9 @@ class Service:
             self._log_once(self._limited)
         else:
             kept.id = _new_id(kept.when_s)
-            waits = told is not None and not told.lost
-            sent = queries.written() if queries.count and slot is not None else ""
-            kept.asked = slot is not None and self.sampler.cut(kept.id, slot, watched.began_ns, ended_ns, kept.title, waits, sent)
+            if slot is not None:
+                waits, sent = told is not None and not told.lost, queries.written() if queries.count else ""
+                kept.asked = self.sampler.cut(kept.id, slot, watched.began_ns, ended_ns, kept.title, waits, sent)
             self.counts["unsampled"] += not kept.asked
         return kept
 
