@@ -45,13 +45,16 @@ static bool *mark_senders(const struct pyro_profile *profile)
     return senders;
 }
 
-/* Up from each sender through the libraries to the first function of the program's. Children have larger ids. */
+/* Up from each sender through the libraries to the first function of the program's. Children have larger ids. A request has few samples, of which
+ * perhaps none met a sender: there all that libraries do for a line counts. */
 static int add_up(struct pyro_sites *sites, const struct pyro_rule_context *context,
                   const bool *senders, bool *leads)
 {
     const struct pyro_profile *profile = context->profile;
+    bool all = pyro_is_of_request(profile);
     for (uint32_t i = (uint32_t)profile->stack_count; i-- > 1;) {
-        leads[i] |= senders[pyro_profile_function_of(profile, i)];
+        uint32_t function = pyro_profile_function_of(profile, i);
+        leads[i] |= senders[function] || (all && context->library[function]);
         uint32_t below = profile->stacks[i].parent;
         if (!leads[i] || below == PYRO_STACK_ROOT)
             continue;
